@@ -1,0 +1,47 @@
+"""Every error the library raises on purpose.
+
+AssayError
+├── UnreadableModel    the bytes are not a model of the expected format, or pass a limit
+├── SchemeMismatch     two hash codes made by different schemes were compared
+├── UnknownMethod      no method of that name in that role
+├── UnknownModel       no registered model of that name or sha256, or more than one
+├── DamagedRegistry    the registry's file is not one, is damaged, or was made by a newer assay
+├── MissingExtra       the method needs an optional dependency that is not installed
+└── BadOption          an option's value does not fit its field
+"""
+
+
+class AssayError(Exception):
+    """Base of every error raised on purpose; its message names the culprit and the remedy."""
+
+
+class UnreadableModel(AssayError):
+    """The bytes are not a model of the expected format, or pass a limit."""
+
+
+class SchemeMismatch(AssayError):
+    """Two hash codes made by different schemes were compared."""
+
+
+class UnknownMethod(AssayError, KeyError):
+    """No method of that name in that role."""
+
+    __str__ = Exception.__str__  # KeyError would show the message's repr
+
+
+class UnknownModel(AssayError, KeyError):
+    """No registered model of that name or sha256, or more than one."""
+
+    __str__ = Exception.__str__
+
+
+class DamagedRegistry(AssayError):
+    """The registry's file is not one, is damaged, or was made by a newer assay."""
+
+
+class MissingExtra(AssayError):
+    """The method needs an optional dependency that is not installed."""
+
+
+class BadOption(AssayError, ValueError):
+    """An option's value does not fit its field."""

@@ -1,0 +1,57 @@
+"""The last step: operators and their tensors become the compact layer graph.
+
+1. Each operator becomes a layer with its costs, its output's shape and the attributes that matter.
+2. An edge joins two layers where one reads a tensor of the other.
+"""
+
+from __future__ import annotations
+
+from assay.graphs.costs import macs, parameters
+from assay.graphs.operators import Operator, OperatorGraph
+from assay.values import Attribute, Layer, LayerGraph
+
+_KEPT = ("kernel_shape", "strides", "dilations", "group", "hidden_size", "direction", "min", "max")
+_LIMIT = 2**62  # what fits into SQLite and every JSON reader
+
+
+def compact(graph: OperatorGraph, rules: str) -> LayerGraph:
+    """The layer graph, layers in the order in which they run."""
+    place = {name: i for i, node in enumerate(graph.operators) for name in node.outputs if name}
+    counted: set[str] = set()
+    layers = []
+    for node in graph.operators:
+        layers.append(
+            Layer(
+                node.op,
+                graph.tensor(node.outputs[0]).shape,
+                min(macs(node, graph), _LIMIT),
+                min(parameters(node, graph, counted), _LIMIT),
+                _attributes(node, graph),
+            )
+        )
+    edges = {
+        (place[name], i)
+        for i, node in enumerate(graph.operators)
+        for name in node.inputs
+        if name in place
+    }
+    return LayerGraph(tuple(layers), tuple(sorted(edges)), rules)
+
+
+def _attributes(node: Operator, graph: OperatorGraph) -> tuple[tuple[str, Attribute], ...]:
+    kept: dict[str, Attribute] = {}
+    for name in _KEPT:
+        value = node.attributes.get(name)
+        if isinstance(value, int | float | str | tuple):
+            kept[name] = value
+    if node.op in ("Conv", "ConvTranspose") and "kernel_shape" not in kept:
+        weight = graph.tensor(node.inputs[1]).shape if len(node.inputs) > 1 else None
+        if weight:
+            kept["kernel_shape"] = weight[2:]
+    # Defaults say nothing, and exporters differ in writing them.
+    ones = {n for n in ("strides", "dilations") if set(node.ints(n, (1,))) == {1}}
+    if kept.get("group") == 1:
+        ones.add("group")
+    if kept.get("direction") == "forward":
+        ones.add("direction")
+    return tuple(sorted((name, value) for name, value in kept.items() if name not in ones))

@@ -1,0 +1,104 @@
+"""The merge rules of the paper: usual blocks become one layer each [HNN-Net, section 3.1].
+
+1. ``conv-conv-bn-relu``   Conv → Conv → BatchNormalization → activation; the separable convolution:
+                           the first is depthwise.
+2. ``conv-bn-relu``        Conv → BatchNormalization → activation
+3. ``conv-bn``             Conv → BatchNormalization
+4. ``conv-relu``           Conv → activation
+
+Longest first, only where nothing else reads what lies between.  A batch norm that the exporter
+folded away is already inside its Conv, so 1 and 2 match without it too.  Costs add up; the shape is
+the last layer's, kernel, stride and groups are the first's.  Any activation counts as the paper's
+ReLU and keeps its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from assay.graphs._vocabulary import ACTIVATIONS
+from assay.values import Layer, LayerGraph
+
+RULES = ("conv-conv-bn-relu", "conv-bn-relu", "conv-bn", "conv-relu")
+_SHAPES = {  # rule → what follows the first Conv, with and without its batch norm
+    "conv-conv-bn-relu": (("Conv", "BatchNormalization", "act"), ("Conv", "act")),
+    "conv-bn-relu": (("BatchNormalization", "act"),),
+    "conv-bn": (("BatchNormalization",),),
+    "conv-relu": (("act",),),
+}
+
+
+def merge_blocks(graph: LayerGraph, rules: Collection[str] = RULES) -> LayerGraph:
+    """The graph with the blocks that ``rules`` name merged."""
+    wanted = [shape for rule in RULES if rule in rules for shape in _SHAPES[rule]]
+    only_reader, reads_one = _chains(graph)
+    head_of: dict[int, int] = {}
+    layers = dict(enumerate(graph.layers))
+    for i, layer in enumerate(graph.layers):
+        if layer.op != "Conv" or i in head_of:
+            continue
+        for shape in wanted:
+            chain = _follow(graph, i, shape, only_reader, reads_one)
+            if chain and not head_of.keys() & set(chain):
+                head_of |= dict.fromkeys(chain, i)
+                layers[i] = _merged([layer, *(graph.layers[j] for j in chain)])
+                break
+    places = {old: new for new, old in enumerate(i for i in layers if i not in head_of)}
+    edges = {
+        (places[head_of.get(source, source)], places[head_of.get(target, target)])
+        for source, target in graph.edges
+        if head_of.get(source, source) != head_of.get(target, target)
+    }
+    return replace(graph, layers=tuple(layers[i] for i in places), edges=tuple(sorted(edges)))
+
+
+def _chains(graph: LayerGraph) -> tuple[dict[int, int], set[int]]:
+    """Layers with one reader → that reader, and the layers that read one layer only."""
+    readers: dict[int, list[int]] = {}
+    sources: dict[int, int] = {}
+    for source, target in graph.edges:
+        readers.setdefault(source, []).append(target)
+        sources[target] = sources.get(target, 0) + 1
+    one = {source: targets[0] for source, targets in readers.items() if len(targets) == 1}
+    return one, {target for target, count in sources.items() if count == 1}
+
+
+def _follow(
+    graph: LayerGraph,
+    start: int,
+    shape: tuple[str, ...],
+    only_reader: dict[int, int],
+    reads_one: set[int],
+) -> list[int]:
+    """The layers behind ``start`` that have this shape, or none."""
+    chain: list[int] = []
+    at = start
+    if shape[0] == "Conv" and not _depthwise(graph.layers[start]):
+        return []
+    for wanted in shape:
+        after = only_reader.get(at)
+        if after is None or after not in reads_one:
+            return []
+        op = graph.layers[after].op
+        if op not in ACTIVATIONS if wanted == "act" else op != wanted:
+            return []
+        chain.append(after)
+        at = after
+    return chain
+
+
+def _depthwise(layer: Layer) -> bool:
+    group = dict(layer.attributes).get("group", 1)
+    return isinstance(group, int) and group > 1 and bool(layer.shape) and layer.shape[1] == group  # type: ignore[index]
+
+
+def _merged(block: list[Layer]) -> Layer:
+    attributes = dict(block[-1].attributes) | dict(block[0].attributes)
+    return Layer(
+        "+".join(layer.op for layer in block if layer.op != "BatchNormalization"),
+        block[-1].shape,
+        sum(layer.macs for layer in block),
+        sum(layer.parameters for layer in block),
+        tuple(sorted(attributes.items())),
+    )

@@ -1,0 +1,73 @@
+"""Weisfeiler–Lehman labels: what each layer looks like with its surroundings.
+
+[Shervashidze et al., Weisfeiler-Lehman Graph Kernels, JMLR 2011.]  Round 0 labels a layer by
+itself; each further round hashes its label with those of the layers that it reads and of those
+that read it, so after r rounds a label tells layers apart by everything within r edges.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from assay.values import Layer, LayerGraph
+
+LABEL_BYTES = 8
+
+
+def digits(number: int) -> int:
+    """Decimal digits of a cost, 0 … 10: ⌊log10 x⌋ + 1, 0 for x < 1 [HNN-Net, eq. 1]."""
+    return min(len(str(number)), 10) if number >= 1 else 0
+
+
+def label(layer: Layer, costs: bool = True) -> bytes:
+    """Round 0: the operator and, with ``costs``, the digits of its MACs and parameters."""
+    text = f"{layer.op}|{digits(layer.macs)}|{digits(layer.parameters)}" if costs else layer.op
+    return _digest(text.encode())
+
+
+def exact_label(layer: Layer) -> bytes:
+    """Round 0 with everything that a layer holds."""
+    return _digest(repr(layer.to_json()).encode())
+
+
+def refine(graph: LayerGraph, labels: list[bytes]) -> list[bytes]:
+    """The next round's labels (n)."""
+    before: list[list[bytes]] = [[] for _ in labels]
+    behind: list[list[bytes]] = [[] for _ in labels]
+    for source, target in graph.edges:
+        before[target].append(labels[source])
+        behind[source].append(labels[target])
+    return [
+        _digest(own + b"<" + b"".join(sorted(reads)) + b">" + b"".join(sorted(readers)))
+        for own, reads, readers in zip(labels, before, behind, strict=True)
+    ]
+
+
+def rounds(graph: LayerGraph, count: int, costs: bool = True) -> list[list[bytes]]:
+    """Labels (count + 1, n) of rounds 0 … count."""
+    labels = [label(layer, costs) for layer in graph.layers]
+    result = [labels]
+    for _ in range(count):
+        labels = refine(graph, labels)
+        result.append(labels)
+    return result
+
+
+def fingerprint(graph: LayerGraph) -> str:
+    """A hash of the graph, hex, blind to the order in which its layers are listed.
+
+    Labels are refined until they tell no more layers apart; graphs that the Weisfeiler–Lehman test
+    cannot tell apart share it.
+    """
+    labels = [exact_label(layer) for layer in graph.layers]
+    kinds = len(set(labels))
+    while labels:
+        labels = refine(graph, labels)
+        if len(set(labels)) == kinds:
+            break
+        kinds = len(set(labels))
+    return _digest(b"".join(sorted(labels))).hex()
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=LABEL_BYTES).digest()

@@ -1,0 +1,73 @@
+"""Types of all tensors, and everything that does not depend on the inputs folded away.
+
+One walk in order.  Each operator's output shapes come from its rule in ``_shape_rules``; small
+integer tensors carry their values (``_values``), so that computed shapes become known ones.
+
+1. An operator whose inputs are all constant is dropped; its outputs become constants.
+2. An operator whose outputs' values are known (Shape of a known shape …) is dropped likewise.
+3. An If whose condition is known becomes the branch that is taken.
+
+This is a pass of our own, in Python: a hostile file can neither crash native code nor make it
+allocate.  Tests hold its shapes equal to those of ``onnx.shape_inference``.
+"""
+
+from __future__ import annotations
+
+from assay.graphs._shape_rules import infer
+from assay.graphs._values import evaluate
+from assay.graphs.inline_bodies import CONTROL
+from assay.graphs.operators import MOST_AXES, UNKNOWN, Operator, OperatorGraph, Tensor, without_dead
+
+_RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+
+
+def fold_shapes(graph: OperatorGraph) -> OperatorGraph:
+    """The graph with all known types, and without constant operators."""
+    tensors = dict(graph.tensors)
+    kept = []
+    for node in graph.operators:
+        inputs = [tensors.get(name, UNKNOWN) if name else None for name in node.inputs]
+        taken = _taken_branch(node, inputs)
+        if taken is not None:
+            node = Operator("Identity", (taken,), node.outputs)  # rule 3
+            inputs = [tensors.get(taken, UNKNOWN)]
+        if node.op == "CastLike" and len(inputs) == 2:  # only the type of the second matters
+            like = inputs.pop()
+            to = {"to": like.dtype if like is not None else 0}
+            node = Operator("Cast", node.inputs[:1], node.outputs, to)
+        outputs = _outputs(node, inputs)
+        tensors.update((n, t) for n, t in zip(node.outputs, outputs, strict=True) if n)
+        if not all(t.constant for n, t in zip(node.outputs, outputs, strict=True) if n):
+            kept.append(node)
+    return without_dead(graph.replaced(kept, tensors))
+
+
+def _outputs(node: Operator, inputs: list[Tensor | None]) -> list[Tensor]:
+    shapes = infer(node, inputs)
+    shapes += [UNKNOWN] * (len(node.outputs) - len(shapes))
+    fixed = (
+        all(t is None or t.constant for t in inputs)
+        and node.op not in CONTROL
+        and node.op not in _RANDOM
+        and "::" not in node.op
+    )
+    values = evaluate(node, inputs, shapes)
+    results = []
+    for place, tensor in enumerate(shapes[: len(node.outputs)]):
+        value = values[place] if values is not None and place < len(values) else None
+        if value is not None:
+            results.append(Tensor(tensor.dtype, value.shape, value, True))
+        elif tensor.shape is not None and len(tensor.shape) > MOST_AXES:
+            results.append(Tensor(tensor.dtype, None, None, fixed))
+        else:
+            results.append(Tensor(tensor.dtype, tensor.shape, None, fixed))
+    return results
+
+
+def _taken_branch(node: Operator, inputs: list[Tensor | None]) -> str | None:
+    if node.op != "If" or len(node.inputs) != 3 or inputs[0] is None:
+        return None
+    condition = inputs[0].value
+    if condition is None or condition.size != 1:
+        return None
+    return node.inputs[1 if bool(condition.reshape(-1)[0]) else 2]
