@@ -1,7 +1,8 @@
 """Graphs: a file's operators rewritten, pass by pass, into the layer graph that is hashed.
 
     operators ─ inline_bodies ─ dequantize ─ fold_shapes ─ drop_identities ─ spell_alike
-              ─ recognize_{activations, norms, pooling, attention} ─ fold_batch_norm ─ compact ─▶ raw
+              ─ recognize_{activations, norms, pooling, attention} ─ join_moves ─ fold_batch_norm
+              ─ compact ─▶ raw
     raw ─ drop_layout ─ merge_blocks ─▶ merged
 
 Each pass is a pure function in a file of its name, with its numbered rules in the docstring.  The

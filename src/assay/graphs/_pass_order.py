@@ -8,7 +8,7 @@ from assay.graphs.dequantize import dequantize
 from assay.graphs.drop_identities import drop_identities
 from assay.graphs.fold_batch_norm import fold_batch_norm
 from assay.graphs.inline_bodies import inline_bodies
-from assay.graphs.join_concats import join_concats
+from assay.graphs.join_moves import join_moves
 from assay.graphs.operators import OperatorGraph
 from assay.graphs.recognize_activations import recognize_activations
 from assay.graphs.recognize_attention import recognize_attention
@@ -28,6 +28,6 @@ PASSES: tuple[Callable[[OperatorGraph], OperatorGraph], ...] = (
     recognize_pooling,
     recognize_attention,
     drop_identities,
-    join_concats,
+    join_moves,
     fold_batch_norm,
 )

@@ -1,6 +1,6 @@
 """What an operator costs: multiply-accumulates and parameters, for one input.
 
-Convolutions and products count exactly; normalizations, softmax and pooling count the operations
+Convolutions and products count exactly (adding a bias is no product, so it counts nothing); normalizations, softmax and pooling count the operations
 for each element; what only moves elements costs nothing.  Parameters are the elements of constant
 float operands; the running mean and variance of a batch norm are statistics, not parameters.
 """
@@ -79,24 +79,22 @@ def _convolution(node: Operator, inputs: list[Tensor], output: Tensor) -> int:
         return 0
     # A kernel is (out, in/group, *space), and (in, out/group, *space) where transposed.
     places = output.size if node.op == "Conv" else inputs[0].size
-    bias = output.size if len(inputs) > 2 else 0
-    return places * prod(inputs[1].shape[1:]) + bias
+    return places * prod(inputs[1].shape[1:])
 
 
 def _gemm(inputs: list[Tensor], output: Tensor) -> int:
     if output.shape is None or not output.shape or output.shape[-1] <= 0:
         return 0
-    depth = inputs[1].size // output.shape[-1]
-    return output.size * depth + (output.size if len(inputs) > 2 else 0)
+    return output.size * (inputs[1].size // output.shape[-1])
 
 
 def _attention(node: Operator, inputs: list[Tensor], output: Tensor) -> int:
     query: Shape = node.attributes.get("query_shape", ())
-    key: Shape = node.attributes.get("key_shape", ())
-    if len(query) < 2 or len(key) < 2:  # written as one operator: (b, h, n, d) or (b, n, h·d)
+    scores: Shape = node.attributes.get("score_shape", ())
+    if not query or not scores:  # written as one operator: (b, h, n, d) or (b, n, h·d)
         key_length = inputs[1].shape[-2] if inputs[1].shape and len(inputs[1].shape) > 1 else 0
         return max(key_length, 0) * (inputs[0].size + output.size)
-    return Tensor(shape=query).size * max(key[-1], 0) + output.size * max(key[-1], 0)
+    return Tensor(shape=scores).size * max(query[-1], 0) + max(scores[-1], 0) * output.size
 
 
 def _recurrent(node: Operator, inputs: list[Tensor]) -> int:

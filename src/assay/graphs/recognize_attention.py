@@ -1,9 +1,11 @@
 """Softmax attention that an exporter took apart becomes one Attention [Vaswani et al., 2017].
 
 1. MatMul(Softmax(S), v), where S is MatMul(q, k), scaled or not, with constants or masks added →
-   Attention(q, k, v, constants …).
+   Attention(q, k, v, biases …).
 2. What guards a softmax against rows that are masked whole (IsNaN, Where) belongs to it.
 3. Scalings of q and k before their product belong to it.
+4. Constants that are added to the scores and differ by head are its operands (a relative position
+   bias); those that are alike for all heads are masks, and no parameters.
 
 Reshapes and transposes between these are its own too.
 """
@@ -50,11 +52,7 @@ class _Search:
                 name = node.inputs[0]
             elif node.op in ("Add", "Mul", "Where"):
                 computed = [n for n in node.inputs if not self.graph.tensor(n).constant]
-                self.constants += [
-                    n
-                    for n in node.inputs
-                    if self.graph.tensor(n).constant and self.graph.tensor(n).size > 1
-                ]
+                self.constants += [n for n in node.inputs if self._bias(n)]
                 made = [n for n in computed if self._leads_to_product(n)]
                 if len(made) != 1:
                     return None
@@ -63,6 +61,12 @@ class _Search:
                 return None
             node = self.producers.get(name)
         return node
+
+    def _bias(self, name: str) -> bool:
+        """A constant that differs by head is a learned bias; one that is alike for all a mask."""
+        tensor = self.graph.tensor(name)
+        shape = tensor.shape or ()
+        return tensor.constant and len(shape) >= 3 and shape[-3] > 1
 
     def _leads_to_product(self, name: str) -> bool:
         node = self.producers.get(name)
@@ -102,8 +106,10 @@ def recognize_attention(graph: OperatorGraph) -> OperatorGraph:
             continue
         keys = tuple(search.unscaled(name) for name in scores.inputs[:2])
         inputs = (*keys, values.inputs[1], *search.constants)
-        query = graph.tensor(scores.inputs[0]).shape or ()
-        attributes = {"query_shape": query, "key_shape": graph.tensor(scores.inputs[1]).shape or ()}
+        attributes = {
+            "query_shape": graph.tensor(scores.inputs[0]).shape or (),
+            "score_shape": graph.tensor(scores.outputs[0]).shape or (),
+        }
         made[values.outputs[0]] = Operator("Attention", inputs, values.outputs, attributes)
     if not made:
         return graph

@@ -4,7 +4,7 @@
 2. Division by a constant → Mul, subtraction of a constant → Add, Pow(x, 2) → Mul(x, x).
 3. Clip's and Min's and Max's bounds → attributes of Clip; Clip from 0 without end → Relu.
 4. A product with a constant matrix → Gemm, whatever the rank and however the matrix lies; a Gemm
-   of two computed matrices → MatMul.
+   of two computed matrices → MatMul; an Einsum that sums over one shared axis likewise.
 5. Split, to a sequence too, and Gather of one place → Slice, one for each output that is read; a Gather that
    lays a whole vector out in another shape → Reshape.
 6. Averages and maxima over all of space → GlobalAveragePool, GlobalMaxPool.
@@ -58,6 +58,8 @@ class _Speller:
             yield self._clip(node)
         elif op in ("MatMul", "Gemm"):
             yield from self._product(node)
+        elif op == "Einsum" and _sums_last(node):
+            yield from self._product(Operator("MatMul", node.inputs, node.outputs))
         elif op in ("Split", "SplitToSequence", "SequenceAt", "Gather"):
             yield from self._slices(node)
         elif op in ("ReduceMean", "ReduceMax", "AveragePool", "MaxPool"):
@@ -176,6 +178,14 @@ class _Speller:
             return node
         whole = node.ints("kernel_shape") == before[2:] and all(d == 1 for d in after[2:])
         return pooled if whole else node
+
+
+def _sums_last(node: Operator) -> bool:
+    """Whether an Einsum of two sums over the first's last axis and nothing else: a product."""
+    left, _, right = str(node.attributes.get("equation", "")).replace(" ", "").partition("->")
+    first, _, second = left.partition(",")
+    summed = set(first + second) - set(right)
+    return len(node.inputs) == 2 and bool(first) and summed == {first[-1]} & set(second)
 
 
 def _unfused(node: Operator) -> Iterator[Operator]:
