@@ -95,8 +95,8 @@ class HashCode:
         """Hamming distance in bits.  Raises SchemeMismatch where the schemes differ."""
         if self.scheme != other.scheme or len(self) != len(other):
             raise SchemeMismatch(
-                f"cannot compare {self.scheme} with {other.scheme}: hash both models with one scheme"
-                " (assay rehash does it for a registry)"
+                f"cannot compare {self.scheme} with {other.scheme}: hash both models with one"
+                " scheme (assay rehash does it for a registry)"
             )
         return (int.from_bytes(self.digest) ^ int.from_bytes(other.digest)).bit_count()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
+EXTRA = "torch"  # imported only when a PyTorch model is read
 _DEFAULT = (1, CHANNELS, IMAGE, IMAGE)
 
 

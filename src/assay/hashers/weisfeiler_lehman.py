@@ -1,8 +1,8 @@
 """Weisfeiler–Lehman labels folded into a SimHash: the baseline that needs no training.
 
-[Shervashidze et al., JMLR 2011 (labels); Charikar, STOC 2002 (SimHash).]  A layer's label tells
-its operator, the digits of its costs, and its surroundings.  Each label votes, by a hash of its own,
-on every bit of the code; graphs that share most labels share most bits.
+[Shervashidze et al., JMLR 2011 (labels); Charikar, STOC 2002 (SimHash).]  A label tells a layer's
+operator, the digits of its costs, and its surroundings.  Each label votes, by a hash of its own, on
+every bit of the code; graphs that share most labels share most bits.
 """
 
 from __future__ import annotations
