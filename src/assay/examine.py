@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError, UnreadableModel
-from assay.formats import Model, read
+from assay.formats import Model, naming, read
 from assay.graphs import layer_graph
 from assay.graphs._vocabulary import known
 from assay.graphs.merge_blocks import RULES
@@ -21,6 +20,7 @@ from assay.values import LayerGraph, Record
 
 DEFAULT_HASHER = "weisfeiler-lehman"
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
+_ODD_OPSET = 0.5  # of the quality: operators may mean something else than they do in known opsets
 _BLOCK = 2**20  # bytes
 
 
@@ -42,22 +42,17 @@ def examine(
         MissingExtra: its format needs an optional dependency.
     """
     if isinstance(source, str | Path):
-        path = Path(source)
-        model = read(path, input_shape)
-        name, file_digest = path.stem, sha256(model) if digest else None
+        path, label, name = str(source), str(source), Path(source).stem
+        model = read(Path(source), input_shape)
     else:
         from assay.formats._torch import trace
 
-        model = trace(source, input_shape or {})
-        path, name, file_digest = Path(), type(source).__name__, None
-    try:
-        return _record(model, str(source) if path.name else "", name, file_digest, hasher, raw)
-    except UnreadableModel as error:
-        raise UnreadableModel(f"{source}: {error}") from error
-    except AssayError:
-        raise
-    except (RecursionError, MemoryError) as error:
-        raise UnreadableModel(f"{source}: too large to follow ({type(error).__name__})") from error
+        path, label, name = "", type(source).__name__, type(source).__name__
+        with naming(label):
+            model = trace(source, input_shape or {})
+    with naming(label):
+        file_digest = sha256(model) if digest and model.files else None
+        return _record(model, path, name, file_digest, hasher, raw)
 
 
 def _record(
@@ -75,7 +70,7 @@ def _record(
         code=hasher(graph) if graph.layers else None,
         graph=graph,
         parameters=graph.parameters,
-        quality=quality(graph),
+        quality=quality(graph) * (_ODD_OPSET if "odd_opset" in model.metadata else 1),
         metadata=model.metadata,
     )
 
@@ -83,12 +78,13 @@ def _record(
 def quality(graph: LayerGraph) -> float:
     """How far the graph can be trusted, 0 … 1: layers understood, and enough of them.
 
-    A layer is understood where its operator is in ONNX's vocabulary and its output's shape known.
+    A layer is understood where its operator is in ONNX's vocabulary, and its output's shape is known
+    and not empty, which it is where the input was made too short.
     """
     if not graph.layers:
         return 0.0
     understood = sum(
-        known(layer.op) and layer.shape is not None and -1 not in layer.shape
+        known(layer.op) and layer.shape is not None and min(layer.shape, default=1) > 0
         for layer in graph.layers
     )
     share = understood / len(graph.layers)
@@ -96,22 +92,22 @@ def quality(graph: LayerGraph) -> float:
 
 
 def sha256(model: Model) -> str:
-    """Of the file; of the list of hashes and names where the model is several files."""
-    hashes = [_file_sha256(path) for path in model.files]
-    if len(hashes) == 1:
-        return hashes[0]
-    listing = "".join(
-        f"{digest}  {path.name}\n" for digest, path in zip(hashes, model.files, strict=True)
-    )
-    return hashlib.sha256(listing.encode()).hexdigest()
+    """Of the file; of the list of hashes and places where the model is several files.
+
+    The name of the first one does not count: a renamed copy is the same model.
+    """
+    first, *others = model.files
+    digest = _file_sha256(first)
+    if not others:
+        return digest
+    lines = [digest]
+    lines += [f"{_file_sha256(f)}  {f.relative_to(first.parent).as_posix()}" for f in others]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    except OSError as error:
-        raise UnreadableModel(f"{path}: {error.strerror or error}") from error
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
     return digest.hexdigest()

@@ -22,7 +22,8 @@ class Structure(Comparison):
 
     rounds: int = 2
     same_architecture: float = 0.9  # score from which it is named so
-    same_family: float = 0.4
+    same_family: float = 0.4  # score times quality from which it is named so
+    enough: float = 0.5  # quality from which same-architecture is named at all
 
     def compare(self, suspect: Record, source: Record) -> Evidence | None:
         a, b = suspect.graph, source.graph
@@ -52,7 +53,8 @@ class Structure(Comparison):
 
     def relation(self, evidence: Evidence) -> Relation:
         # Small or half-understood graphs are alike by chance: their score counts for less.
-        score = evidence.score * evidence.detail["quality"]
-        if score >= self.same_architecture:
+        quality: float = evidence.detail["quality"]
+        if evidence.score >= self.same_architecture and quality >= self.enough:
             return Relation.SAME_ARCHITECTURE
-        return Relation.SAME_FAMILY if score >= self.same_family else Relation.UNRELATED
+        alike = evidence.score * quality >= self.same_family
+        return Relation.SAME_FAMILY if alike else Relation.UNRELATED

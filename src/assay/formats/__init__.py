@@ -7,12 +7,13 @@ vocabulary whatever framework wrote the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.errors import UnreadableModel
+from assay.errors import MissingExtra, UnreadableModel
 from assay.graphs.operators import OperatorGraph
 from assay.methods import Methods
 
@@ -50,6 +51,7 @@ class Format(ABC):
 FORMATS = Methods(Format)
 
 HEAD = 4096  # bytes that ``sniff`` sees
+_LONGEST = 300  # characters of a message
 
 
 def read(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -59,12 +61,29 @@ def read(path: Path, input_shapes: InputShapes | None = None) -> Model:
         UnreadableModel: no such file, no format for it, or a damaged one; names the path.
         MissingExtra: its format needs an optional dependency.
     """
-    try:
+    with naming(path):
         return _choose(path)().read(path, input_shapes or {})
+
+
+@contextmanager
+def naming(source: Path | str) -> Iterator[None]:
+    """What goes wrong inside is raised as one line that begins with ``source``.
+
+    Nothing that a file holds may end a batch: an error that no reader foresaw is a bug of theirs,
+    and says so, but it is the file's error to the caller.
+    """
+    try:
+        yield
+    except (UnreadableModel, MissingExtra) as error:
+        raise type(error)(_one_line(source, error)) from error
     except OSError as error:
-        raise UnreadableModel(f"{path}: {error.strerror or error}") from error
-    except UnreadableModel as error:
-        raise UnreadableModel(f"{path}: {_one_line(error)}") from error
+        raise UnreadableModel(_one_line(source, error.strerror or error)) from error
+    except (RecursionError, MemoryError) as error:
+        text = f"too large to follow ({type(error).__name__})"
+        raise UnreadableModel(_one_line(source, text)) from error
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as e:
+        text = f"reading it failed, please report this: {type(e).__name__}: {e}"
+        raise UnreadableModel(_one_line(source, text)) from e
 
 
 def _choose(path: Path) -> type[Format]:
@@ -91,6 +110,9 @@ def known_suffixes() -> tuple[str, ...]:
     return tuple(sorted(suffix for method in FORMATS.values() for suffix in method.suffixes))
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
+def _one_line(source: Path | str, error: Exception | str) -> str:
+    """Text from a file may hold line breaks, terminal commands, or megabytes."""
+    text = " ".join(str(error)[: 10 * _LONGEST].split())
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    line = f"{source}: {text}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from math import prod
+
 from assay.errors import UnreadableModel
 from assay.formats import InputShapes
 from assay.graphs.operators import MOST_AXES, Shape, Tensor
 
 IMAGE, CHANNELS, SEQUENCE, FRAMES = 256, 3, 128, 16
 LARGEST = 2**31 - 1  # of one dimension
+MOST_ELEMENTS = 2**48  # of one tensor
 _INTEGERS = {2, 3, 4, 5, 6, 7, 12, 13}  # data types of token ids
 
 Dimension = int | str | None  # known, named, or neither
 
 
-def concrete(name: str, dtype: int, dims: list[Dimension] | None, given: InputShapes) -> Tensor:
+def shape_of(what: str, dims: Iterable[int]) -> Shape:
+    """The dimensions as a shape.  Raises UnreadableModel where no tensor could have it."""
+    shape = tuple(dims)
+    small = len(shape) <= MOST_AXES and all(0 <= dim <= LARGEST for dim in shape)
+    if not small or prod(shape) > MOST_ELEMENTS:
+        raise UnreadableModel(f"{what} has an absurd shape {_text(shape[:8])}")
+    return shape
+
+
+def match(given: InputShapes, names: Collection[str]) -> InputShapes:
+    """The shapes that were given, by the input's name.
+
+    Raises UnreadableModel where one is for an input that the model does not have.
+    """
+    if "" in given and len(names) != 1:
+        raise UnreadableModel(f"name the input that the shape is for: {_listed(names)}")
+    for name in given:
+        if name and name not in names:
+            raise UnreadableModel(f"it has no input {name!r}: {_listed(names)}")
+    return {name or next(iter(names)): tuple(shape) for name, shape in given.items()}
+
+
+def concrete(name: str, dtype: int, dims: list[Dimension] | None, wanted: Shape | None) -> Tensor:
     """The type of one input.
 
-    Raises:
-        UnreadableModel: a given shape contradicts the file, or a dimension is absurd.
+    Raises UnreadableModel where a wanted shape contradicts the file, or a dimension is absurd.
     """
-    wanted = given.get(name, given.get(""))
+    what = f"input {name!r}"
     if wanted is not None:
         if dims is not None and not _fits(dims, wanted):
-            raise UnreadableModel(f"input {name!r} is {_text(dims)}, not {_text(list(wanted))}")
-        return Tensor(dtype, tuple(wanted))
+            raise UnreadableModel(f"{what} is {_text(dims)}, not {_text(wanted)}")
+        if min(wanted, default=1) < 1:
+            raise UnreadableModel(f"{what} cannot be {_text(wanted)}")
+        return Tensor(dtype, shape_of(what, wanted))
     if dims is None:
         return Tensor(dtype)
-    if len(dims) > MOST_AXES or any(isinstance(d, int) and d > LARGEST for d in dims):
-        raise UnreadableModel(f"input {name!r} has an absurd shape {_text(dims[:8])}")
+    if len(dims) > MOST_AXES:
+        raise UnreadableModel(f"{what} has an absurd shape {_text(dims[:8])}")
     usual = _usual(dtype, dims)
     shape = (
         dim if isinstance(dim, int) and dim > 0 else _named(dim, usual[axis])
         for axis, dim in enumerate(dims)
     )
-    return Tensor(dtype, tuple(shape))
+    return Tensor(dtype, shape_of(what, shape))
 
 
 def _usual(dtype: int, dims: list[Dimension]) -> Shape:
@@ -71,5 +98,10 @@ def _fits(dims: list[Dimension], wanted: Shape) -> bool:
     )
 
 
-def _text(dims: list[Dimension]) -> str:
+def _text(dims: Iterable[Dimension]) -> str:
     return "x".join("?" if dim is None else str(dim) for dim in dims) or "a scalar"
+
+
+def _listed(names: Collection[str]) -> str:
+    listed = ", ".join(repr(name) for name in sorted(names)[:8])
+    return f"its inputs are {listed}" if names else "it has no inputs"

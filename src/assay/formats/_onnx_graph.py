@@ -1,222 +1,281 @@
 """ONNX's protobuf messages turned into the operator graph that the passes work on.
 
 Names in nested graphs and functions are made unique, so that everything can later stand in one
-list.  A model's own functions are expanded where they are called.
+list.  A model's own functions are expanded where they are called.  What a small file expands to is
+bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
-from onnx import FunctionProto
-from onnx.helper import tensor_dtype_to_np_dtype
-from onnx.numpy_helper import to_array
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+    ValueInfoProto,
+)
 
 from assay.errors import UnreadableModel
 from assay.formats import InputShapes
-from assay.formats._inputs import Dimension, concrete
-from assay.graphs.operators import (
-    MOST_AXES,
-    MOST_VALUES,
-    Operator,
-    OperatorGraph,
-    Tensor,
-    Values,
-    in_order,
-)
+from assay.formats._inputs import Dimension, concrete, match, shape_of
+from assay.formats._onnx_operators import NEWEST, OLDEST, OWN, checked, name_of
+from assay.formats._onnx_tensors import bytes_needed, constant
+from assay.graphs.operators import Operator, OperatorGraph, Tensor, in_order
 
 MOST_NESTING = 32
-MOST_EXPANDED = 50_000  # operators after functions are expanded
+MOST_EXPANDED = 50_000  # operators, after functions are expanded
+MOST_READ = 300_000  # tensors that operators read, in all
+MOST_BYTES = 96 * 2**20  # of names, attributes and values, roughly
+_ITEM = 64  # bytes that an object takes, roughly
 _MOST_NUMBERS = 4096  # of a list attribute
-_PAYLOADS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
+
+Arguments = Mapping[str, Any]  # a function's attributes, where it is called
 
 
-def convert(proto: ModelProto, input_shapes: InputShapes) -> tuple[OperatorGraph, dict[str, Any]]:
-    """The operator graph, and notes for the record's metadata.
+@dataclass(frozen=True)
+class Converted:
+    """The graph, notes for the record's metadata, and what lies in other files."""
+
+    layers: OperatorGraph
+    notes: Mapping[str, Any]
+    external: Mapping[str, int]  # location → bytes that it must at least have
+
+
+def convert(proto: ModelProto, input_shapes: InputShapes) -> Converted:
+    """The model's operators.
 
     Raises UnreadableModel where the graph is not one: cycles, dangling edges, functions that call
-    themselves, tensors whose data do not fit their shape.
+    themselves, operators that are not what ONNX allows, tensors whose data do not fit their shape.
     """
-    opsets = {o.domain: o.version for o in proto.opset_import}
-    newest = opsets.get("", opsets.get("ai.onnx", 0))
-    if proto.graph.node and any(n.domain in ("", "ai.onnx") for n in proto.graph.node):
-        if newest < 1:
-            raise UnreadableModel("it imports no opset of ONNX's own domain")
-    converter = _Converter(
-        {(f.domain, f.name): f for f in proto.functions}, input_shapes
-    )
-    graph = converter.graph(proto.graph, {}, depth=0)
-    notes: dict[str, Any] = {}
-    if newest > 64:
-        notes["odd_opset"] = newest
-    return graph, notes
+    opset = opset_of(proto)
+    if opset < 1 and any(node.domain in OWN for node in proto.graph.node):
+        raise UnreadableModel("it imports no opset of ONNX's own domain")
+    converter = _Converter(proto, opset, input_shapes)
+    graph = in_order(converter.graph(proto.graph, {}, 0, {}))
+    notes = {} if OLDEST <= opset <= NEWEST else {"odd_opset": opset}
+    return Converted(graph, notes, converter.external)
 
 
+def opset_of(proto: ModelProto) -> int:
+    """The opset of ONNX's own domain; 0 where the model names none."""
+    return max((o.version for o in proto.opset_import if o.domain in OWN), default=0)
+
+
+def text(name: str | bytes) -> str:
+    """A name.  Raises UnreadableModel where it is not UTF-8; protobuf then gives bytes."""
+    if isinstance(name, bytes):
+        raise UnreadableModel(f"a name is not UTF-8 text: {name[:40]!r}")
+    return name
+
+
+@dataclass
 class _Converter:
-    def __init__(
-        self, functions: Mapping[tuple[str, str], FunctionProto], given: InputShapes
-    ) -> None:
-        self.functions = functions
-        self.given = given
-        self.expanded = 0
-        self.scopes = 0
+    proto: ModelProto
+    opset: int
+    given: InputShapes
+    functions: dict[tuple[str, str, str], FunctionProto] = field(init=False)
+    external: dict[str, int] = field(default_factory=dict)
+    expanded: int = 0
+    read: int = 0
+    bytes_left: int = MOST_BYTES
+    scopes: int = 0
 
-    def graph(self, proto: GraphProto, outer: Mapping[str, str], depth: int) -> OperatorGraph:
+    def __post_init__(self) -> None:
+        self.functions = {(f.domain, f.name, f.overload): f for f in self.proto.functions}
+
+    def graph(
+        self, proto: GraphProto, outer: Mapping[str, str], depth: int, arguments: Arguments
+    ) -> OperatorGraph:
         """One graph or body; ``outer`` maps the names it may capture to unique ones."""
-        if depth > MOST_NESTING:
-            raise UnreadableModel(f"graphs nested more than {MOST_NESTING} deep")
-        prefix = "" if depth == 0 else self._scope()
+        prefix = "" if depth == 0 else self._scope(depth)
         names = dict(outer)
+        self._spend(len(outer))
         tensors: dict[str, Tensor] = {}
         for name, tensor in self._constants(proto):
             names[name] = prefix + name
             tensors[prefix + name] = tensor
-        inputs = []
-        for value in proto.input:
-            if prefix + value.name in tensors:
-                continue  # IR version 3 lists the initializers among the inputs
-            names[value.name] = prefix + value.name
-            inputs.append(prefix + value.name)
-            tensors[prefix + value.name] = self._input(value, self.given if depth == 0 else {})
-        operators = self._nodes(proto.node, names, prefix, depth)
-        outputs = tuple(names.get(value.name, value.name) for value in proto.output)
-        graph = OperatorGraph(tuple(operators), tuple(inputs), outputs, tensors)
-        return in_order(graph) if depth == 0 else graph
+        # IR version 3 lists the initializers among the inputs.
+        inputs = {text(v.name): v for v in proto.input if prefix + text(v.name) not in tensors}
+        wanted = match(self.given, inputs) if depth == 0 else {}
+        for name, value in inputs.items():
+            self._spend(_ITEM + len(name))
+            names[name] = prefix + name
+            tensors[prefix + name] = self._input(value, wanted, depth)
+        operators = self._nodes(proto.node, names, prefix, depth, arguments)
+        outputs = tuple(self._inner(text(value.name), names, prefix) for value in proto.output)
+        return OperatorGraph(
+            tuple(operators), tuple(prefix + name for name in inputs), outputs, tensors
+        )
 
-    def _scope(self) -> str:
+    def _scope(self, depth: int) -> str:
+        """The prefix of the names of one body or one call."""
+        if depth > MOST_NESTING:
+            raise UnreadableModel(f"graphs or functions nested more than {MOST_NESTING} deep")
         self.scopes += 1
-        return f"{self.scopes}/"
+        return f"%{self.scopes}/"
+
+    def _spend(self, count: int) -> None:
+        self.bytes_left -= count
+        if self.bytes_left < 0:
+            raise UnreadableModel(f"its graph takes more than {MOST_BYTES // 2**20} MiB of memory")
+
+    def _inner(self, name: str, names: Mapping[str, str], prefix: str) -> str:
+        self._spend(_ITEM + len(name))
+        return names.get(name, prefix + name) if name else ""
 
     def _constants(self, proto: GraphProto) -> Iterable[tuple[str, Tensor]]:
         for tensor in proto.initializer:
-            yield tensor.name, constant(tensor)
+            yield text(tensor.name), self._tensor(tensor)
         for sparse in proto.sparse_initializer:
-            yield sparse.values.name, Tensor(sparse.values.data_type, tuple(sparse.dims), None, True)
+            yield text(sparse.values.name), self._sparse(sparse)
 
-    def _input(self, value: ValueInfoProto, given: InputShapes) -> Tensor:
+    def _tensor(self, proto: TensorProto) -> Tensor:
+        self._spend(3 * _ITEM + len(text(proto.name)))
+        if proto.data_location == TensorProto.EXTERNAL:
+            locations = [text(e.value) for e in proto.external_data if e.key == "location"]
+            for place in locations:
+                self._spend(_ITEM + len(place))
+                self.external[place] = max(self.external.get(place, 0), bytes_needed(proto))
+        tensor = constant(proto)
+        self._spend(0 if tensor.value is None else tensor.value.nbytes)
+        return tensor
+
+    def _sparse(self, proto: SparseTensorProto) -> Tensor:
+        """Its shape; its values are looked at, not kept."""
+        self._tensor(proto.indices)
+        values = self._tensor(proto.values)
+        return Tensor(values.dtype, shape_of("a sparse tensor", proto.dims), None, True)
+
+    def _input(self, value: ValueInfoProto, wanted: InputShapes, depth: int) -> Tensor:
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type"):
             return Tensor()  # a sequence, a map or an optional: its elements are unknown
+        if depth > 0:
+            return Tensor(kind.elem_type)  # of a body: what enters it has a type of its own
         dims: list[Dimension] | None = None
         if kind.HasField("shape"):
             dims = [
-                d.dim_value if d.HasField("dim_value") else d.dim_param or None
+                d.dim_value if d.HasField("dim_value") else text(d.dim_param) or None
                 for d in kind.shape.dim
             ]
-        return concrete(value.name, kind.elem_type, dims, given)
+        return concrete(text(value.name), kind.elem_type, dims, wanted.get(value.name))
 
     def _nodes(
-        self, nodes: Sequence[NodeProto], names: dict[str, str], prefix: str, depth: int
+        self,
+        nodes: Sequence[NodeProto],
+        names: dict[str, str],
+        prefix: str,
+        depth: int,
+        arguments: Arguments,
     ) -> list[Operator]:
+        self.expanded += len(nodes)
+        if self.expanded > MOST_EXPANDED:
+            raise UnreadableModel(f"more than {MOST_EXPANDED:,} operators")
         for node in nodes:
-            for name in node.output:
+            for name in map(text, node.output):
+                self._spend(_ITEM + len(name))
                 if name:
                     names[name] = prefix + name
         operators: list[Operator] = []
         for node in nodes:
-            self.expanded += 1
-            if self.expanded > MOST_EXPANDED:
-                raise UnreadableModel(f"more than {MOST_EXPANDED:,} operators")
-            inputs = tuple(names.get(name, prefix + name) if name else "" for name in node.input)
-            outputs = tuple(names[name] if name else "" for name in node.output)
-            function = self.functions.get((node.domain, node.op_type))
-            if function is not None:
-                operators += self._call(function, node, inputs, outputs, depth)
-                continue
-            attributes = {a.name: self._attribute(a, names, depth) for a in node.attribute}
-            own = node.domain in ("", "ai.onnx")
-            op = node.op_type if own else f"{node.domain}::{node.op_type}"
-            operators.append(Operator(op, inputs, outputs, attributes))
+            outputs = tuple(names[name] if name else "" for name in map(text, node.output))
+            if not any(outputs):
+                continue  # nothing can read what it does
+            if not outputs[0]:  # the passes know an operator by its first output
+                outputs = (self._scope(0) + "unread", *outputs[1:])
+            inputs = tuple(self._inner(name, names, prefix) for name in map(text, node.input))
+            self.read += len(inputs)
+            if self.read > MOST_READ:
+                raise UnreadableModel(f"its operators read more than {MOST_READ:,} tensors")
+            operators += self._node(node, inputs, outputs, names, depth, arguments)
         return operators
+
+    def _node(
+        self,
+        node: NodeProto,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        names: Mapping[str, str],
+        depth: int,
+        arguments: Arguments,
+    ) -> list[Operator]:
+        self._spend(4 * _ITEM)
+        domain, op_type = text(node.domain), text(node.op_type)
+        attributes: dict[str, Any] = {}
+        for attribute in node.attribute:
+            value = self._attribute(attribute, names, depth, arguments)
+            if value is not None:
+                attributes[text(attribute.name)] = value
+        function = self.functions.get((domain, op_type, node.overload))
+        if function is not None:
+            return self._call(function, inputs, outputs, attributes, depth)
+        operator = Operator(name_of(domain, op_type), inputs, outputs, attributes)
+        return [checked(operator, self.opset)]
 
     def _call(
         self,
         function: FunctionProto,
-        node: NodeProto,
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
+        attributes: Arguments,
         depth: int,
     ) -> list[Operator]:
         """The function's body in place of its call."""
-        if depth > MOST_NESTING:
-            raise UnreadableModel(f"functions nested more than {MOST_NESTING} deep")
-        prefix = self._scope()
-        names = dict.fromkeys(function.input, "") | dict(zip(function.input, inputs, strict=False))
-        given = {a.name: a for a in function.attribute_proto}
-        given |= {a.name: a for a in node.attribute}
-        body = [_with_attributes(inner, given) for inner in function.node]
-        operators = self._nodes(body, names, prefix, depth + 1)
-        results = zip(function.output, outputs, strict=False)
+        prefix = self._scope(depth + 1)
+        names = dict.fromkeys(map(text, function.input), "")
+        names |= dict(zip(names, inputs, strict=False))
+        defaults = {
+            text(a.name): self._attribute(a, {}, depth, {}) for a in function.attribute_proto
+        }
+        arguments = {**defaults, **attributes}
+        operators = self._nodes(function.node, names, prefix, depth + 1, arguments)
+        results = [self._inner(text(name), names, prefix) for name in function.output]
         ends = [
-            Operator("Identity", (names.get(inner, inner),), (outer,)) for inner, outer in results if outer
+            Operator("Identity", (inner,), (outer,))
+            for inner, outer in zip(results, outputs, strict=False)
+            if outer
         ]
         return operators + ends
 
-    def _attribute(self, proto: AttributeProto, names: Mapping[str, str], depth: int) -> Any:
+    def _attribute(
+        self, proto: AttributeProto, names: Mapping[str, str], depth: int, arguments: Arguments
+    ) -> Any:
+        """Its value, a list as a tuple; None where it is of a kind that the passes never need."""
+        self._spend(2 * _ITEM + len(text(proto.name)))
+        if proto.ref_attr_name:
+            return arguments.get(text(proto.ref_attr_name))
         kind = proto.type
         if kind == AttributeProto.INT:
             return proto.i
         if kind == AttributeProto.FLOAT:
             return proto.f
         if kind == AttributeProto.STRING:
+            self._spend(len(proto.s))
             return proto.s.decode("utf-8", "replace")
         if kind == AttributeProto.INTS:
-            return tuple(proto.ints[:_MOST_NUMBERS])
+            return self._list(proto.ints)
         if kind == AttributeProto.FLOATS:
-            return tuple(proto.floats[:_MOST_NUMBERS])
+            return self._list(proto.floats)
         if kind == AttributeProto.STRINGS:
-            return tuple(s.decode("utf-8", "replace") for s in proto.strings[:_MOST_NUMBERS])
+            return self._list([s[:_ITEM].decode("utf-8", "replace") for s in proto.strings])
         if kind == AttributeProto.TENSOR:
-            return constant(proto.t)
+            return self._tensor(proto.t)
         if kind == AttributeProto.SPARSE_TENSOR:
-            sparse = proto.sparse_tensor
-            return Tensor(sparse.values.data_type, tuple(sparse.dims), None, True)
+            return self._sparse(proto.sparse_tensor)
         if kind == AttributeProto.GRAPH:
-            return self.graph(proto.g, names, depth + 1)
-        return None  # types and lists of graphs occur in no standard operator
-
-
-def _with_attributes(node: NodeProto, given: Mapping[str, AttributeProto]) -> NodeProto:
-    """A function's node with references to the call's attributes resolved."""
-    if not any(a.ref_attr_name for a in node.attribute):
-        return node
-    filled = NodeProto()
-    filled.CopyFrom(node)
-    del filled.attribute[:]
-    for attribute in node.attribute:
-        source = given.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
-        if source is not None:
-            filled.attribute.add().CopyFrom(source)
-            filled.attribute[-1].name = attribute.name
-    return filled
-
-
-def constant(proto: TensorProto) -> Tensor:
-    """A stored tensor: its type, and its values where they are few.
-
-    Raises:
-        UnreadableModel: the data do not fit the shape, or the shape is absurd.
-    """
-    shape = tuple(proto.dims)
-    if len(shape) > MOST_AXES or any(d < 0 for d in shape):
-        raise UnreadableModel(f"tensor {proto.name!r} has an absurd shape {list(shape[:8])}")
-    tensor = Tensor(proto.data_type, shape, None, True)
-    return Tensor(proto.data_type, shape, _values(proto, tensor.size), True)
-
-
-def _values(proto: TensorProto, size: int) -> Values | None:
-    empty = 0 in proto.dims
-    if (size > MOST_VALUES) or proto.data_location == TensorProto.EXTERNAL:
+            return self.graph(proto.g, names, depth + 1, arguments)
         return None
-    held = bool(proto.raw_data) or any(len(getattr(proto, name)) for name in _PAYLOADS)
-    if proto.data_type == TensorProto.STRING or (not held and not empty):
-        return None
-    try:
-        dtype = tensor_dtype_to_np_dtype(proto.data_type)
-        array = np.zeros(tuple(proto.dims), dtype) if empty else to_array(proto)
-    except (ValueError, TypeError, KeyError, NotImplementedError) as error:
-        raise UnreadableModel(f"tensor {proto.name!r} does not hold its shape: {error}") from error
-    return array if array.dtype.kind in "biuf" else array.astype(np.float32)
+
+    def _list(self, items: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Lists that are longer than any operator's are not kept."""
+        if len(items) > _MOST_NUMBERS:
+            return None
+        self._spend(_ITEM * len(items) // 2)
+        return tuple(items)

@@ -1,47 +1,55 @@
 """Walks a protobuf file and leaves its bulk behind [protobuf encoding, protobuf.dev].
 
-A model file is a few hundred kilobytes of structure around gigabytes of tensors.  ``slim`` copies
-the structure and skips every long payload by its length, so what the parser then sees is small
-whatever the file's size.  The walk itself checks the wire format: a length past the end, a field
-number 0 or an unknown wire type stops it at once.
+A model file is a few hundred kilobytes of structure around gigabytes of tensors.  ``Slimmer``
+copies the fields that it was told of and skips everything else by its length, so that what the
+parser then sees is small whatever the file's size.  The walk bounds what the parser will make of
+it: two bytes of protobuf can become two hundred of memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+BLOCK = 2**16  # bytes that are read at once
+_LONGEST_HEAD = 20  # bytes of a field's number and length, ten each at most
 
-
-class Buffer(Protocol):
-    """What the walker needs of ``bytes`` or ``mmap``."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: int | slice, /) -> int | bytes: ...
+Dropped = Sequence[tuple[int, int]]  # (field, bytes) of payloads that were left behind
 
 
 class WireError(ValueError):
-    """The bytes are not a protobuf message."""
+    """The bytes are not a protobuf message, or pass a bound."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """Which fields of a message are entered, and which are dropped where they are long."""
+    """Which fields of a message are kept; all others are dropped."""
 
+    keep: frozenset[int] = frozenset()
     enter: Mapping[int, Message] = field(default_factory=dict)
-    drop: frozenset[int] = frozenset()
-    longest: int = 0  # bytes of a droppable payload that is still kept
-    count: int | None = None  # the field whose occurrences in the whole file are bounded
+    payloads: frozenset[int] = frozenset()  # kept where short
+    longest: int = 0  # bytes of a payload that is kept
+    counted: Mapping[int, str] = field(default_factory=dict)  # field → the limit that it counts for
+    check: Callable[[bytes, Dropped], None] | None = None  # called where payloads were dropped
 
 
-def read_varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+@dataclass
+class Limits:
+    """What one walk may still do."""
+
+    fields: int  # weighed by what they cost the parser: 4 for a message or text, 1 for a number
+    kept: int  # bytes
+    unseen: int  # bytes of short messages that are copied without a look inside
+    counted: dict[str, int]
+
+
+def read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """The number at ``at`` and where the next field begins.  Raises WireError past ``end``."""
     value = shift = 0
     while at < end:
         byte = data[at]
-        assert isinstance(byte, int)
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
@@ -62,70 +70,109 @@ def write_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def next_field(data: Buffer, at: int, end: int) -> tuple[int, int, int, int]:
-    """(number, wire type, start of the payload, end of it) of the field at ``at``."""
-    tag, start = read_varint(data, at, end)
+def next_field(data: bytes, at: int, end: int) -> tuple[int, int, int, int]:
+    """(number, wire type, start of the payload, end of it) of the field at ``at``.
+
+    Only the field's head need be in ``data``; ``end`` is that of the message.
+    """
+    known = min(end, len(data))
+    if at + 1 < known and 8 <= data[at] < 0x80 and data[at] & 7 == BYTES and data[at + 1] < 0x80:
+        number, wire, start = data[at] >> 3, BYTES, at + 2  # most are so short
+        stop = start + data[at + 1]
+        if stop <= end:
+            return number, wire, start, stop
+    tag, start = read_varint(data, at, known)
     number, wire = tag >> 3, tag & 7
     if number == 0:
-        raise WireError(f"field number 0 at byte {at}")
+        raise WireError("a field has the number 0")
     if wire == BYTES:
-        length, start = read_varint(data, start, end)
+        length, start = read_varint(data, start, known)
         stop = start + length
     elif wire == VARINT:
-        _, stop = read_varint(data, start, end)
+        _, stop = read_varint(data, start, known)
     elif wire in (FIXED32, FIXED64):
         stop = start + (4 if wire == FIXED32 else 8)
     else:
-        raise WireError(f"wire type {wire} at byte {at}")
+        raise WireError(f"a field has the unknown wire type {wire}")
     if stop > end:
-        raise WireError(f"truncated: a field at byte {at} ends at {stop}, its message at {end}")
+        raise WireError(f"truncated: a field is {stop - end:,} bytes longer than its message")
     return number, wire, start, stop
 
 
 class Slimmer:
-    """One walk over one file, with bounds on its work.
+    """One walk over one file.  Raises WireError where it is not protobuf or passes a limit."""
 
-    Raises WireError where the bytes are not protobuf or a bound is passed.
-    """
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self.file = file
+        self.limits = limits
+        self.fields_left = limits.fields
+        self.block, self.base = b"", 0  # the part of the file in memory, and where it begins
 
-    def __init__(self, data: Buffer, max_fields: int, max_counted: int) -> None:
-        self.data = data
-        self.fields_left = max_fields
-        self.counted_left = max_counted
+    def slim(self, message: Message, size: int) -> bytes:
+        """The message that fills the file's first ``size`` bytes, without its bulk."""
+        return b"".join(self._walk(message, 0, size))
 
-    def slim(self, message: Message, start: int = 0, end: int | None = None) -> bytes:
-        """The message's bytes without its bulk.
-
-        Short messages are copied whole: only what is longer than ``longest`` is looked into.
-        """
-        end = len(self.data) if end is None else end
+    def _walk(self, message: Message, start: int, end: int) -> list[bytes]:
         parts: list[bytes] = []
+        dropped: list[tuple[int, int]] = []
         at = kept = start
         while at < end:
-            number, wire, begin, stop = next_field(self.data, at, end)
-            self._count(number == message.count)
+            if not self.base <= at <= self.base + len(self.block) - _LONGEST_HEAD:
+                self._load(at)
+            base = self.base
+            number, wire, begin, stop = next_field(self.block, at - base, end - base)
+            begin, stop = begin + base, stop + base
+            self.fields_left -= 4 if wire == BYTES else 1
+            if self.fields_left < 0:
+                raise WireError("it has too many fields")
+            if number in message.counted:
+                self._count(message.counted[number])
             entered = message.enter.get(number) if wire == BYTES else None
-            if entered is not None and stop - begin > entered.longest:
-                inner = self.slim(entered, begin, stop)
-                parts += [self._copy(kept, at), write_varint(number << 3 | BYTES)]
-                parts += [write_varint(len(inner)), inner]
-                kept = stop
-            elif number in message.drop and stop - begin > message.longest:
+            if entered is not None:
+                if not self._may_copy(entered, stop - begin):
+                    inner = self._walk(entered, begin, stop)
+                    head = write_varint(number << 3 | BYTES) + write_varint(sum(map(len, inner)))
+                    parts += [self._copy(kept, at), head, *inner]
+                    kept = stop
+            elif number not in message.keep and (
+                number not in message.payloads or stop - begin > message.longest
+            ):
                 parts.append(self._copy(kept, at))
                 kept = stop
+                if number in message.payloads:
+                    dropped.append((number, stop - begin))
             at = stop
         parts.append(self._copy(kept, end))
-        return b"".join(parts)
+        if dropped and message.check is not None:
+            message.check(b"".join(parts), dropped)
+        return parts
 
-    def _count(self, counted: bool) -> None:
-        self.fields_left -= 1
-        self.counted_left -= counted
-        if self.fields_left < 0:
-            raise WireError("too many fields")
-        if self.counted_left < 0:
-            raise WireError("too many operators")
+    def _may_copy(self, message: Message, length: int) -> bool:
+        """Whether a short message is copied whole, which saves most of the walk."""
+        if length > max(message.longest, 1) or length > self.limits.unseen:
+            return False
+        self.limits.unseen -= length
+        return True
+
+    def _count(self, name: str) -> None:
+        self.limits.counted[name] -= 1
+        if self.limits.counted[name] < 0:
+            raise WireError(f"it has too many {name}")
 
     def _copy(self, start: int, end: int) -> bytes:
-        piece = self.data[start:end]
-        assert isinstance(piece, bytes)
+        if start == end:
+            return b""
+        self.limits.kept -= end - start
+        if self.limits.kept < 0:
+            raise WireError("it has too much structure")
+        if self.base <= start and end <= self.base + len(self.block):
+            return self.block[start - self.base : end - self.base]
+        self.file.seek(start)
+        piece = self.file.read(end - start)
+        if len(piece) < end - start:
+            raise WireError("the file became shorter while it was read")
         return piece
+
+    def _load(self, at: int) -> None:
+        self.file.seek(at)
+        self.block, self.base = self.file.read(BLOCK), at

@@ -68,8 +68,9 @@ def _exported(source: nn.Module | ExportedProgram, inputs: tuple[Any, ...], name
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             raise UnreadableModel(f"PyTorch cannot export it: {_reason(error)}") from error
     proto = _light_proto(exported.model)
-    layers, notes = convert(proto, {})
-    return Model(name, layers, (), {"producer": f"pytorch {torch.__version__}", **notes})
+    converted = convert(proto, {})
+    producer = {"producer": f"pytorch {torch.__version__}"}
+    return Model(name, converted.layers, (), {**producer, **converted.notes})
 
 
 def _light_proto(model: Any) -> ModelProto:

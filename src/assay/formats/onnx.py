@@ -7,47 +7,63 @@ nested graphs.  External data are looked up, never opened.
 
 from __future__ import annotations
 
-import mmap
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._protobuf import Message, Slimmer, WireError
+from assay.formats._protobuf import Limits, Message, Slimmer, WireError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 MOST_OPERATORS = 50_000
-MOST_FIELDS = 5_000_000
+MOST_TENSORS = 100_000
+MOST_FIELDS = 4_000_000
 MOST_STRUCTURE = 64 * 2**20  # bytes that are handed to the parser
-
-# Field numbers of onnx.proto.  A tensor's payloads: float, int32, string, int64, raw, double, uint64.
-_PAYLOADS = frozenset({4, 5, 6, 7, 9, 10, 11})
-_TENSOR = Message(drop=_PAYLOADS | {12}, longest=8192)
-_SPARSE = Message(enter={1: _TENSOR, 2: _TENSOR})
+_UNSEEN = 2**20  # bytes of it that are not walked
 
 
-def _node(depth: int) -> Message:
-    """NodeProto; its attributes may hold tensors, and graphs down to ``depth``."""
-    inner = {6: _graph(depth - 1), 11: _graph(depth - 1)} if depth else {}
-    attribute = Message(
-        enter={5: _TENSOR, 10: _TENSOR, **inner}, drop=frozenset({4, 7, 8, 9, 13}), longest=65536
+def _schema() -> Message:
+    """The parts of onnx.proto that the reader needs, by field number."""
+    from assay.formats._onnx_tensors import PAYLOADS, check_slim
+
+    tensor = Message(
+        keep=frozenset({1, 2, 3, 8, 13, 14}), payloads=PAYLOADS, longest=8192, check=check_slim
     )
-    return Message(enter={5: attribute}, drop=frozenset({6, 9}), longest=4096)
-
-
-def _graph(depth: int) -> Message:
-    """GraphProto without its documentation, recorded types and metadata."""
+    sparse = Message(keep=frozenset({3}), enter={1: tensor, 2: tensor})
+    scalars = frozenset({1, 2, 3, 20, 21})
+    attribute = Message(keep=scalars, payloads=frozenset({4, 7, 8, 9}), longest=32768)
+    for _ in range(4):  # bodies inside bodies; what lies deeper is dropped, as no file has it
+        attribute = Message(
+            keep=scalars,
+            payloads=frozenset({4, 7, 8, 9}),
+            longest=32768,
+            enter={5: tensor, 6: _graph(attribute, tensor, sparse), 22: sparse},
+        )
+    function = Message(
+        keep=frozenset({1, 4, 5, 6, 10, 13}),
+        enter={7: _node(attribute), 11: attribute},
+        counted={7: "operators"},
+    )
     return Message(
-        enter={1: _node(depth), 5: _TENSOR, 15: _SPARSE},
-        drop=frozenset({10, 13, 14, 16}),
-        count=1,
+        keep=frozenset({1, 2, 3, 8}),
+        enter={7: _graph(attribute, tensor, sparse), 25: function},
     )
 
 
-_FUNCTION = Message(enter={7: _node(2)}, drop=frozenset({8}), count=7)
-_MODEL = Message(enter={7: _graph(4), 25: _FUNCTION}, drop=frozenset({6, 14, 20}))
+def _node(attribute: Message) -> Message:
+    return Message(keep=frozenset({1, 2, 4, 7, 8}), enter={5: attribute}, longest=1024)
+
+
+def _graph(attribute: Message, tensor: Message, sparse: Message) -> Message:
+    """A graph without its documentation, recorded types and metadata."""
+    value = Message(keep=frozenset({1, 2}), longest=1024)
+    return Message(
+        enter={1: _node(attribute), 5: tensor, 11: value, 12: value, 15: sparse},
+        counted={1: "operators", 5: "tensors", 15: "tensors"},
+    )
 
 
 class Onnx(Format):
@@ -59,18 +75,19 @@ class Onnx(Format):
         return len(head) > 2 and head[0] == 8 and 0 < head[1] < 32  # ir_version comes first
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        from assay.formats._onnx_graph import convert
+        from assay.formats._onnx_graph import convert, opset_of, text
 
         proto = parse(path)
-        files, missing = external_files(proto, path)
-        layers, notes = convert(proto, input_shapes)
-        opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
-        metadata = {"opset": opset, "ir_version": proto.ir_version, **notes}
+        metadata = {"opset": opset_of(proto), "ir_version": proto.ir_version}
         if proto.producer_name:
-            metadata["producer"] = f"{proto.producer_name} {proto.producer_version}".strip()[:200]
+            producer = f"{text(proto.producer_name)} {text(proto.producer_version)}"
+            metadata["producer"] = producer.strip()[:200]
+        converted = convert(proto, input_shapes)
+        files, missing = external_files(converted.external, path)
+        metadata |= converted.notes
         if missing:
             metadata["missing_external_data"] = missing
-        return Model("onnx", layers, (path, *files), metadata)
+        return Model("onnx", converted.layers, (path, *files), metadata)
 
 
 def parse(path: Path) -> ModelProto:
@@ -78,43 +95,38 @@ def parse(path: Path) -> ModelProto:
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            slim = Slimmer(data, MOST_FIELDS, MOST_OPERATORS).slim(_MODEL)
-        except WireError as error:
-            raise UnreadableModel(f"not an ONNX file: {error}") from error
-    if len(slim) > MOST_STRUCTURE:
-        raise UnreadableModel(f"{len(slim):,} bytes of structure, more than {MOST_STRUCTURE:,}")
+    counted = {"operators": MOST_OPERATORS, "tensors": MOST_TENSORS}
+    limits = Limits(MOST_FIELDS, MOST_STRUCTURE, _UNSEEN, counted)
     try:
+        with path.open("rb", buffering=0) as file:
+            slim = Slimmer(file, limits).slim(_schema(), path.stat().st_size)
         proto = ModelProto.FromString(slim)
-    except DecodeError as error:
+    except (WireError, DecodeError) as error:
         raise UnreadableModel(f"not an ONNX file: {error}") from error
     if not proto.graph.node and not proto.graph.output:
         raise UnreadableModel("not an ONNX file: it has no graph")
     return proto
 
 
-def external_files(proto: ModelProto, path: Path) -> tuple[list[Path], list[str]]:
+def external_files(needed: Mapping[str, int], path: Path) -> tuple[list[Path], list[str]]:
     """The files that hold its external tensors, and the names of those that are not there.
 
+    ``needed`` tells how long each must at least be.
+
     Raises:
-        UnreadableModel: a location is absolute or leads out of the model's folder.
+        UnreadableModel: one lies outside the model's folder, or is too short.
     """
-    locations = {
-        entry.value
-        for tensor in proto.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
     folder = path.parent.resolve()
     found, missing = [], []
-    for location in sorted(locations):
+    for location, length in sorted(needed.items()):
         odd = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
         if odd or "\0" in location or not (folder / location).resolve().is_relative_to(folder):
             raise UnreadableModel(f"external data {location!r} lie outside the model's folder")
-        if (folder / location).is_file():
-            found.append(path.parent / location)
-        else:
+        file = path.parent / location
+        if not file.is_file():
             missing.append(location)
+        elif file.stat().st_size < length:
+            raise UnreadableModel(f"external data {location!r} are truncated: {length:,} bytes needed")
+        else:
+            found.append(file)
     return found, missing
-

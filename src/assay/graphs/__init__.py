@@ -1,8 +1,8 @@
 """Graphs: a file's operators rewritten, pass by pass, into the layer graph that is hashed.
 
-    operators ─ inline_bodies ─ dequantize ─ fold_shapes ─ drop_identities ─ spell_alike
-              ─ recognize_{activations, norms, pooling, attention} ─ join_moves ─ fold_batch_norm
-              ─ compact ─▶ raw
+    operators ─ inline_bodies ─ check_operators ─ dequantize ─ unfuse ─ fold_shapes
+              ─ drop_identities ─ spell_alike ─ recognize_{activations, norms, pooling, attention}
+              ─ drop_identities ─ join_moves ─ fold_batch_norm ─ compact ─▶ raw
     raw ─ drop_layout ─ merge_blocks ─▶ merged
 
 Each pass is a pure function in a file of its name, with its numbered rules in the docstring.  The
@@ -27,7 +27,7 @@ VERSION = "g1"  # changes whenever the layer graph of any file could change
 def layer_graph(operators: OperatorGraph, rules: Collection[str] = RULES) -> LayerGraph:
     """The layer graph: merged by the paper's rules, or raw where ``rules`` is empty.
 
-    Raises UnreadableModel where nested graphs expand past all limits.
+    Raises UnreadableModel where the graph is not one, or nested graphs expand past all limits.
     """
     for run in PASSES:
         operators = run(operators)

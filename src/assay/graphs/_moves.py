@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import floor
+from math import floor, prod
 
 from assay.graphs.operators import FLOAT, INT64, MOST_AXES, UNKNOWN, Operator, Shape, Tensor
 
@@ -57,8 +57,8 @@ def _flatten(node: Operator, inputs: Inputs) -> list[Tensor]:
     x, shape = _first(inputs)
     axis = node.attributes.get("axis", 1)
     axis += len(shape) if axis < 0 else 0
-    before, after = Tensor(shape=shape[:axis]), Tensor(shape=shape[axis:])
-    return [Tensor(x.dtype, tuple(-1 if -1 in (t.shape or ()) else t.size for t in (before, after)))]
+    sizes = (-1 if -1 in part else prod(part) for part in (shape[:axis], shape[axis:]))
+    return [Tensor(x.dtype, tuple(sizes))]
 
 
 def _squeeze(node: Operator, inputs: Inputs) -> list[Tensor]:
@@ -107,7 +107,7 @@ def _split(node: Operator, inputs: Inputs) -> list[Tensor]:
         step = -1 if shape[axis] < 0 or _given(inputs, 1) else -(-shape[axis] // parts)
         sizes = (step,) * parts
         if step > 0:
-            sizes = (*sizes[:-1], shape[axis] - step * (parts - 1))
+            sizes = (*sizes[:-1], max(shape[axis] - step * (parts - 1), 0))
     return [Tensor(x.dtype, (*shape[:axis], size, *shape[axis + 1 :])) for size in sizes]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from assay.graphs.check_operators import check_operators
 from assay.graphs.dequantize import dequantize
 from assay.graphs.drop_identities import drop_identities
 from assay.graphs.fold_batch_norm import fold_batch_norm
@@ -16,10 +17,13 @@ from assay.graphs.recognize_norms import recognize_norms
 from assay.graphs.recognize_pooling import recognize_pooling
 from assay.graphs.shapes import fold_shapes
 from assay.graphs.spell_alike import spell_alike
+from assay.graphs.unfuse import unfuse
 
 PASSES: tuple[Callable[[OperatorGraph], OperatorGraph], ...] = (
     inline_bodies,
+    check_operators,
     dequantize,
+    unfuse,
     fold_shapes,
     drop_identities,
     spell_alike,

@@ -88,9 +88,7 @@ def rewrite(graph: OperatorGraph, rules: Sequence[Rule]) -> OperatorGraph:
             made[node.outputs[0]] = producers[node.outputs[0]] = new
             break
     kept = [
-        made.get(node.outputs[0], node)
-        for node in graph.operators
-        if node.outputs[0] not in gone
+        made.get(node.outputs[0], node) for node in graph.operators if node.outputs[0] not in gone
     ]
     return graph.replaced(kept)
 
@@ -214,7 +212,8 @@ def _equals(tensor: Tensor, number: float) -> bool:
 def parse(text: str) -> Call:
     """A pattern's text as a tree."""
     call, rest = _parse(re.findall(r"[\w|:.$%-]+|[(),…]", text))
-    assert isinstance(call, Call) and not rest, text
+    assert isinstance(call, Call), text
+    assert not rest, text
     return call
 
 

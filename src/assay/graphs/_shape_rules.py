@@ -68,9 +68,7 @@ def _broadcast(node: Operator, inputs: Inputs) -> list[Tensor]:
     return [Tensor(vocabulary.OUTPUT_DTYPE.get(node.op, dtype), shape)]
 
 
-def _window(
-    node: Operator, size: Shape, kernel: Shape, ceil: bool = False
-) -> Shape:
+def _window(node: Operator, size: Shape, kernel: Shape, ceil: bool = False) -> Shape:
     """Spatial sizes after a sliding window."""
     n = len(kernel)
     strides, dilations = node.ints("strides", (1,) * n), node.ints("dilations", (1,) * n)
@@ -80,7 +78,7 @@ def _window(
     for axis in range(n):
         reach = dilations[axis] * (kernel[axis] - 1) + 1
         stride = max(strides[axis], 1)
-        if size[axis] < 0:
+        if size[axis] < 0 or kernel[axis] < 0:
             result.append(-1)
         elif auto in ("SAME_UPPER", "SAME_LOWER"):
             result.append(-(-size[axis] // stride))
@@ -95,10 +93,10 @@ def _window(
 
 def _conv(node: Operator, inputs: Inputs) -> list[Tensor]:
     x = first(inputs)
-    weight = dims(inputs, 3 if node.op == "QLinearConv" else 1)
+    weight = dims(inputs, 1)
     assert x.shape is not None
     shape = (x.shape[0], weight[0], *_window(node, x.shape[2:], weight[2:]))
-    return [Tensor(vocabulary.OUTPUT_DTYPE.get(node.op, x.dtype), shape)]
+    return [Tensor(x.dtype, shape)]
 
 
 def _conv_transpose(node: Operator, inputs: Inputs) -> list[Tensor]:
@@ -140,14 +138,13 @@ def _gemm(node: Operator, inputs: Inputs) -> list[Tensor]:
 
 
 def _matmul(node: Operator, inputs: Inputs) -> list[Tensor]:
-    a, b = dims(inputs, 0), dims(inputs, 3 if node.op == "QLinearMatMul" else 1)
+    a, b = dims(inputs, 0), dims(inputs, 1)
     if not a or not b:
         raise ValueError("a scalar operand")
     batch = broadcast([a[:-2], b[:-2]]) if len(a) > 2 or len(b) > 2 else ()
     rows = a[-2:-1] if len(a) > 1 else ()
     columns = b[-1:] if len(b) > 1 else ()
-    dtype = vocabulary.OUTPUT_DTYPE.get(node.op, first(inputs).dtype)
-    return [Tensor(dtype, (*batch, *rows, *columns))]
+    return [Tensor(first(inputs).dtype, (*batch, *rows, *columns))]
 
 
 def _reduce(node: Operator, inputs: Inputs) -> list[Tensor]:
@@ -247,10 +244,6 @@ def _joined(node: Operator, inputs: Inputs) -> list[Tensor]:
     return [Tensor(dtype, tuple(d[0] if len(set(d)) == 1 else -1 for d in sizes))]
 
 
-def _quantize_dynamic(node: Operator, inputs: Inputs) -> list[Tensor]:
-    return [Tensor(2, first(inputs).shape), Tensor(FLOAT, ()), Tensor(2, ())]
-
-
 def _cast(node: Operator, inputs: Inputs) -> list[Tensor]:
     return [Tensor(node.attributes["to"], (inputs[0] or UNKNOWN).shape)]
 
@@ -263,9 +256,6 @@ def _dropout(node: Operator, inputs: Inputs) -> list[Tensor]:
 RULES: dict[str, Rule] = {
     **MOVES,
     "Conv": _conv,
-    "ConvInteger": _conv,
-    "QLinearConv": _conv,
-    "com.microsoft::FusedConv": _conv,
     "ConvTranspose": _conv_transpose,
     "MaxPool": _pool,
     "AveragePool": _pool,
@@ -274,11 +264,7 @@ RULES: dict[str, Rule] = {
     "GlobalMaxPool": _global_pool,
     "GlobalLpPool": _global_pool,
     "Gemm": _gemm,
-    "com.microsoft::FusedGemm": _gemm,
     "MatMul": _matmul,
-    "MatMulInteger": _matmul,
-    "QLinearMatMul": _matmul,
-    "com.microsoft::FusedMatMul": _matmul,
     "ArgMax": _arg_reduce,
     "ArgMin": _arg_reduce,
     "LSTM": _recurrent,
@@ -293,7 +279,6 @@ RULES: dict[str, Rule] = {
     "Scan": _joined,
     "Cast": _cast,
     "Dropout": _dropout,
-    "DynamicQuantizeLinear": _quantize_dynamic,
     **dict.fromkeys(vocabulary.REDUCTIONS, _reduce),
     **dict.fromkeys(vocabulary.NORMALIZATIONS, _normalization),
 }

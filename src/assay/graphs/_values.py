@@ -26,10 +26,8 @@ def evaluate(
     node: Operator, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]
 ) -> list[Values] | None:
     """The values of all outputs, or None where one is unknown or too large."""
-    if node.op == "Shape":
-        return _shape(node, inputs)
-    if node.op == "Size" and inputs and inputs[0] is not None and inputs[0].shape is not None:
-        return None if -1 in inputs[0].shape else [np.asarray(inputs[0].size, np.int64)]
+    if node.op in ("Shape", "Size"):
+        return _measured(node, inputs)
     rule = _RULES.get(node.op)
     if rule is None or any(t is not None and t.value is None for t in inputs):
         return None
@@ -61,13 +59,16 @@ def _filled(one: Tensor, output: Tensor) -> list[Values] | None:
 _GROWING = {"Expand", "Tile", "ConstantOfShape", "Concat"}
 
 
-def _shape(node: Operator, inputs: Sequence[Tensor | None]) -> list[Values] | None:
+def _measured(node: Operator, inputs: Sequence[Tensor | None]) -> list[Values] | None:
+    """Shape and Size, of a tensor whose values need not be known."""
     tensor = inputs[0] if inputs else None
     if tensor is None or tensor.shape is None:
         return None
-    start = node.attributes.get("start", 0)
-    shape = tensor.shape[start : node.attributes.get("end")]
-    return None if -1 in shape else [np.asarray(shape, np.int64)]
+    start, end = node.integer("start", 0), node.integer("end", len(tensor.shape))
+    shape = tensor.shape[start:end] if node.op == "Shape" else tensor.shape
+    if -1 in shape or max((*shape, tensor.size)) >= 2**63:
+        return None
+    return [np.asarray(shape if node.op == "Shape" else tensor.size, np.int64)]
 
 
 def _axes(node: Operator, inputs: Inputs, place: int = 1) -> tuple[int, ...] | None:
@@ -149,8 +150,8 @@ def _cast(node: Operator, inputs: Inputs) -> Values:
 def _split(node: Operator, inputs: Inputs) -> list[Values]:
     source, axis = _need(inputs[0]), node.attributes.get("axis", 0)
     sizes = node.ints("split") or (tuple(map(int, _need(inputs[1]))) if len(inputs) > 1 else ())
-    if not sizes:
-        return list(np.array_split(source, len(node.outputs), axis))
+    if not sizes:  # equal parts, the last one smaller
+        sizes = (-(-source.shape[axis] // len(node.outputs)),) * len(node.outputs)
     return list(np.split(source, np.cumsum(sizes)[:-1], axis))
 
 
@@ -169,8 +170,9 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Operator, Inputs], Values
 
 def _range(node: Operator, inputs: Inputs) -> Values:
     start, limit, step = (_need(v).reshape(-1)[0] for v in inputs)
-    if (limit - start) / step > MOST_VALUES:
-        raise ValueError("a long range")
+    count = (float(limit) - float(start)) / float(step)  # machine integers would wrap round
+    if not count <= MOST_VALUES:
+        raise ValueError("a long range, or no number")
     return np.arange(start, limit, step)
 
 

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from assay.graphs.operators import BOOL, FLOAT, INT64
+from assay.graphs.operators import BOOL, INT64
 
-ACTIVATIONS = frozenset(
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+ACTIVATIONS = _set(
     "Relu LeakyRelu PRelu Clip Elu Selu Celu ThresholdedRelu Sigmoid HardSigmoid HardSwish Swish"
-    " Tanh Softplus Softsign Gelu Mish Shrink".split()
+    " Tanh Softplus Softsign Gelu Mish Shrink"
 )
-ELEMENTWISE = ACTIVATIONS | frozenset(
+ELEMENTWISE = ACTIVATIONS | _set(
     "Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Exp Floor Identity IsInf IsNaN Log"
     " LogSoftmax Hardmax Softmax Neg Not Reciprocal Round Sign Sin Sinh Sqrt Tan BitwiseNot CumSum"
-    " CumProd QuantizeLinear DequantizeLinear LRN Trilu ReverseSequence"
+    " CumProd LRN Trilu ReverseSequence"
     " ScatterElements Scatter ScatterND MeanVarianceNormalization LpNormalization Bernoulli"
-    " QLinearSigmoid QLinearLeakyRelu RotaryEmbedding TensorScatter RandomNormalLike"
-    " RandomUniformLike com.microsoft::Gelu com.microsoft::QuickGelu com.microsoft::FastGelu"
-    " com.microsoft::BiasGelu com.microsoft::QLinearSigmoid com.microsoft::QLinearLeakyRelu"
-    " com.microsoft::QuantizeLinear com.microsoft::DequantizeLinear".split()
+    " RotaryEmbedding TensorScatter RandomNormalLike RandomUniformLike"
 )
-BROADCAST = frozenset(
+BROADCAST = _set(
     "Add Sub Mul Div Pow Mod Max Min Mean Sum And Or Xor Equal Less Greater LessOrEqual"
-    " GreaterOrEqual BitShift BitwiseAnd BitwiseOr BitwiseXor Where".split()
+    " GreaterOrEqual BitShift BitwiseAnd BitwiseOr BitwiseXor Where"
 )
 REDUCTIONS = frozenset(
-    f"Reduce{kind}" for kind in "Mean Sum Max Min Prod L1 L2 LogSum LogSumExp SumSquare".split()
+    "Reduce" + kind for kind in _set("Mean Sum Max Min Prod L1 L2 LogSum LogSumExp SumSquare")
 )
-NORMALIZATIONS = frozenset(
+GLOBAL_POOLS = _set("GlobalAveragePool GlobalMaxPool GlobalLpPool")
+NORMALIZATIONS = _set(
     "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization"
-    " RMSNormalization SimplifiedLayerNormalization com.microsoft::SkipLayerNormalization"
-    " com.microsoft::SimplifiedLayerNormalization".split()
+    " RMSNormalization"
 )
 # These change the place or the count of elements, never a value.
-LAYOUT = frozenset("Reshape Transpose DepthToSpace SpaceToDepth Expand".split())
+LAYOUT = _set("Reshape Transpose DepthToSpace SpaceToDepth Expand")
 OUTPUT_DTYPE = {
-    **dict.fromkeys("Equal Less Greater LessOrEqual GreaterOrEqual And Or Xor Not".split(), BOOL),
-    **dict.fromkeys("IsInf IsNaN".split(), BOOL),
-    **dict.fromkeys("ConvInteger MatMulInteger".split(), 6),
-    "DequantizeLinear": FLOAT,
-    "QuantizeLinear": 2,
+    **dict.fromkeys(_set("Equal Less Greater LessOrEqual GreaterOrEqual And Or Xor Not"), BOOL),
+    **dict.fromkeys(_set("IsInf IsNaN"), BOOL),
     "Shape": INT64,
 }
 

@@ -1,17 +1,21 @@
 """The last step: operators and their tensors become the compact layer graph.
 
-1. Each operator becomes a layer with its costs, its output's shape and the attributes that matter.
+1. Each operator becomes a layer with its costs, its first output's shape and the attributes that
+   matter: kernel, strides, dilations, groups, hidden size, direction, bounds.  Defaults are left
+   out.
 2. An edge joins two layers where one reads a tensor of the other.
 """
 
 from __future__ import annotations
+
+from math import isfinite
 
 from assay.graphs.costs import macs, parameters
 from assay.graphs.operators import Operator, OperatorGraph
 from assay.values import Attribute, Layer, LayerGraph
 
 _KEPT = ("kernel_shape", "strides", "dilations", "group", "hidden_size", "direction", "min", "max")
-_LIMIT = 2**62  # what fits into SQLite and every JSON reader
+_LIMIT = 2**46  # of one layer, so that the sum over all of them fits into 64 bits
 
 
 def compact(graph: OperatorGraph, rules: str) -> LayerGraph:
@@ -24,7 +28,7 @@ def compact(graph: OperatorGraph, rules: str) -> LayerGraph:
             Layer(
                 node.op,
                 graph.tensor(node.outputs[0]).shape,
-                min(macs(node, graph), _LIMIT),
+                min(max(macs(node, graph), 0), _LIMIT),
                 min(parameters(node, graph, counted), _LIMIT),
                 _attributes(node, graph),
             )
@@ -42,7 +46,8 @@ def _attributes(node: Operator, graph: OperatorGraph) -> tuple[tuple[str, Attrib
     kept: dict[str, Attribute] = {}
     for name in _KEPT:
         value = node.attributes.get(name)
-        if isinstance(value, int | float | str | tuple):
+        number = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+        if number or isinstance(value, str) or node.ints(name):
             kept[name] = value
     if node.op in ("Conv", "ConvTranspose") and "kernel_shape" not in kept:
         weight = graph.tensor(node.inputs[1]).shape if len(node.inputs) > 1 else None

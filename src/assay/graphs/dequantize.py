@@ -52,8 +52,7 @@ def dequantize(graph: OperatorGraph) -> OperatorGraph:
             inputs = tuple(node.inputs[p] for p in places if p < len(node.inputs))
             node = Operator(op, inputs, node.outputs, node.attributes)
         elif node.op == "DynamicQuantizeLinear":
-            for name in node.outputs[1:]:
-                tensors[name] = Tensor(FLOAT, (), None, True)
+            tensors |= {name: Tensor(FLOAT, (), None, True) for name in node.outputs[1:] if name}
             node = Operator(node.op, node.inputs, node.outputs[:1])
         operators.append(node)
     return bypass(
@@ -64,7 +63,7 @@ def dequantize(graph: OperatorGraph) -> OperatorGraph:
 
 def _n_bits(node: Operator, tensors: dict[str, Tensor]) -> Operator:
     name = node.inputs[1] + "/float"
-    shape = (int(node.attributes.get("K", -1)), int(node.attributes.get("N", -1)))
+    shape = (node.integer("K", -1), node.integer("N", -1))
     tensors[name] = Tensor(FLOAT, shape, None, True)
     return Operator("MatMul", (node.inputs[0], name), node.outputs)
 

@@ -1,10 +1,13 @@
 """Operators that hand their input on unchanged are dropped.
 
-1. Identity, Dropout (in inference), Cast, CastLike, and the optimization barriers of exporters.
-2. A Reshape, Expand, Transpose, Slice, Pad, Tile, Resize or Concat that changes nothing.
+1. Identity, Dropout (in inference), Cast, CastLike.
+2. A Reshape, Flatten, Squeeze, Unsqueeze, Expand, Transpose, Slice, Pad, Tile, Resize or Upsample
+   that changes nothing.
 3. Pooling with a window of one and a stride of one.
-4. A Pad before a convolution or a pooling, which could pad by itself.
-5. Sum, Mean, Max or Min of one input.
+4. A Pad with a constant before convolutions or poolings only, which could pad by themselves.
+5. Concat, Sum, Mean, Max or Min of one input.
+
+One of several outputs, such as a Dropout's mask, that something reads keeps the operator.
 """
 
 from __future__ import annotations
@@ -15,30 +18,40 @@ _ALWAYS = {"Identity", "Dropout", "Cast", "CastLike"}
 _KEEPING_SIZE = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Slice", "Pad", "Tile"}
 _KEEPING_SIZE |= {"Resize", "Upsample"}
 _OF_ONE = {"Concat", "Sum", "Mean", "Max", "Min"}
-_PADDING = {"Conv", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool"}
+_PADDING = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
 
 def drop_identities(graph: OperatorGraph) -> OperatorGraph:
     """The graph without operators that do nothing."""
     readers = graph.consumers()
+    outputs = frozenset(graph.outputs)
+    read = readers.keys() | outputs
 
     def through(node: Operator) -> str | None:
-        if not node.inputs or not node.inputs[0]:
+        if not node.inputs or not node.inputs[0] or not read.isdisjoint(node.outputs[1:]):
             return None
         source, output = graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0])
         known = source.shape is not None and -1 not in source.shape
         same = known and source.shape == output.shape
         idle = (
             node.op in _ALWAYS
-            or (node.op in _KEEPING_SIZE and same)
+            or (node.op in _KEEPING_SIZE and same and not _reverses_or_shifts(node, graph))
             or (node.op == "Transpose" and same and _keeps_order(node, source.shape or ()))
             or (node.op in _OF_ONE and len(node.inputs) == 1)
             or (node.op in ("MaxPool", "AveragePool") and same and _window_of_one(node))
-            or (node.op == "Pad" and _before_window(readers.get(node.outputs[0], [])))
+            or (node.op == "Pad" and _before_windows(node, readers, outputs))
         )
         return node.inputs[0] if idle else None
 
     return bypass(graph, through)
+
+
+def _reverses_or_shifts(node: Operator, graph: OperatorGraph) -> bool:
+    """A Slice of all elements from the last to the first, a Pad that cuts as much as it adds."""
+    place = {"Slice": 4, "Pad": 1}.get(node.op, 0)
+    given = graph.tensor(node.inputs[place]).value if 0 < place < len(node.inputs) else None
+    numbers = node.ints("pads") if given is None else given.reshape(-1)
+    return any(number < 0 for number in numbers)
 
 
 def _keeps_order(node: Operator, shape: tuple[int, ...]) -> bool:
@@ -49,8 +62,18 @@ def _keeps_order(node: Operator, shape: tuple[int, ...]) -> bool:
 
 
 def _window_of_one(node: Operator) -> bool:
-    return all(k == 1 for k in node.ints("kernel_shape"))
+    return set(node.ints("kernel_shape")) == {1}
 
 
-def _before_window(readers: list[Operator]) -> bool:
-    return bool(readers) and all(node.op in _PADDING for node in readers)
+def _before_windows(
+    node: Operator, readers: dict[str, list[Operator]], outputs: frozenset[str]
+) -> bool:
+    """Whether all that reads the Pad, as its first input, pads too."""
+    name = node.outputs[0]
+    found = readers.get(name, [])
+    return (
+        bool(found)
+        and all(reader.op in _PADDING and reader.inputs[0] == name for reader in found)
+        and name not in outputs
+        and node.attributes.get("mode", "constant") == "constant"
+    )

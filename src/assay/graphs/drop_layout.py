@@ -2,6 +2,9 @@
 
 1. Reshape, Transpose, Expand, DepthToSpace, SpaceToDepth.  Exporters and frameworks differ in how
    they order axes (channels first or last) and in how they get from a feature map to a vector.
+
+One that many layers lead to, through others of its kind, stays: each of its readers would be joined
+to each of them.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from collections.abc import Callable
 
 from assay.graphs._vocabulary import LAYOUT
 from assay.values import Layer, LayerGraph
+
+MOST_SOURCES = 16  # layers that a dropped one leads on from
 
 
 def drop_layout(graph: LayerGraph) -> LayerGraph:
@@ -27,7 +32,7 @@ def without(graph: LayerGraph, dropped: Callable[[Layer], bool]) -> LayerGraph:
     edges = set()
     for i, layer in enumerate(graph.layers):
         reached = set().union(*(through[source] for source in sources[i]))
-        if dropped(layer):
+        if dropped(layer) and len(reached) <= MOST_SOURCES:
             through.append(reached)
             continue
         kept[i] = len(kept)

@@ -23,12 +23,14 @@ def fold_batch_norm(graph: OperatorGraph) -> OperatorGraph:
     for node in graph.operators:
         for name in node.inputs:
             readers[name] = readers.get(name, 0) + 1
+    for name in graph.outputs:
+        readers[name] = readers.get(name, 0) + 1
     kept: dict[str, Operator] = {}  # by first output, in order
     tensors = dict(graph.tensors)
     for node in graph.operators:
         before = _layer_before(node, graph, kept)
         alone = before is not None and readers.get(before.outputs[0]) == 1
-        if before is None or not alone or before.outputs[0] in graph.outputs:
+        if before is None or not alone:
             kept[node.outputs[0]] = node
             continue
         del kept[before.outputs[0]]

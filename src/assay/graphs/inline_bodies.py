@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assay.errors import UnreadableModel
-from assay.graphs.operators import INT64, Operator, OperatorGraph, Tensor
+from assay.graphs.operators import BOOL, INT64, Operator, OperatorGraph, Tensor
 
 MOST_OPERATORS = 100_000
 CONTROL = {"If", "Loop", "Scan"}
@@ -57,15 +57,15 @@ def _branches(
 
 
 def _turns(node: Operator, body: OperatorGraph, tensors: dict[str, Tensor]) -> Iterator[Operator]:
-    tensors |= {k: v for k, v in body.tensors.items() if k not in body.inputs}
+    own = set(body.inputs)
+    tensors |= {k: v for k, v in body.tensors.items() if k not in own}
+    scanned: tuple[str, ...] = ()
     if node.op == "Loop":
-        carried, scanned = node.inputs[2:], ()
-        own, entered = body.inputs[:2], body.inputs[2:]
+        carried, entered = node.inputs[2:], body.inputs[2:]
         results = body.outputs[1:]  # the first is the condition to go on
-        for name in own:
-            tensors[name] = Tensor(INT64, ())
+        tensors |= zip(body.inputs, (Tensor(INT64, ()), Tensor(BOOL, ())), strict=False)
     else:
-        count = max(0, len(node.inputs) - int(node.attributes.get("num_scan_inputs", 0)))
+        count = max(0, len(node.inputs) - node.integer("num_scan_inputs", 0))
         carried, scanned = node.inputs[:count], node.inputs[count:]
         entered, results = body.inputs, body.outputs
     sources = (*carried, *scanned)

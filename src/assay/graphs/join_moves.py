@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from assay.graphs.operators import Operator, OperatorGraph, without_dead
 
-MOST_INPUTS = 512  # of a joined Concat; a chain of many would grow with its square
+MOST_INPUTS = 128  # of a joined Concat: a long chain of them would grow with its square
 
 
 def join_moves(graph: OperatorGraph) -> OperatorGraph:
@@ -20,7 +20,9 @@ def join_moves(graph: OperatorGraph) -> OperatorGraph:
             inputs: list[str] = []
             for name in node.inputs:
                 inner = made.get(name)
-                inputs += [name] if inner is None or not _alike(inner, node, graph) else inner.inputs
+                inputs += (
+                    [name] if inner is None or not _alike(inner, node, graph) else inner.inputs
+                )
             if len(inputs) <= MOST_INPUTS:
                 node = Operator("Concat", tuple(inputs), node.outputs, node.attributes)
         inner = made.get(node.inputs[0]) if node.op == "Slice" else None
@@ -33,5 +35,6 @@ def join_moves(graph: OperatorGraph) -> OperatorGraph:
 def _alike(inner: Operator, outer: Operator, graph: OperatorGraph) -> bool:
     if inner.op != "Concat":
         return False
-    rank = len(graph.tensor(outer.outputs[0]).shape or (0,))
-    return bool((inner.attributes.get("axis", 0) - outer.attributes.get("axis", 0)) % rank == 0)
+    rank = len(graph.tensor(outer.outputs[0]).shape or ())
+    apart = inner.integer("axis", 0) - outer.integer("axis", 0)
+    return apart % rank == 0 if rank else apart == 0

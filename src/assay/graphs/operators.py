@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import UnreadableModel
@@ -58,9 +57,22 @@ class Operator:
     attributes: Mapping[str, Any] = field(default_factory=dict)  # numbers, text, tuples, bodies
 
     def ints(self, name: str, default: Shape = ()) -> Shape:
-        """An attribute as a tuple of integers."""
-        value = self.attributes.get(name, default)
-        return tuple(value) if isinstance(value, tuple) else (int(value),)
+        """An attribute as a tuple of integers; ``default`` where it is absent or something else."""
+        value = self.attributes.get(name)
+        if isinstance(value, int):
+            return (value,)
+        whole = isinstance(value, tuple) and all(isinstance(v, int) for v in value)
+        return tuple(value) if whole and value is not None else default
+
+    def integer(self, name: str, default: int) -> int:
+        """An attribute as an integer; ``default`` where it is absent or something else."""
+        value = self.attributes.get(name)
+        return value if isinstance(value, int) else default
+
+    def real(self, name: str, default: float) -> float:
+        """An attribute as a number; ``default`` where it is absent or something else."""
+        value = self.attributes.get(name)
+        return float(value) if isinstance(value, int | float) else default
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +154,7 @@ def in_order(graph: OperatorGraph) -> OperatorGraph:
 
 
 def bypass(graph: OperatorGraph, through: Callable[[Operator], str | None]) -> OperatorGraph:
-    """Without the operators for which ``through`` names the input that their readers get instead."""
+    """Without the operators whose readers get instead the input that ``through`` names."""
     alias: dict[str, str] = {}
     kept = []
     for node in graph.operators:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from assay.graphs.operators import Operator, OperatorGraph, without_dead
 
 _MOVES = {"Reshape", "Transpose", "Expand", "Cast"}
+MOST_STEPS = 16  # operators between a softmax and a product: longer ways are something else
 
 
 @dataclass
@@ -24,68 +25,80 @@ class _Search:
     graph: OperatorGraph
     producers: dict[str, Operator]
     consumers: dict[str, list[Operator]]
+    outputs: frozenset[str]
     constants: list[str] = field(default_factory=list)
 
+    def constant(self, name: str) -> bool:
+        return self.graph.tensor(name).constant
+
     def only_reader(self, name: str) -> Operator | None:
-        readers = {id(node): node for node in self.consumers.get(name, ())}
-        return next(iter(readers.values())) if len(readers) == 1 else None
+        """The one operator that reads a tensor; none where it is also an output."""
+        readers = self.consumers.get(name, [])
+        alone = len(readers) == 1 and name not in self.outputs
+        return readers[0] if alone else None
 
     def forward(self, softmax: Operator) -> Operator | None:
         """The product with the values, behind the softmax."""
         name = softmax.outputs[0]
         readers = self.consumers.get(name, [])
-        if {node.op for node in readers} == {"IsNaN", "Where"}:  # rule 2
+        if sorted(node.op for node in readers) == ["IsNaN", "Where"]:  # rule 2
             name = next(node for node in readers if node.op == "Where").outputs[0]
-        while (node := self.only_reader(name)) is not None:
-            if node.op == "MatMul" and node.inputs[0] == name:
+        for _ in range(MOST_STEPS):
+            node = self.only_reader(name)
+            if node is None or (node.op == "MatMul" and node.inputs[0] == name):
                 return node
             if node.op not in _MOVES:
                 return None
             name = node.outputs[0]
         return None
 
-    def scores(self, name: str) -> Operator | None:
+    def scores(self, softmax: Operator) -> Operator | None:
         """The product of queries and keys, before the softmax; collects what is added to it."""
-        node = self.producers.get(name)
-        while node is not None and node.op != "MatMul":
-            if node.op in _MOVES:
-                name = node.inputs[0]
-            elif node.op in ("Add", "Mul", "Where"):
-                computed = [n for n in node.inputs if not self.graph.tensor(n).constant]
-                self.constants += [n for n in node.inputs if self._bias(n)]
-                made = [n for n in computed if self._leads_to_product(n)]
-                if len(made) != 1:
-                    return None
-                name = made[0]
-            else:
-                return None
+        name = softmax.inputs[0]
+        for _ in range(MOST_STEPS):
             node = self.producers.get(name)
-        return node
+            if node is None or self.only_reader(name) is None:
+                return None
+            if node.op == "MatMul":
+                return node
+            made = self._scored(node)
+            if made is None:
+                return None
+            name = made
+        return None
+
+    def _scored(self, node: Operator) -> str | None:
+        """The input of a move, a scaling or a mask that the scores come from."""
+        if node.op in _MOVES:
+            return node.inputs[0]
+        if node.op not in ("Add", "Mul", "Where"):
+            return None
+        self.constants += [name for name in node.inputs if self._bias(name)]
+        computed = [name for name in node.inputs if not self.constant(name)]
+        made = [name for name in computed if len(computed) == 1 or self._leads_to_product(name)]
+        return made[0] if len(made) == 1 else None
 
     def _bias(self, name: str) -> bool:
         """A constant that differs by head is a learned bias; one that is alike for all a mask."""
-        tensor = self.graph.tensor(name)
-        shape = tensor.shape or ()
-        return tensor.constant and len(shape) >= 3 and shape[-3] > 1
+        shape = self.graph.tensor(name).shape or ()
+        return self.constant(name) and len(shape) >= 3 and shape[-3] > 1
 
     def _leads_to_product(self, name: str) -> bool:
         node = self.producers.get(name)
-        while node is not None and node.op in _MOVES | {"Add", "Mul"} and node.inputs:
-            computed = [n for n in node.inputs if not self.graph.tensor(n).constant]
-            if not computed:
-                return False
-            node = self.producers.get(computed[0])
+        for _ in range(MOST_STEPS):
+            if node is None or node.op == "MatMul" or node.op not in _MOVES | {"Add", "Mul"}:
+                break
+            computed = [name for name in node.inputs if not self.constant(name)]
+            node = self.producers.get(computed[0]) if computed else None
         return node is not None and node.op == "MatMul"
 
     def unscaled(self, name: str) -> str:
         """The tensor before scalings by a constant (rule 3) and moves."""
         while (node := self.producers.get(name)) is not None:
-            computed = [n for n in node.inputs if not self.graph.tensor(n).constant]
-            scalar = all(
-                self.graph.tensor(n).size == 1 for n in node.inputs if self.graph.tensor(n).constant
-            )
+            scalar = all(self.graph.tensor(n).size == 1 for n in node.inputs if self.constant(n))
+            computed = [n for n in node.inputs if not self.constant(n)]
             moves = node.op in _MOVES or (node.op == "Mul" and scalar)
-            if not moves or len(computed) != 1 or len(self.consumers.get(name, ())) != 1:
+            if not moves or len(computed) != 1 or self.only_reader(name) is None:
                 return name
             name = computed[0]
         return name
@@ -96,12 +109,13 @@ def recognize_attention(graph: OperatorGraph) -> OperatorGraph:
     if not any(node.op == "Softmax" for node in graph.operators):
         return graph
     producers, consumers = graph.producers(), graph.consumers()
+    outputs = frozenset(graph.outputs)
     made: dict[str, Operator] = {}
     for node in graph.operators:
         if node.op != "Softmax":
             continue
-        search = _Search(graph, producers, consumers)
-        values, scores = search.forward(node), search.scores(node.inputs[0])
+        search = _Search(graph, producers, consumers, outputs)
+        values, scores = search.forward(node), search.scores(node)
         if values is None or scores is None:
             continue
         keys = tuple(search.unscaled(name) for name in scores.inputs[:2])
@@ -113,6 +127,4 @@ def recognize_attention(graph: OperatorGraph) -> OperatorGraph:
         made[values.outputs[0]] = Operator("Attention", inputs, values.outputs, attributes)
     if not made:
         return graph
-    return without_dead(
-        graph.replaced(made.get(node.outputs[0], node) for node in graph.operators)
-    )
+    return without_dead(graph.replaced(made.get(node.outputs[0], node) for node in graph.operators))

@@ -8,8 +8,11 @@ Everything between the gather and the first result of that shape must be read in
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from assay.graphs.operators import Operator, OperatorGraph, Shape, without_dead
 
+MOST_STEPS = 64  # operators between the gather and the pooled map
 _INSIDE = {"Transpose", "Where", "Mul", "Div", "Add", "Sub", "ReduceMean", "ReduceSum", "Slice"}
 _INSIDE |= {"Reshape"}
 
@@ -20,24 +23,23 @@ def recognize_pooling(graph: OperatorGraph) -> OperatorGraph:
     if not gathers:
         return graph
     producers, made = graph.producers(), {}
+    search = _Search(graph)
     for gather in gathers:
         source = _feature_map(gather, graph, producers)
-        end = None if source is None else _end(gather, graph, graph.tensor(source).shape or ())
+        end = None if source is None else search.end(gather, graph.tensor(source).shape or ())
         if source is None or end is None:
             continue
         windows = graph.tensor(gather.inputs[1]).shape or ()
         attributes = {"kernel_shape": windows[1:-1:2]}
         made[end] = Operator("AveragePool", (source,), (end,), attributes)
-    return without_dead(
-        graph.replaced(made.get(node.outputs[0], node) for node in graph.operators)
-    )
+    return without_dead(graph.replaced(made.get(node.outputs[0], node) for node in graph.operators))
 
 
 def _feature_map(
     gather: Operator, graph: OperatorGraph, producers: dict[str, Operator]
 ) -> str | None:
     """The tensor (n, c, h, w) that is gathered from, before its axes were turned round."""
-    if len(gather.inputs) < 2 or not graph.tensor(gather.inputs[1]).constant:
+    if not graph.tensor(gather.inputs[1]).constant:
         return None
     name = gather.inputs[0]
     turned = producers.get(name)
@@ -47,22 +49,36 @@ def _feature_map(
     return name if shape and len(shape) == 4 and places and len(places) == 5 else None
 
 
-def _end(gather: Operator, graph: OperatorGraph, source: Shape) -> str | None:
-    """The first result of the shape (n, c, …, …), where nothing between is read elsewhere."""
-    inside, open_names = {gather.outputs[0]}, {gather.outputs[0]}
-    started = False
-    for node in graph.operators:
-        started = started or node is gather
-        if not started or node is gather:
-            continue
-        computed = {n for n in node.inputs if n and not graph.tensor(n).constant}
-        if not computed & inside:
-            continue
-        if node.op not in _INSIDE or not computed <= inside:
-            return None
-        inside.add(node.outputs[0])
-        open_names = (open_names - computed) | {node.outputs[0]}
-        shape = graph.tensor(node.outputs[0]).shape
-        if shape and len(shape) == 4 and shape[:2] == source[:2] and len(open_names) == 1:
-            return node.outputs[0]
-    return None
+class _Search:
+    def __init__(self, graph: OperatorGraph) -> None:
+        self.graph = graph
+        self.place = {node.outputs[0]: i for i, node in enumerate(graph.operators)}
+        self.consumers = graph.consumers()
+        self.outputs = frozenset(graph.outputs)
+
+    def end(self, gather: Operator, source: Shape) -> str | None:
+        """The first result of the shape (n, c, …, …), where nothing between is read elsewhere."""
+        inside, unread = {gather.outputs[0]}, {gather.outputs[0]}
+        waiting: list[int] = []
+        self._follow(gather, waiting)
+        for _ in range(MOST_STEPS):
+            if not waiting or not self.outputs.isdisjoint(inside):
+                return None
+            node = self.graph.operators[heappop(waiting)]
+            if node.outputs[0] in inside:
+                continue  # it reads two of them
+            computed = {name for name in node.inputs if not self.graph.tensor(name).constant}
+            if node.op not in _INSIDE or not computed <= inside:
+                return None
+            inside.add(node.outputs[0])
+            unread = (unread - computed) | {node.outputs[0]}
+            shape = self.graph.tensor(node.outputs[0]).shape
+            if shape and len(shape) == 4 and shape[:2] == source[:2] and len(unread) == 1:
+                left = {self.graph.operators[place].outputs[0] for place in waiting}
+                return node.outputs[0] if left <= inside else None
+            self._follow(node, waiting)
+        return None
+
+    def _follow(self, node: Operator, waiting: list[int]) -> None:
+        for reader in self.consumers.get(node.outputs[0], ()):
+            heappush(waiting, self.place[reader.outputs[0]])

@@ -16,7 +16,15 @@ from __future__ import annotations
 from assay.graphs._shape_rules import infer
 from assay.graphs._values import evaluate
 from assay.graphs.inline_bodies import CONTROL
-from assay.graphs.operators import MOST_AXES, UNKNOWN, Operator, OperatorGraph, Tensor, without_dead
+from assay.graphs.operators import (
+    MOST_AXES,
+    UNKNOWN,
+    Operator,
+    OperatorGraph,
+    Shape,
+    Tensor,
+    without_dead,
+)
 
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
 
@@ -57,11 +65,16 @@ def _outputs(node: Operator, inputs: list[Tensor | None]) -> list[Tensor]:
         value = values[place] if values is not None and place < len(values) else None
         if value is not None:
             results.append(Tensor(tensor.dtype, value.shape, value, True))
-        elif tensor.shape is not None and len(tensor.shape) > MOST_AXES:
-            results.append(Tensor(tensor.dtype, None, None, fixed))
         else:
-            results.append(Tensor(tensor.dtype, tensor.shape, None, fixed))
+            results.append(Tensor(tensor.dtype, _possible(tensor.shape), None, fixed))
     return results
+
+
+def _possible(shape: Shape | None) -> Shape | None:
+    """What odd operands make of a shape is unknown: negative dimensions, too many axes."""
+    if shape is None or len(shape) > MOST_AXES:
+        return None
+    return tuple(max(d, -1) for d in shape)
 
 
 def _taken_branch(node: Operator, inputs: list[Tensor | None]) -> str | None:

@@ -2,14 +2,13 @@
 
 1. Flatten, Squeeze, Unsqueeze → Reshape; Upsample → Resize; a Sum of two → Add.
 2. Division by a constant → Mul, subtraction of a constant → Add, Pow(x, 2) → Mul(x, x).
-3. Clip's and Min's and Max's bounds → attributes of Clip; Clip from 0 without end → Relu.
+3. Min and Max with one number → Clip; its bounds → attributes; Clip from 0 without end → Relu.
 4. A product with a constant matrix → Gemm, whatever the rank and however the matrix lies; a Gemm
    of two computed matrices → MatMul; an Einsum that sums over one shared axis likewise.
-5. Split, to a sequence too, and Gather of one place → Slice, one for each output that is read; a Gather that
-   lays a whole vector out in another shape → Reshape.
-6. Averages and maxima over all of space → GlobalAveragePool, GlobalMaxPool.
+5. Split, to a sequence too, and Gather of one place → Slice, one for each output that is read; a
+   Gather that lays a whole vector out in another shape → Reshape.
+6. Averages and maxima over all of space, channels first or last → GlobalAveragePool, GlobalMaxPool.
 7. A convolution's bias that is one zero repeated, as exporters write for none, is no bias.
-8. ONNX Runtime's Gelu, QuickGelu, FastGelu, FusedConv, FusedGemm … → ONNX's operators.
 """
 
 from __future__ import annotations
@@ -21,22 +20,14 @@ import numpy as np
 
 from assay.graphs.operators import Operator, OperatorGraph, Tensor, Values, without_dead
 
-_MS = "com.microsoft::"
 _NAMES = {
     "Flatten": "Reshape",
     "Squeeze": "Reshape",
     "Unsqueeze": "Reshape",
     "Upsample": "Resize",
-    _MS + "Gelu": "Gelu",
-    _MS + "FastGelu": "Gelu",
-    _MS + "BiasGelu": "Gelu",
-    _MS + "QuickGelu": "Swish",
-    "SimplifiedLayerNormalization": "RMSNormalization",
-    _MS + "SimplifiedLayerNormalization": "RMSNormalization",
-    _MS + "MultiHeadAttention": "Attention",
-    _MS + "FusedMatMul": "MatMul",
 }
 _NUMERIC = "biuf"
+_UNBOUNDED = 1e30
 
 
 @dataclass
@@ -66,8 +57,6 @@ class _Speller:
             yield self._global(node)
         elif op in ("Conv", "ConvTranspose"):
             yield self._without_zeros(node)
-        elif op in (_MS + "FusedConv", _MS + "FusedGemm"):
-            yield from _unfused(node)
         else:
             yield node
 
@@ -77,6 +66,8 @@ class _Speller:
         x, y = node.inputs
         if node.op == "Sum":
             return Operator("Add", node.inputs, node.outputs)
+        if node.op == "Pow":
+            return Operator("Mul", (x, x), node.outputs) if self._number(y) == 2 else node
         other = self.graph.tensor(y)
         if not other.constant or self.graph.tensor(x).constant:
             return node
@@ -85,34 +76,38 @@ class _Speller:
             with np.errstate(divide="ignore"):
                 inverse = None if value is None else 1 / value
             return Operator("Mul", (x, self.constant(y + "/inverse", other, inverse)), node.outputs)
-        if node.op == "Sub":
-            negative = None if value is None else -value
-            return Operator("Add", (x, self.constant(y + "/negative", other, negative)), node.outputs)
-        square = value is not None and value.size == 1 and float(value.reshape(-1)[0]) == 2
-        return Operator("Mul", (x, x), node.outputs) if square else node
+        negative = self.constant(y + "/negative", other, None if value is None else -value)
+        return Operator("Add", (x, negative), node.outputs)
 
     def _clip(self, node: Operator) -> Operator:
+        bounds = self._bounds(node)
+        if bounds is None:
+            return node
+        source, low, high = bounds
+        # Exporters write no bound as the largest number of the type.
+        finite = {name: b for name, b in (("min", low), ("max", high)) if abs(b) < _UNBOUNDED}
+        if finite == {"min": 0.0}:
+            return Operator("Relu", (source,), node.outputs)
+        return Operator("Clip", (source,), node.outputs, finite)
+
+    def _bounds(self, node: Operator) -> tuple[str, float, float] | None:
+        """What a Clip, Min or Max cuts off, below and above which numbers."""
         low, high = -np.inf, np.inf
         if node.op == "Clip":
-            bounds = [self._number(name) for name in node.inputs[1:3]]
-            if any(b is None and name for b, name in zip(bounds, node.inputs[1:3], strict=True)):
-                return node
-            low = node.attributes.get("min", bounds[0] if bounds and bounds[0] is not None else low)
-            high = node.attributes.get("max", bounds[1] if bounds[1:] and bounds[1] is not None else high)
-        elif len(node.inputs) == 2:
-            bound = self._number(node.inputs[1])
-            if bound is None:
-                return node
-            low, high = (low, bound) if node.op == "Min" else (bound, high)
-        else:
-            return node
-        # Exporters write no bound as the largest number of the type.
-        low, high = (float(b) if abs(b) < 1e30 else np.sign(b) * np.inf for b in (low, high))
-        if (low, high) == (0.0, np.inf):
-            return Operator("Relu", node.inputs[:1], node.outputs)
-        bounds_known = {"min": float(low), "max": float(high)}
-        finite = {name: b for name, b in bounds_known.items() if np.isfinite(b)}
-        return Operator("Clip", node.inputs[:1], node.outputs, finite)
+            given = [self._number(name) if name else None for name in node.inputs[1:3]]
+            if any(b is None and name for b, name in zip(given, node.inputs[1:3], strict=True)):
+                return None
+            first, second = (*given, None, None)[:2]
+            low = node.real("min", low) if first is None else first
+            high = node.real("max", high) if second is None else second
+            return node.inputs[0], low, high
+        if len(node.inputs) != 2:
+            return None
+        for source, other in (node.inputs, node.inputs[::-1]):
+            bound = self._number(other)
+            if bound is not None:
+                return (source, low, bound) if node.op == "Min" else (source, bound, high)
+        return None
 
     def _number(self, name: str) -> float | None:
         value = self.graph.tensor(name).value
@@ -132,7 +127,9 @@ class _Speller:
         if b.constant and b.shape is not None and len([d for d in b.shape[:-2] if d != 1]) == 0:
             yield Operator("Gemm", node.inputs[:3], node.outputs)
         elif a.constant and a.shape is not None and len(a.shape) == 2:
-            yield Operator("Gemm", (node.inputs[1], node.inputs[0], *node.inputs[2:3]), node.outputs)
+            yield Operator(
+                "Gemm", (node.inputs[1], node.inputs[0], *node.inputs[2:3]), node.outputs
+            )
         elif node.op == "Gemm" and len(node.inputs) > 2 and node.inputs[2]:
             product = node.outputs[0] + "/product"
             self.added[product] = self.graph.tensor(node.outputs[0])
@@ -164,20 +161,23 @@ class _Speller:
 
     def _global(self, node: Operator) -> Operator:
         before, after = (self.graph.tensor(n).shape for n in (node.inputs[0], node.outputs[0]))
-        if before is None or after is None or len(before) < 4 or -1 in before:
+        if before is None or after is None or len(before) < 4 or len(node.outputs) > 1:
             return node
-        mean = node.op in ("ReduceMean", "AveragePool")
-        pooled = Operator(
-            "GlobalAveragePool" if mean else "GlobalMaxPool", node.inputs[:1], node.outputs[:1]
-        )
         if node.op in ("ReduceMean", "ReduceMax"):
-            kept = [d for d in after if d != 1]
-            for channels in (before[1], before[-1]):  # channels first, channels last
-                if kept == [d for d in (before[0], channels) if d != 1] and channels > 1:
-                    return pooled
-            return node
-        whole = node.ints("kernel_shape") == before[2:] and all(d == 1 for d in after[2:])
-        return pooled if whole else node
+            axes = self._axes(node, len(before))
+            # Channels come first, or last.
+            whole = axes in (set(range(2, len(before))), set(range(1, len(before) - 1)))
+        else:
+            whole = node.ints("kernel_shape") == before[2:] and set(after[2:]) == {1}
+        mean = node.op in ("ReduceMean", "AveragePool")
+        op = "GlobalAveragePool" if mean else "GlobalMaxPool"
+        return Operator(op, node.inputs[:1], node.outputs) if whole else node
+
+    def _axes(self, node: Operator, rank: int) -> set[int]:
+        """The axes that a reduction sums over, empty where unknown."""
+        given = self.graph.tensor(node.inputs[1]).value if len(node.inputs) > 1 else None
+        listed = node.ints("axes") if given is None else tuple(given.reshape(-1).tolist())
+        return {axis % rank for axis in listed}
 
 
 def _sums_last(node: Operator) -> bool:
@@ -186,13 +186,6 @@ def _sums_last(node: Operator) -> bool:
     first, _, second = left.partition(",")
     summed = set(first + second) - set(right)
     return len(node.inputs) == 2 and bool(first) and summed == {first[-1]} & set(second)
-
-
-def _unfused(node: Operator) -> Iterator[Operator]:
-    inner = node.outputs[0] + "/unfused"
-    op = node.op.removeprefix(_MS + "Fused")
-    yield Operator(op, node.inputs, (inner,), node.attributes)
-    yield Operator(str(node.attributes.get("activation", "Relu")), (inner,), node.outputs)
 
 
 def spell_alike(graph: OperatorGraph) -> OperatorGraph:

@@ -1,0 +1,176 @@
+"""Verbs that ask what a file is and whom it looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assay.cli import _options as options
+from assay.cli._terminal import attempts, color, say, width
+from assay.errors import BadOption
+from assay.report import json_line, page, printable, text
+from assay.values import Json, Record, Report
+
+
+@click.command("hash")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=options.FILE)
+@options.bits
+@options.hasher
+@click.option("--raw", is_flag=True, help="Hash the layers as they are, not merged.")
+@options.input_shape
+@options.as_json
+@click.pass_context
+def hash_(
+    context: click.Context,
+    files: tuple[str, ...],
+    bits: int | None,
+    hasher_name: str | None,
+    raw: bool,
+    input_shape: options.Shapes,
+    as_json: bool,
+) -> None:
+    """Print the perceptual hash of each FILE.
+
+    Near codes, near architectures.  Names, weights and the order of listing play no part.  "null"
+    stands for a file without a graph.  A path with special characters is escaped, and its line
+    begins with a backslash, as sha256sum does it.
+    """
+    from assay.examine import examine
+
+    hasher = options.make_hasher(hasher_name, bits)
+
+    def read(path: str) -> Record:
+        return examine(path, input_shape=input_shape, hasher=hasher, raw=raw, digest=False)
+
+    failed = False
+    for path, record, wrong in attempts(files, read, "Hashing"):
+        if record is None:
+            failed = True
+            if as_json:
+                say(json_line({"path": path, "error": wrong}))
+        else:
+            say(json_line(record.summary()) if as_json else code_line(record))
+    context.exit(2 if failed else 0)
+
+
+def code_line(record: Record) -> str:
+    """Code and path; where the path needs escapes, a backslash goes before both."""
+    shown = printable(record.path.replace("\\", "\\\\"))
+    return f"{'' if shown == record.path else chr(92)}{record.code or 'null'}  {shown}"
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=options.FILE)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    metavar="N",
+    help="How many matches to list at most; by default 10.",
+)
+@options.filters
+@options.input_shape
+@click.option(
+    "--html",
+    "html_path",
+    type=options.FILE,
+    metavar="FILE",
+    help="Write the reports as a page, too; it opens offline.",
+)
+@options.registry
+@options.as_json
+@click.pass_context
+def check(
+    context: click.Context,
+    files: tuple[str, ...],
+    top: int,
+    owner: str | None,
+    format_name: str | None,
+    name: str | None,
+    input_shape: options.Shapes,
+    html_path: str | None,
+    location: str | None,
+    as_json: bool,
+) -> None:
+    """Say whom each FILE looks like, and why.
+
+    Exit status: 0, nothing to review; 1, common-ancestor or more; 2, an error.  Equal structure
+    is a lead and no finding: networks trained apart look the same.
+    """
+    where = options.where(owner, format_name, name)
+    if html_path is not None:
+        writable(html_path)
+    review = False
+    reports: list[Report] = []  # for the page only: a batch may be long
+    failures: list[tuple[str, str]] = []
+    with options.open_registry(location) as registry:
+
+        def ask(path: str) -> Report:
+            return registry.check(path, top=top, where=where, input_shape=input_shape)
+
+        for path, report, wrong in attempts(files, ask, "Checking"):
+            if report is not None:
+                review |= report.needs_review
+                reports += [report] if html_path else []
+                answer(report, as_json)
+            else:
+                failures.append((path, wrong))
+                unanswered(path, wrong, as_json)
+    if html_path is not None:
+        Path(html_path).write_text(page(reports, failures), encoding="utf-8")
+    context.exit(2 if failures else int(review))
+
+
+@click.command()
+@click.argument("suspect", type=options.FILE)
+@click.argument("source", type=options.FILE)
+@options.input_shape
+@options.as_json
+@click.pass_context
+def compare(
+    context: click.Context, suspect: str, source: str, input_shape: options.Shapes, as_json: bool
+) -> None:
+    """Say how two files are related, and why.
+
+    Exit status: 0, nothing to review; 1, common-ancestor or more; 2, an error.  An input shape
+    holds for both files.
+    """
+    from assay.comparisons import kin
+    from assay.examine import examine
+
+    def read(path: str) -> Record:
+        return examine(path, input_shape=input_shape)
+
+    records = []
+    for path, record, wrong in attempts((suspect, source), read):
+        if record is None:
+            unanswered(path, wrong, as_json)
+        else:
+            records.append(record)
+    if len(records) < 2:
+        context.exit(2)
+    report = Report(records[0], (kin(*records),))
+    answer(report, as_json)
+    context.exit(int(report.needs_review))
+
+
+def answer(report: Report, as_json: bool) -> None:
+    """Print a report."""
+    say(json_line(report.to_json()) if as_json else text(report, width(), color()))
+
+
+def unanswered(path: str, wrong: str, as_json: bool) -> None:
+    """Print the report's place-holder: programs read the same keys of every line."""
+    if as_json:
+        failed: Json = {"path": path, "suspect": {"path": path}, "verdict": None, "matches": []}
+        say(json_line({**failed, "error": wrong}))
+
+
+def writable(path: str) -> None:
+    """Raises BadOption where no page can be written: to be known before the long work."""
+    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+        raise BadOption(f"--html {path}: not a file in an existing folder")
+
+
+VERBS = (hash_, check, compare)

@@ -1,0 +1,252 @@
+"""Verbs that keep models in a registry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.cli import _options as options
+from assay.cli._terminal import attempts, progress, remark, say, width
+from assay.errors import AssayError
+from assay.report import facts, json_line, printable, table
+from assay.values import Json, LayerGraph, Record
+
+if TYPE_CHECKING:
+    from assay.registry import Added
+
+HEADINGS = ("NAME", "OWNER", "FORMAT", "LAYERS", "PARAMETERS", "ADDED", "SHA256")
+
+
+@click.command()
+@click.argument("paths", metavar="FILE_OR_DIR...", nargs=-1, required=True, type=options.FILE)
+@click.option("--owner", metavar="NAME", help="Who claims the models.")
+@click.option("--name", metavar="NAME", help="What to call the model; for one file only.")
+@options.input_shape
+@options.registry
+@options.as_json
+@click.pass_context
+def add(
+    context: click.Context,
+    paths: tuple[str, ...],
+    owner: str | None,
+    name: str | None,
+    input_shape: options.Shapes,
+    location: str | None,
+    as_json: bool,
+) -> None:
+    """Register files, and all models in folders.
+
+    A folder is searched with the folders in it; links in it are not followed.  A line is printed
+    once its model is durably registered.  The same bytes twice are one model; a second owner is a
+    second claim on it.
+    """
+    files, left_out, closed = collect(paths)
+    if name is not None and (len(paths) > 1 or Path(paths[0]).is_dir()):
+        raise click.UsageError("--name is for one model: give it with one file")
+    counts: Counter[str] = Counter()
+    with options.open_registry(location, create=True) as registry:
+
+        def register(path: str) -> Added:
+            if path in closed:
+                raise closed[path]
+            return registry.add(path, owner=owner, name=name, input_shape=input_shape)
+
+        for path, added, wrong in attempts(files, register, "Adding"):
+            status = added.status if added else "failed"
+            counts[status] += 1
+            if as_json:
+                say(json_line(added_json(path, added, wrong)))
+            elif added:
+                say(f"{status:6}  {printable(added.name)}  ({printable(path)})")
+    for reason, number in sorted(left_out.items()):
+        remark(f"left out, {reason}: {number}")
+    if not as_json:
+        listed = ("added", "exists", "failed")
+        say(", ".join(f"{counts[status]} {status}" for status in listed))
+    context.exit(2 if counts["failed"] else 0)
+
+
+def added_json(path: str, added: Added | None, wrong: str) -> Json:
+    """The line of one file; the same keys whether it succeeded or not."""
+    sha256, name, status = (added.sha256, added.name, added.status) if added else (None,) * 3
+    return {
+        "path": path,
+        "sha256": sha256,
+        "name": name,
+        "status": status or "failed",
+        "error": wrong or None,
+    }
+
+
+def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OSError]]:
+    """The files meant by files and folders, in order; what was left out; folders that are closed.
+
+    A closed folder stands in the list, too, for it has failed.  Links inside a folder are not
+    followed: they may lead in circles, or out of what was meant.
+    """
+    from assay.formats import known_suffixes
+
+    suffixes = known_suffixes()
+    files: list[str] = []
+    left_out: Counter[str] = Counter()
+    closed: dict[str, OSError] = {}
+    for path in paths:
+        if not Path(path).is_dir():
+            files.append(path)
+            continue
+        folders = [path]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                files.append(folder)
+                closed[folder] = error
+                continue
+            inner = []
+            for entry in entries:
+                if entry.is_symlink():
+                    left_out["symbolic link"] += 1
+                elif entry.is_dir():
+                    inner.append(entry.path)
+                elif not entry.is_file():
+                    left_out["not a regular file"] += 1
+                elif entry.name.lower().endswith(suffixes):
+                    files.append(entry.path)
+                else:
+                    left_out[f"does not end in {' or '.join(suffixes)}"] += 1
+            folders += reversed(inner)
+    return files, left_out, closed
+
+
+@click.command("list")
+@options.filters
+@options.registry
+@options.as_json
+def list_(
+    owner: str | None,
+    format_name: str | None,
+    name: str | None,
+    location: str | None,
+    as_json: bool,
+) -> None:
+    """List the registered models."""
+    where = options.where(owner, format_name, name)
+    rows = []
+    with options.open_registry(location) as registry:
+        for record in registry.list(where):
+            if as_json:
+                say(json_line(listed(record)))
+            else:
+                rows.append(cells(record))
+    if not as_json:
+        say("\n".join(table(HEADINGS, rows, width())))
+        remark(f"models: {len(rows)}")
+
+
+def listed(record: Record) -> Json:
+    """A model's line: all but its graph, which ``show`` gives."""
+    known = {"name": record.name, "owner": record.owner, "added": record.added}
+    return {**known, **record.summary()}
+
+
+def cells(record: Record) -> tuple[str, ...]:
+    """A model's row under HEADINGS."""
+    layers = "-" if record.graph is None else f"{len(record.graph.layers):,}"
+    return (
+        record.name,
+        record.owner or "-",
+        record.format,
+        layers,
+        f"{record.parameters:,}",
+        (record.added or "-")[:10],
+        (record.sha256 or "-")[:12],
+    )
+
+
+@click.command()
+@click.argument("model", metavar="NAME_OR_SHA256")
+@options.registry
+@options.as_json
+def show(model: str, location: str | None, as_json: bool) -> None:
+    """Show all that is known of one registered model."""
+    with options.open_registry(location) as registry:
+        record = registry.show(model)
+        owners = registry.owners(record.sha256 or "")
+    if as_json:
+        say(json_line({**record.to_json(), "owners": owners}))
+        return
+    known = [
+        ("name", record.name),
+        ("path", record.path),
+        ("sha256", record.sha256 or "-"),
+        ("owners", ", ".join(owners) or "-"),
+        ("added", record.added or "-"),
+        ("what", facts(record)),
+        ("code", str(record.code or "-")),
+        *graph_facts(record.graph),
+        *((key, str(value)) for key, value in record.metadata.items()),
+    ]
+    size = max(len(key) for key, _ in known)
+    say("\n".join(f"{printable(key):{size}}  {printable(value)}" for key, value in known))
+
+
+def graph_facts(graph: LayerGraph | None) -> list[tuple[str, str]]:
+    """What a graph costs, and how often each operator is in it."""
+    if graph is None:
+        return []
+    counts = Counter(layer.op for layer in graph.layers).most_common()
+    operators = ", ".join(f"{op} {count}" for op, count in counts)
+    return [("graph", f"rules {graph.rules}, {graph.macs:,} MACs"), ("operators", operators)]
+
+
+@click.command()
+@click.argument("model", metavar="NAME_OR_SHA256")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.registry
+@options.as_json
+def remove(model: str, yes: bool, location: str | None, as_json: bool) -> None:
+    """Remove one model, with every claim on it.
+
+    Asks first on a terminal.  Its file is not touched.
+    """
+    with options.open_registry(location) as registry:
+        record = registry.show(model)
+        called = f"{printable(record.name)} ({printable(record.path)})"
+        if not yes and sys.stdin.isatty() and not click.confirm(f"Remove {called}?", err=True):
+            raise AssayError(f"{model}: not removed")
+        registry.remove(record.sha256 or model)
+    say(json_line(listed(record)) if as_json else f"removed  {called}")
+
+
+@click.command()
+@options.hasher
+@options.bits
+@options.registry
+@options.as_json
+def rehash(hasher_name: str | None, bits: int | None, location: str | None, as_json: bool) -> None:
+    """Hash every registered model again.
+
+    Their files are not needed.  New models are hashed the same way from then on.
+    """
+    hasher = options.make_hasher(hasher_name, bits)
+    with (
+        options.open_registry(location) as registry,
+        progress(registry.rehash(hasher), len(registry), "Hashing") as done,
+    ):
+        count = sum(1 for _ in done)
+    scheme = hasher.scheme
+    say(
+        json_line({"rehashed": count, "scheme": scheme})
+        if as_json
+        else f"{count} rehashed: {scheme}"
+    )
+
+
+VERBS = (add, list_, show, remove, rehash)

@@ -1,0 +1,130 @@
+"""Tensors that an ONNX file stores: their types, and the values of small ones [onnx.proto].
+
+What a tensor says of its shape must fit what it holds, also where that was left in the file.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from onnx import TensorProto
+from onnx.helper import tensor_dtype_to_np_dtype
+from onnx.numpy_helper import to_array
+
+from assay.errors import UnreadableModel
+from assay.formats._inputs import shape_of
+from assay.formats._protobuf import Dropped
+from assay.graphs.operators import MOST_VALUES, Tensor, Values
+
+RAW = 9  # the field that holds any type as little-endian bytes
+# The fields of the typed lists → their names, and the bytes of one element, least and most.
+_LISTS = {
+    4: ("float_data", 4, 4),
+    5: ("int32_data", 1, 10),
+    6: ("string_data", 0, 2**31),
+    7: ("int64_data", 1, 10),
+    10: ("double_data", 8, 8),
+    11: ("uint64_data", 1, 10),
+}
+PAYLOADS = frozenset({RAW, *_LISTS})
+_COMPLEX = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
+_BITS = {
+    TensorProto.FLOAT: 32, TensorProto.UINT8: 8, TensorProto.INT8: 8, TensorProto.UINT16: 16,
+    TensorProto.INT16: 16, TensorProto.INT32: 32, TensorProto.INT64: 64, TensorProto.BOOL: 8,
+    TensorProto.FLOAT16: 16, TensorProto.DOUBLE: 64, TensorProto.UINT32: 32,
+    TensorProto.UINT64: 64, TensorProto.COMPLEX64: 64, TensorProto.COMPLEX128: 128,
+    TensorProto.BFLOAT16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2,
+}  # fmt: skip
+
+
+def constant(proto: TensorProto) -> Tensor:
+    """A stored tensor: its type, and its values where they are few and in the file.
+
+    Raises UnreadableModel where the data do not fit the shape, or the shape is absurd.
+    """
+    shape = shape_of(f"tensor {proto.name!r}", proto.dims)
+    size = prod(shape)
+    held = [(field, n) for field, n in _held(proto).items() if n]
+    if proto.data_location == TensorProto.EXTERNAL or (size and not held):
+        return Tensor(proto.data_type, shape, None, True)
+    if size > MOST_VALUES or proto.data_type in (TensorProto.STRING, *_COMPLEX):
+        check(proto, ())
+        return Tensor(proto.data_type, shape, None, True)
+    return Tensor(proto.data_type, shape, _values(proto), True)
+
+
+def check_slim(content: bytes, dropped: Dropped) -> None:
+    """``check`` for a tensor whose payload the walk has left behind."""
+    check(TensorProto.FromString(content), dropped)
+
+
+def check(proto: TensorProto, dropped: Dropped) -> None:
+    """Raises UnreadableModel where the payloads, held or dropped, are no data of its shape."""
+    size = prod(shape_of(f"tensor {proto.name!r}", proto.dims))
+    lengths = [(field, n, n) for field, n in dropped]
+    for field, n in _held(proto).items():
+        _, least, most = _LISTS.get(field, ("", 1, 1))
+        lengths += [(field, n * least, n * most)] if n else []
+    if not all(_fits(proto.data_type, size, field, *span) for field, *span in _sums(lengths)):
+        raise UnreadableModel(
+            f"tensor {proto.name!r} does not hold its shape {list(proto.dims)}: its data are of"
+            " another size"
+        )
+
+
+def _held(proto: TensorProto) -> dict[int, int]:
+    """Payloads that are in memory: bytes of the raw one, elements of the others."""
+    counts = {field: len(getattr(proto, name)) for field, (name, _, _) in _LISTS.items()}
+    return {RAW: len(proto.raw_data), **counts}
+
+
+def _sums(lengths: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """A list may be written in pieces."""
+    sums: dict[int, tuple[int, int]] = {}
+    for field, least, most in lengths:
+        before = sums.get(field, (0, 0))
+        sums[field] = (before[0] + least, before[1] + most)
+    return [(field, *span) for field, span in sums.items()]
+
+
+def _fits(dtype: int, size: int, field: int, least: int, most: int) -> bool:
+    """Whether a payload of ``least`` to ``most`` bytes can be ``size`` elements."""
+    bits = _BITS.get(dtype)
+    if bits is None:
+        return True  # text, or a type that is newer than this table
+    if field == RAW:
+        return least == (size * bits + 7) // 8
+    elements = size * 2 if dtype in _COMPLEX else (size * bits + 7) // 8 if bits < 8 else size
+    _, smallest, largest = _LISTS[field]
+    return elements * smallest <= most and least <= elements * largest
+
+
+def _values(proto: TensorProto) -> Values:
+    try:
+        dtype = tensor_dtype_to_np_dtype(proto.data_type)
+        with np.errstate(all="ignore"):
+            array = np.zeros(proto.dims, dtype) if 0 in proto.dims else to_array(proto)
+            return array if array.dtype.kind in "biuf" else array.astype(np.float32)
+    except (ArithmeticError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+        raise UnreadableModel(f"tensor {proto.name!r} does not hold its shape: {error}") from error
+
+
+def bytes_needed(proto: TensorProto) -> int:
+    """How long the file of an external tensor must at least be.
+
+    Raises UnreadableModel where its offset or length are not numbers, or do not fit its shape.
+    """
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    size = prod(shape_of(f"tensor {proto.name!r}", proto.dims))
+    expected = (size * _BITS.get(proto.data_type, 0) + 7) // 8
+    texts = entries.get("offset", "0"), entries.get("length", str(expected))
+    if not all(isinstance(t, str) and t.isdecimal() and len(t) < 20 for t in texts):
+        raise UnreadableModel(f"tensor {proto.name!r} lies at no place of its external file")
+    offset, length = (int(text) for text in texts)
+    if proto.data_type in _BITS and length != expected:
+        raise UnreadableModel(
+            f"tensor {proto.name!r} does not hold its shape {list(proto.dims)}: its external data"
+            f" are {length:,} bytes, not {expected:,}"
+        )
+    return offset + length

@@ -1,0 +1,287 @@
+"""The registry: which models are known, whose they are, and which of them a suspect looks like.
+
+It is a folder with one SQLite file, which any number of processes may use at once.  What ``add``
+acknowledged is kept, also after ``kill -9``; the same bytes twice are one model, and a second
+owner is a second claim on it.  Files are read when they are added and not needed after that.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from assay.errors import AssayError
+from assay.registry._changes import recode, register
+from assay.registry._codes import LiveCodes
+from assay.registry._database import Database
+from assay.registry._find import find
+from assay.registry._hasher import recall, remember, settle
+from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
+from assay.values import Json, Kin, Record, Relation, Report
+
+if TYPE_CHECKING:
+    from assay.hashers import Hasher
+
+__all__ = ["Added", "Registry", "Where"]
+
+PAGE = 64  # records in memory at a time, models of one transaction of rehash
+CANDIDATES = 200  # codes that are compared in full, at least: a near code is a lead only
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Added:
+    """The answer to ``add``: it is durable."""
+
+    path: str  # as it was given now
+    sha256: str
+    name: str  # of the registered model
+    status: str  # "added", or "exists" where these bytes were known
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+
+class Registry:
+    """The models that are known; ``with Registry.open(folder) as registry:``.
+
+    Threads may share it.  Every method raises DamagedRegistry where the registry's file turns out
+    to be damaged, AssayError where it is locked, read-only or the disk is full.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._codes = LiveCodes(database)
+        self._warned: set[str] = set()
+
+    @classmethod
+    def open(cls, location: str | Path, create: bool = True) -> Registry:
+        """The registry in the folder ``location``; a new one where ``create`` allows it.
+
+        Raises:
+            DamagedRegistry: what lies there is no registry, is damaged or from a newer assay.
+            AssayError: there is none, and none can or may be made; or ``location`` is a URL.
+        """
+        url = re.match(r"([a-z][a-z0-9+.-]+):/", str(location), re.IGNORECASE)
+        if url:  # not shown whole: it may hold a password
+            raise AssayError(
+                f"{url[1]}://…: registries on a server are not supported yet: give a folder"
+            )
+        return cls(Database(Path(location), create))
+
+    def close(self) -> None:
+        """Close the registry's file; closing twice is harmless."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many models are registered."""
+        with self._database.read() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM models").fetchone()
+        return int(count)
+
+    def add(
+        self,
+        path: str | Path,
+        *,
+        owner: str | None = None,
+        name: str | None = None,
+        input_shape: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Added:
+        """Register a model file; it is durable when this returns.
+
+        ``name`` is the file's without suffix where none is given, and need not be unique.
+        Raises UnreadableModel where the file is not a model; nothing is registered then.
+        """
+        from assay.examine import examine
+
+        hasher = self.hasher
+        record = examine(path, input_shape=input_shape, hasher=hasher)
+        named = replace(record, name=name or default_name(str(path)), owner=owner)
+        return self._register(named, hasher)
+
+    def put(self, record: Record) -> Added:
+        """Register what is known of a model; it is durable when this returns.
+
+        Bytes that are known already are not registered again: an owner that is new to them is one
+        more claim, and a code of another scheme or graph rules takes the old one's place.
+
+        Raises:
+            AssayError: it has no sha256, or metadata that are not JSON.
+            SchemeMismatch: its code is not as long as the others of its scheme.
+        """
+        return self._register(replace(record, name=record.name or default_name(record.path)))
+
+    def check(
+        self,
+        path: str | Path,
+        *,
+        top: int = 20,
+        where: Where | None = None,
+        input_shape: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Report:
+        """Which registered models the file looks like: at most ``top``, best first.
+
+        Raises UnreadableModel where it is not a model.
+        """
+        from assay.examine import examine
+
+        suspect = examine(path, input_shape=input_shape, hasher=self.hasher)
+        return Report(suspect, self.kin(suspect, top=top, where=where))
+
+    def kin(self, record: Record, *, top: int = 20, where: Where | None = None) -> tuple[Kin, ...]:
+        """What is related to ``record`` among the models that pass ``where``, best first, ``top``.
+
+        Equal bytes and near codes are the candidates; each is compared in full.  Models whose code
+        is of another scheme cannot be near: see ``stale``; that is logged once for each scheme.
+        """
+        from assay.comparisons import kin
+
+        self._warn_of_stale(record)
+        found = [kin(record, source) for source in self._candidates(record, top, where)]
+        related = [one for one in found if one.relation > Relation.UNRELATED]
+        related.sort(key=lambda k: (-k.relation, -k.score, k.record.name, k.record.sha256))
+        return tuple(related[:top])
+
+    def list(self, where: Where | None = None) -> Iterator[Record]:
+        """The models that pass ``where``, in the order in which they were added."""
+        condition, arguments = (where or Where()).sql()
+        query = (
+            f"SELECT {COLUMNS} FROM models WHERE id > ? AND {condition} ORDER BY id LIMIT {PAGE}"
+        )
+        last = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(query, [last, *arguments]).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from map(unpack, rows)
+
+    def show(self, name_or_sha: str) -> Record:
+        """The model of that name, path or sha256 (6 digits of it suffice).
+
+        Raises UnknownModel, with candidates, where there is none or more than one.
+        """
+        with self._database.read() as connection:
+            return get(connection, find(connection, name_or_sha))
+
+    def owners(self, sha256: str) -> builtins.list[str]:
+        """All who claim the model, first claim first; a name or path is understood too.
+
+        Raises UnknownModel where there is none or more than one.
+        """
+        query = "SELECT owner FROM claims WHERE model = ? AND owner IS NOT NULL ORDER BY id"
+        with self._database.read() as connection:
+            return [owner for (owner,) in connection.execute(query, [find(connection, sha256)])]
+
+    def remove(self, name_or_sha: str) -> Record:
+        """Forget the model of that name, path or sha256, and every claim on it.
+
+        Raises UnknownModel where there is none or more than one; nothing is removed then.
+        """
+        with self._database.write() as connection:
+            key = find(connection, name_or_sha)
+            record = get(connection, key)
+            connection.execute("DELETE FROM models WHERE id = ?", [key])
+        return record
+
+    def rehash(self, hasher: Hasher) -> Iterator[Record]:
+        """Give every model a code of ``hasher``, made from its stored graph, while iterated over.
+
+        Yields the models whose code changed, once that is durable; what was done before an
+        interruption is not done again.  ``add`` and ``check`` use ``hasher`` from then on, unless
+        it is not one of HASHERS.
+        """
+        with self._database.write() as connection:
+            if not remember(connection, hasher):
+                logger.warning("%r is no method of assay: add and check keep their own", hasher)
+        query = f"""SELECT {COLUMNS} FROM models WHERE id > ? AND rules IS NOT NULL
+            AND scheme IS NOT ? || '+' || rules ORDER BY id LIMIT {PAGE}"""
+        last = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(query, [last, hasher.scheme]).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from self._rehash_page(((row[0], unpack(row)) for row in rows), hasher)
+
+    def stale(self, scheme: str) -> int:
+        """How many models a code of ``scheme`` is not compared with: theirs is of another one."""
+        query = "SELECT count(*) FROM models WHERE scheme <> ?"
+        with self._database.read() as connection:
+            return int(connection.execute(query, [scheme]).fetchone()[0])
+
+    @property
+    def hasher(self) -> Hasher:
+        """What ``add`` and ``check`` make codes with: the last ``rehash``'s, or the default."""
+        with self._database.read() as connection:
+            return recall(connection)
+
+    def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
+        sha256 = record.sha256 or ""
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise AssayError(f"{record.path}: cannot be registered without its sha256")
+        with self._database.write() as connection:
+            name, status = register(connection, record)
+            if hasher is not None:
+                settle(connection, hasher)
+        return Added(record.path, sha256, name, status)
+
+    def _candidates(self, record: Record, top: int, where: Where | None) -> Sequence[Record]:
+        condition, arguments = (where or Where()).sql()
+        with self._database.read() as connection:
+            same = f"SELECT id FROM models WHERE sha256 = ? AND {condition}"
+            keys = [key for (key,) in connection.execute(same, [record.sha256, *arguments])]
+            allowed = None
+            if condition != Where().sql()[0]:
+                passing = connection.execute(f"SELECT id FROM models WHERE {condition}", arguments)
+                allowed = [key for (key,) in passing]
+        if record.code is not None:
+            near = self._codes.search(record.code, max(CANDIDATES, 5 * top), allowed)
+            keys += [match.key for match in near if match.key not in keys]
+        query = f"SELECT {COLUMNS} FROM models WHERE id IN (SELECT value FROM json_each(?))"
+        with self._database.read() as connection:
+            return [unpack(row) for row in connection.execute(query, [json.dumps(keys)])]
+
+    def _warn_of_stale(self, record: Record) -> None:
+        if record.code is None or record.code.scheme in self._warned:
+            return
+        self._warned.add(record.code.scheme)
+        stale = self.stale(record.code.scheme)
+        if stale:
+            logger.warning(
+                "%d registered models were not compared, their codes are not of scheme %s:"
+                " run 'assay rehash', or add their files again if the graph rules changed",
+                stale,
+                record.code.scheme,
+            )
+
+    def _rehash_page(self, page: Iterable[tuple[int, Record]], hasher: Hasher) -> Iterator[Record]:
+        codes = [
+            (key, record, hasher(record.graph))
+            for key, record in page
+            if record.graph is not None and record.graph.layers  # examine gives no code either
+        ]
+        with self._database.write() as connection:
+            changed = [item for item in codes if recode(connection, *item)]
+        return (replace(record, code=code) for _, record, code in changed)

@@ -1,0 +1,72 @@
+"""What changes the registered models; every function runs inside its caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from assay.errors import SchemeMismatch
+from assay.registry._rows import as_bytes, pack
+from assay.values import HashCode, Json, Record
+
+INSERT = """INSERT INTO models(sha256, name, path, format, parameters, body, scheme, digest, rules,
+        graph)
+    VALUES (:sha256, CAST(:name AS TEXT), CAST(:path AS TEXT), CAST(:format AS TEXT), :parameters,
+        :body, :scheme, :digest, :rules, :graph)"""
+REFRESH = """UPDATE models SET format = CAST(:format AS TEXT), parameters = :parameters,
+    body = :body, scheme = :scheme, digest = :digest, rules = :rules, graph = :graph
+    WHERE id = :id"""
+CLAIM = "INSERT OR IGNORE INTO claims(model, owner, claimed) VALUES (?, CAST(? AS TEXT), ?)"
+
+
+def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
+    """Insert or refresh ``record`` and its owner's claim; its registered name, and the status."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    row = pack(replace(record, added=record.added or now))
+    check_length(connection, record.code)
+    known = connection.execute(
+        "SELECT id, name, body, scheme, rules FROM models WHERE sha256 = ?", [record.sha256]
+    ).fetchone()
+    if known is None:
+        key, name, status = connection.execute(INSERT, row).lastrowid, record.name, "added"
+    else:
+        key, name, body, scheme, rules = known
+        status = "exists"
+        if record.code is not None and (scheme, rules) != (row["scheme"], row["rules"]):
+            _refresh(connection, key, row, body)
+    owner = as_bytes(record.owner) if record.owner else None
+    connection.execute(CLAIM, [key, owner, now])
+    return name, status
+
+
+def recode(connection: sqlite3.Connection, key: int, old: Record, code: HashCode) -> bool:
+    """Put ``code`` in the place of ``old``'s; False where another process changed it meanwhile."""
+    check_length(connection, code)
+    changed = connection.execute(
+        "UPDATE models SET scheme = ?, digest = ? WHERE id = ? AND scheme IS ?",
+        [code.scheme, code.digest, key, old.code and old.code.scheme],
+    )
+    return changed.rowcount == 1
+
+
+def check_length(connection: sqlite3.Connection, code: HashCode | None) -> None:
+    """Raises SchemeMismatch where ``code`` is not as long as the others of its scheme."""
+    if code is None:
+        return
+    query = "SELECT length(digest) FROM models WHERE scheme = ? LIMIT 1"
+    other = connection.execute(query, [code.scheme]).fetchone()
+    if other is not None and 8 * other[0] != len(code):
+        raise SchemeMismatch(
+            f"a code of {code.scheme} has {8 * other[0]} bits in this registry, not {len(code)}"
+        )
+
+
+def _refresh(connection: sqlite3.Connection, key: int, row: Json, old: str) -> None:
+    """The same bytes, read by other graph rules or hashed by another hasher: keep the new reading.
+
+    What people said of the model stays: its name, its path, when it was added.
+    """
+    body = json.dumps({**json.loads(row["body"]), "added": json.loads(old)["added"]})
+    connection.execute(REFRESH, {**row, "body": body, "id": key})

@@ -1,0 +1,53 @@
+"""What a user calls a model: its sha256 or the start of it, its name, or the path it had."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sqlite3
+from typing import Any
+
+from assay.errors import UnknownModel
+from assay.registry._rows import as_bytes
+
+SHOWN = 5  # candidates in a message
+LOOKED_AT = 10_000  # names, for a suggestion
+LOOK = "SELECT id, sha256, name, path FROM models WHERE"
+
+
+def find(connection: sqlite3.Connection, text: str) -> int:
+    """The key of the model that ``text`` means.
+
+    A whole sha256 comes first, then what is called so or had this path, then a sha256 that begins
+    so (6 digits or more).  Raises UnknownModel, with candidates, where none or several are meant.
+    """
+    for condition, arguments in _meanings(text):
+        query = f"{LOOK} {condition} ORDER BY id LIMIT {SHOWN + 1}"
+        rows = connection.execute(query, arguments).fetchall()
+        if len(rows) == 1:
+            return int(rows[0][0])
+        if rows:
+            listed = ", ".join(f"{sha256[:12]} ({path})" for _, sha256, _, path in rows[:SHOWN])
+            more = ", …" if len(rows) > SHOWN else ""
+            raise UnknownModel(
+                f"{text!r} is the name of several models: {listed}{more}: say which by its sha256"
+            )
+    near = _near(connection, text)
+    hint = f": did you mean {', '.join(near)}?" if near else ": 'assay list' shows what there is"
+    raise UnknownModel(f"no registered model {text!r}{hint}")
+
+
+def _meanings(text: str) -> list[tuple[str, list[Any]]]:
+    called = ("(name = CAST(? AS TEXT) OR path = CAST(? AS TEXT))", [as_bytes(text)] * 2)
+    digits = text.lower()
+    if not re.fullmatch("[0-9a-f]{6,64}", digits):
+        return [called]
+    prefix = ("sha256 >= ? AND sha256 < ? || 'g'", [digits, digits])
+    return [prefix, called] if len(digits) == 64 else [called, prefix]
+
+
+def _near(connection: sqlite3.Connection, text: str) -> list[str]:
+    rows = connection.execute(f"SELECT DISTINCT name FROM models LIMIT {LOOKED_AT}")
+    names = sorted(name for (name,) in rows)
+    inside = [name for name in names if text and text.lower() in name.lower()]
+    return (inside or difflib.get_close_matches(text, names, n=SHOWN))[:SHOWN]

@@ -1,0 +1,112 @@
+"""All codes of a registry in one file beside it, to fill the memory from at once.
+
+It is a copy that may be deleted at any time.  One that is missing, damaged (its last 32 bytes are
+the SHA-256 of the others), of another registry or of a lost past of this one is not used.
+
+    magic, a line · header, a line of JSON · for each scheme: keys, words · SHA-256
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import DamagedRegistry
+from assay.values import Json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAGIC = b"assay codes 1\n"
+ABANDONED_S = 3600.0  # a half-written file this old has no living writer
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in one registry's log of changes; only equal moments hold equal codes."""
+
+    registry: str
+    seq: int
+    token: str  # of the change ``seq``, hexadecimal; "" before the first one
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The n codes of one scheme."""
+
+    scheme: str
+    bits: int  # of a code
+    keys: NDArray[np.int64]  # (n) ascending
+    words: NDArray[np.uint64]  # (n, w) digests, filled up with zeros to whole words
+
+
+def path_of(folder: Path, registry: str) -> Path:
+    """Where the snapshot of ``registry`` lies."""
+    return folder / f"codes-{registry[:8]}.snapshot"
+
+
+def write(path: Path, moment: Moment, parts: Sequence[Codes]) -> None:
+    """Put a whole snapshot in the place of the old one, or leave the old one.  Raises OSError."""
+    header = {
+        "registry": moment.registry,
+        "seq": moment.seq,
+        "token": moment.token,
+        "schemes": [[part.scheme, part.bits, *part.words.shape] for part in parts],
+    }
+    _sweep(path)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    checksum = hashlib.sha256()
+    try:
+        with unfinished.open("xb") as file:
+            for chunk in _chunks(header, parts):
+                checksum.update(chunk)
+                file.write(chunk)
+            file.write(checksum.digest())
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _chunks(header: Json, parts: Sequence[Codes]) -> Iterator[bytes]:
+    line = json.dumps(header).encode()
+    yield MAGIC + line + b" " * (-(len(MAGIC) + len(line) + 1) % 8) + b"\n"  # words are aligned
+    for part in parts:
+        yield part.keys.astype("<i8", copy=False).tobytes()
+        yield part.words.T.tobytes()  # column after column: the scan reads them so
+
+
+def read(path: Path) -> tuple[Moment, list[Codes]]:
+    """What ``write`` wrote.  Raises DamagedRegistry where it is anything else, OSError."""
+    import numpy as np
+
+    content = memoryview(path.read_bytes())
+    if bytes(content[: len(MAGIC)]) != MAGIC or len(content) < len(MAGIC) + 32:
+        raise DamagedRegistry(f"{path}: not a snapshot")
+    if hashlib.sha256(content[:-32]).digest() != content[-32:]:
+        raise DamagedRegistry(f"{path}: its checksum does not fit")
+    end = bytes(content[: 2**20]).index(b"\n", len(MAGIC)) + 1
+    header = json.loads(bytes(content[len(MAGIC) : end]))
+    parts = []
+    for scheme, bits, n, w in header["schemes"]:
+        keys = np.frombuffer(content, "<i8", n, end).astype(np.int64, copy=False)
+        words = np.frombuffer(content, np.uint64, n * w, end + 8 * n).reshape(w, n).T
+        parts.append(Codes(scheme, bits, keys, words))
+        end += 8 * n * (1 + w)
+    return Moment(header["registry"], header["seq"], header["token"]), parts
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writers left."""
+    for part in path.parent.glob(f"{path.name}.*.part"):
+        if time.time() - part.stat().st_mtime > ABANDONED_S:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""The command as tests call it, and folders of real models to call it in."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import compose
+
+import assay
+from assay.cli import main
+
+
+@dataclass
+class Answer:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        """Its answers."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> str:
+        """The one line on stderr."""
+        assert self.err.count("\n") == 1, self.err
+        assert self.err.startswith("assay: ")
+        return self.err.removeprefix("assay: ").removesuffix("\n")
+
+
+Run = Callable[..., Answer]
+Command = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command in an empty folder, with a registry beside it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ASSAY_REGISTRY", str(tmp_path / "registry"))
+
+    def call(*arguments: str) -> Answer:
+        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+@pytest.fixture
+def models(run: Run, light_models: dict[str, Path]) -> Path:
+    """Four networks in the folder, one of them also renamed inside: ``suspect.onnx``."""
+    for name in ("bvlc_alexnet", "squeezenet", "vgg19", "zfnet512"):
+        shutil.copy(light_models[name], f"{name}.onnx")
+    renamed = compose.add_prefix(onnx.load(light_models["squeezenet"]), "mine/")
+    onnx.save(renamed, "suspect.onnx")
+    return Path.cwd()
+
+
+@pytest.fixture
+def registered(run: Run, models: Path) -> Path:
+    """Three of the networks registered: two are Alice's, one is Bob's."""
+    assert run("add", "--owner", "alice", "squeezenet.onnx", "vgg19.onnx").status == 0
+    assert run("add", "--owner", "bob", "bvlc_alexnet.onnx").status == 0
+    return models
+
+
+@pytest.fixture
+def command(run: Run) -> Command:
+    """The command as a process of its own."""
+
+    def start(
+        *arguments: str, env: dict[str, str] | None = None, **settings: Any
+    ) -> subprocess.Popen[bytes]:
+        inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        path = str(Path(assay.__file__).parents[1])
+        environment = {**inherited, "PYTHONPATH": path, "COLUMNS": "100", "TERM": "xterm"}
+        return subprocess.Popen(
+            [sys.executable, "-m", "assay", *arguments], env=environment | (env or {}), **settings
+        )
+
+    return start
+
+
+@pytest.fixture
+def on_terminal(command: Command) -> Run:
+    """The command on a pseudo-terminal, where something is typed once it has shown a text."""
+    import fcntl
+    import pty
+    import termios
+
+    def start(*arguments: str, typed: bytes = b"", after: bytes = b"", **env: str) -> Answer:
+        ours, theirs = pty.openpty()
+        process = command(
+            *arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # ^C comes as a signal
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while True:
+            quiet = not select.select([ours], [], [], 0.3)[0]
+            if not quiet:
+                block = _read(ours)
+                if not block:
+                    break
+                shown += block
+            elif typed and after in shown:
+                os.write(ours, typed)  # again if need be: Python may miss a ^C just before it waits
+        os.close(ours)
+        return Answer(process.wait(), shown.decode(), "")
+
+    return start
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        return b""

@@ -1,0 +1,150 @@
+"""``add``, ``list``, ``show``, ``remove`` and ``rehash``, and folders full of other things."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import assay
+
+Run = Callable[..., Any]
+ADDED_KEYS = ["path", "sha256", "name", "status", "error"]
+LISTED_KEYS = {
+    "name", "owner", "added", "path", "sha256", "format", "code", "layers", "parameters", "quality",
+}  # fmt: skip
+
+
+def test_add_says_what_became_of_each_file(run: Run, models: Path) -> None:
+    Path("bad.onnx").write_text("no model")
+    answer = run("add", "--json", "vgg19.onnx", "bad.onnx", "vgg19.onnx", "squeezenet.onnx")
+    assert answer.status == 2
+    assert [list(line) for line in answer.json] == [ADDED_KEYS] * 4
+    assert [line["status"] for line in answer.json] == ["added", "failed", "exists", "added"]
+    assert [line["name"] for line in answer.json] == ["vgg19", None, "vgg19", "squeezenet"]
+    assert [line["error"] is None for line in answer.json] == [True, False, True, True]
+    assert answer.error == answer.json[1]["error"]
+    text = run("add", "vgg19.onnx", "zfnet512.onnx")
+    assert text.out.splitlines() == [
+        "exists  vgg19  (vgg19.onnx)",
+        "added   zfnet512  (zfnet512.onnx)",
+        "1 added, 1 exists, 0 failed",
+    ]
+    assert (text.status, text.err) == (0, "")
+
+
+def test_add_keeps_owner_and_name(run: Run, models: Path) -> None:
+    assert run("add", "--owner", "alice", "--name", "eye", "vgg19.onnx").status == 0
+    assert run("add", "--owner", "bob", "vgg19.onnx").status == 0
+    (shown,) = run("show", "--json", "eye").json
+    assert (shown["name"], shown["owner"], shown["owners"]) == ("eye", "alice", ["alice", "bob"])
+    for paths in (("vgg19.onnx", "squeezenet.onnx"), (".",)):
+        answer = run("add", "--name", "eye", *paths)
+        assert answer.status == 2
+        assert "--name is for one model" in answer.error
+
+
+def test_add_walks_folders_and_says_what_it_left_out(run: Run, models: Path) -> None:
+    inner = models / "zoo" / "a"
+    inner.mkdir(parents=True)
+    Path("vgg19.onnx").rename(inner / "VGG.ONNX")
+    Path("squeezenet.onnx").rename(models / "zoo" / "squeeze.onnx")
+    Path("zfnet512.onnx").rename(models / "zoo" / "b.onnx")
+    (inner / "notes.txt").write_text("x")
+    (models / "zoo" / "weights.bin").write_text("x")
+    (models / "zoo" / "link.onnx").symlink_to(models / "bvlc_alexnet.onnx")
+    (inner / "circle").symlink_to(models / "zoo")
+    os.mkfifo(inner / "pipe.onnx")
+    answer = run("add", "--json", "zoo", "suspect.onnx")
+    assert answer.status == 0
+    assert [line["path"] for line in answer.json] == [
+        "zoo/b.onnx", "zoo/squeeze.onnx", "zoo/a/VGG.ONNX", "suspect.onnx",
+    ]  # fmt: skip
+    assert answer.err.splitlines() == [
+        "left out, does not end in .onnx or .pt2: 2",
+        "left out, not a regular file: 1",
+        "left out, symbolic link: 2",
+    ]
+
+
+def test_a_link_that_is_named_is_followed(run: Run, models: Path) -> None:
+    Path("zoo").mkdir()
+    Path("vgg19.onnx").rename("zoo/vgg19.onnx")
+    Path("link").symlink_to("zoo")
+    Path("link.onnx").symlink_to("squeezenet.onnx")
+    answer = run("add", "--json", "link", "link.onnx")
+    assert [line["path"] for line in answer.json] == ["link/vgg19.onnx", "link.onnx"]
+    assert answer.status == 0
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_goes_on(run: Run, models: Path) -> None:
+    part, deep = "d" * 250, models
+    here = os.open(models, os.O_RDONLY)
+    for _ in range(18):  # a path longer than the system takes: unreadable for everyone
+        os.mkdir(part, dir_fd=here)
+        below = os.open(part, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here, deep = below, deep / part
+    os.close(here)
+    answer = run("add", "--json", ".", "missing.onnx")
+    assert answer.status == 2
+    failed = [line for line in answer.json if line["status"] == "failed"]
+    assert [line["path"] == "missing.onnx" for line in failed] == [False, True]
+    assert "File name too long" in failed[0]["error"]
+    assert len(answer.json) == 7
+
+
+def test_a_folder_without_models_is_no_error(run: Run) -> None:
+    Path("empty").mkdir()
+    answer = run("add", "empty")
+    assert (answer.status, answer.out) == (0, "0 added, 0 exists, 0 failed\n")
+
+
+def test_list_shows_what_is_registered(run: Run, registered: Path) -> None:
+    answer = run("list", "--json")
+    lines = answer.json
+    assert sorted(line["name"] for line in lines) == ["bvlc_alexnet", "squeezenet", "vgg19"]
+    assert {frozenset(line) for line in lines} == {frozenset(LISTED_KEYS)}
+    (bobs,) = run("list", "--json", "--owner", "bob").json
+    assert bobs["name"] == "bvlc_alexnet"
+    assert run("list", "--json", "--name", "v*", "--owner", "bob").out == ""
+    heading, *rows = run("list").out.splitlines()
+    assert heading.split() == [
+        "NAME", "OWNER", "FORMAT", "LAYERS", "PARAMETERS", "ADDED", "SHA256",
+    ]  # fmt: skip
+    assert len(rows) == 3
+    assert run("list").err == "models: 3\n"
+
+
+def test_show_tells_all_about_one_model(run: Run, registered: Path) -> None:
+    (by_name,) = run("show", "--json", "vgg19").json
+    (by_hash,) = run("show", "--json", by_name["sha256"][:12]).json
+    assert by_name == by_hash
+    assert assay.Record.from_json(by_name).graph is not None
+    assert by_name["owners"] == ["alice"]
+    shown = run("show", "vgg19").out
+    for fact in (by_name["sha256"], by_name["code"], "vgg19.onnx", "alice", "MACs", "MaxPool"):
+        assert fact in shown
+    answer = run("show", "vgg20")
+    assert (answer.status, answer.out) == (2, "")
+    assert "vgg19" in answer.error
+
+
+def test_remove_takes_a_model_out(run: Run, registered: Path) -> None:
+    assert run("remove", "vgg19").out == "removed  vgg19 (vgg19.onnx)\n"
+    assert "vgg19" not in run("list").out
+    (line,) = run("remove", "--json", "--yes", "squeezenet").json
+    assert line["name"] == "squeezenet"
+    assert run("remove", "vgg19").status == 2
+    assert Path("vgg19.onnx").exists()
+
+
+def test_rehash_changes_every_code_and_those_to_come(run: Run, registered: Path) -> None:
+    (done,) = run("rehash", "--json", "--bits", "128").json
+    assert done == {"rehashed": 3, "scheme": "weisfeiler-lehman-128"}
+    run("add", "zfnet512.onnx")
+    codes = [line["code"] for line in run("list", "--json").json]
+    assert [code.partition("+")[0] for code in codes] == ["weisfeiler-lehman-128"] * 4
+    (line,) = run("check", "--json", "suspect.onnx").json
+    assert line["matches"][0]["name"] == "squeezenet"
+    assert run("rehash").out == "4 rehashed: weisfeiler-lehman-64\n"
+    assert run("rehash", "--bits", "7").status == 2
