@@ -33,7 +33,7 @@ def methods_page() -> str:
         "Each table is a folder of `src/assay`, each row a file of it. `assay methods` prints the",
         "same list.",
     ]
-    for role, known in list(roles()):
+    for role, known in roles():
         about = inspect.getdoc(import_module(known.package)) or ""
         lines += ["", f"## {role}", "", about, "", "| method | what it is | options | needs |"]
         lines += ["|---|---|---|---|"]

@@ -30,7 +30,7 @@ WATCHED_BY = {
     "hashers": ["contracts/test_hashers.py", "methods/test_weisfeiler_lehman.py"],
     "indexes": ["contracts/test_indexes.py", "methods/test_scan.py"],
     "comparisons": ["contracts/test_comparisons.py", "methods/test_structure.py"],
-    "registry": ["test_registry.py", "test_snapshot.py", "test_durability.py"],
+    "registry": ["test_registry.py", "test_registry_search.py", "test_registry_snapshot.py"],
     "values.py": ["test_values.py"],
 }
 _SWAPS: dict[type[ast.AST], type[ast.AST]] = {

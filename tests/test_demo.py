@@ -61,7 +61,8 @@ def test_a_disguised_network_shares_no_name_with_the_source(light_models: dict[s
     assert [kind for kind in kinds[1] if kind in kinds[0]] != kinds[0]
 
 
-def test_the_demo_finds_the_source_and_says_so() -> None:
+def test_the_demo_finds_the_source_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(assay.__file__).parents[1]))
     run = subprocess.run([sys.executable, demo.__file__], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert "Verdict: same-architecture (nothing to review)" in run.stdout

@@ -62,6 +62,14 @@ def test_equals_come_in_the_order_of_their_names_and_no_more_than_asked_for(
     assert names(registry.kin(record(7), top=2)) == ["a", "b"]
 
 
+def test_more_candidates_are_compared_where_more_answers_are_asked_for(registry: Registry) -> None:
+    for number in range(250):
+        registry.put(replace(record(7), name=f"{number:03}", sha256=f"{number:064x}"))
+    expected = [f"{number:03}" for number in range(250)]
+    assert names(registry.kin(record(7), top=999)) == expected
+    assert names(registry.kin(record(7), top=45)) == expected[:45]
+
+
 def test_a_model_whose_graph_differs_a_little_is_found_and_strangers_are_not(
     registry: Registry,
 ) -> None:
@@ -136,7 +144,8 @@ def test_models_of_another_scheme_are_not_compared_but_counted_and_said(
     suspect = replace(record(1, hasher=longer), sha256=None)
     assert registry.kin(suspect) == registry.kin(suspect) == ()
     (said,) = caplog.messages
-    assert said.startswith("1 registered models were not compared")
+    assert said.startswith("models that were not compared, because their codes are not of scheme")
+    assert "-128+g1: 1: run" in said
     assert "assay rehash" in said
     assert suspect.code is not None
     assert registry.stale(suspect.code.scheme) == 1

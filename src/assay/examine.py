@@ -78,8 +78,8 @@ def _record(
 def quality(graph: LayerGraph) -> float:
     """How far the graph can be trusted, 0 … 1: layers understood, and enough of them.
 
-    A layer is understood where its operator is in ONNX's vocabulary, and its output's shape is known
-    and not empty, which it is where the input was made too short.
+    A layer is understood where its operator is in ONNX's vocabulary, and its output's shape is
+    known and not empty, which it is where the input was made too short.
     """
     if not graph.layers:
         return 0.0

@@ -36,7 +36,7 @@ def parsed(text: str, opset: int = 20) -> ModelProto:
     return model
 
 
-def shown(graph: OperatorGraph) -> str:
+def text_of(graph: OperatorGraph) -> str:
     """What the outputs are computed by: ``Clip<max=6>(Conv(x, w))``; outputs joined by ``; ``.
 
     A constant is its number where it is one number, and its name otherwise.  An operator that
@@ -77,6 +77,12 @@ def graph() -> Callable[..., OperatorGraph]:
 
 
 @pytest.fixture
+def shown() -> Callable[[OperatorGraph], str]:
+    """Operator graph → text, see ``text_of``."""
+    return text_of
+
+
+@pytest.fixture
 def typed(graph: Callable[..., OperatorGraph]) -> Callable[..., OperatorGraph]:
     """Text → operator graph with all known types, what most passes start from."""
 
@@ -96,7 +102,7 @@ def after(typed: Callable[..., OperatorGraph]) -> Callable[..., str]:
         for one in passes:
             assert callable(one)
             result = one(result)
-        return shown(without_dead(result))
+        return text_of(without_dead(result))
 
     return run
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.errors import MissingExtra, UnreadableModel
+from assay.errors import AssayError, MissingExtra, UnreadableModel
 from assay.graphs.operators import OperatorGraph
 from assay.methods import Methods
 
@@ -52,6 +52,15 @@ FORMATS = Methods(Format)
 
 HEAD = 4096  # bytes that ``sniff`` sees
 _LONGEST = 300  # characters of a message
+_UNFORESEEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def read(path: Path, input_shapes: InputShapes | None = None) -> Model:
@@ -81,9 +90,11 @@ def naming(source: Path | str) -> Iterator[None]:
     except (RecursionError, MemoryError) as error:
         text = f"too large to follow ({type(error).__name__})"
         raise UnreadableModel(_one_line(source, text)) from error
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as e:
-        text = f"reading it failed, please report this: {type(e).__name__}: {e}"
-        raise UnreadableModel(_one_line(source, text)) from e
+    except AssayError:
+        raise
+    except _UNFORESEEN as error:
+        text = f"reading it failed, please report this: {type(error).__name__}: {error}"
+        raise UnreadableModel(_one_line(source, text)) from error
 
 
 def _choose(path: Path) -> type[Format]:

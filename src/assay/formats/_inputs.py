@@ -78,7 +78,7 @@ def _usual(dtype: int, dims: list[Dimension]) -> Shape:
 
 
 def _named(dim: Dimension, usual: int) -> int:
-    """Names say more than places: exporters write ``batch``, ``sequence``, ``height`` …"""
+    """Names say more than places: exporters write batch, sequence, height."""
     name = dim.lower() if isinstance(dim, str) else ""
     for words, size in (
         (("batch",), 1),

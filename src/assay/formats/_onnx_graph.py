@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from onnx import (
@@ -255,7 +256,8 @@ class _Converter:
         if kind == AttributeProto.INT:
             return proto.i
         if kind == AttributeProto.FLOAT:
-            return proto.f
+            unbounded = proto.name in ("min", "max") and not isfinite(proto.f)
+            return None if unbounded else proto.f
         if kind == AttributeProto.STRING:
             self._spend(len(proto.s))
             return proto.s.decode("utf-8", "replace")

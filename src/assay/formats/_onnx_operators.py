@@ -1,7 +1,7 @@
 """What ONNX says of each operator: how many inputs and outputs, which attributes of what type.
 
 Nodes are held to it when they are read, so that the passes can rely on it.  Operators that ONNX
-does not know stay opaque; of those, only attributes that the passes know by name are kept.
+does not know stay opaque.
 """
 
 from __future__ import annotations
@@ -22,45 +22,21 @@ OLDEST, NEWEST = 7, defs.onnx_opset_version()
 OWN = ("", "ai.onnx")  # names of ONNX's own domain
 LONGEST_NAME = 200
 _UNREGISTERED = frozenset({"SimplifiedLayerNormalization"})  # ONNX Runtime's, in ONNX's own domain
-_MS = "com.microsoft::"
-# Attributes that the passes look at, and their types also in operators without a schema.
-_KNOWN = {
-    **dict.fromkeys("kernel_shape strides dilations pads output_padding axes perm".split(), "INTS"),
-    **dict.fromkeys("group axis hidden_size transA transB keepdims ceil_mode K N".split(), "INT"),
-    **dict.fromkeys("auto_pad direction activation".split(), "STRING"),
-    **dict.fromkeys("min max".split(), "FLOAT"),
-    "activation_params": "FLOATS",
-}
-LONGEST_TEXT = 1000  # of an attribute of theirs
-_KINDS: dict[str, Kind] = {  # ONNX's type of an attribute → what the reader makes of it
-    "INT": int,
-    "FLOAT": float,
-    "STRING": str,
-    "INTS": (tuple, int),
-    "FLOATS": (tuple, float),
-    "STRINGS": (tuple, str),
-    "TENSOR": Tensor,
-    "SPARSE_TENSOR": Tensor,
-    "GRAPH": OperatorGraph,
+LONGEST_TEXT = 1000  # of an attribute of an operator that ONNX does not know
+_Type = defs.OpSchema.AttrType
+_KINDS: dict[_Type, Kind] = {  # ONNX's type of an attribute → what the reader makes of it
+    _Type.INT: int,
+    _Type.FLOAT: float,
+    _Type.STRING: str,
+    _Type.INTS: (tuple, int),
+    _Type.FLOATS: (tuple, float),
+    _Type.STRINGS: (tuple, str),
+    _Type.TENSOR: Tensor,
+    _Type.SPARSE_TENSOR: Tensor,
+    _Type.GRAPH: OperatorGraph,
 }
 _EMPTY: Kind = (tuple, None)
 _PLAIN = frozenset({int, float, str, (tuple, int), (tuple, float), (tuple, str)})
-# Inputs that the passes rely on, of operators without a schema.
-_FEWEST = {
-    **dict.fromkeys(
-        "Gelu FastGelu BiasGelu QuickGelu QuantizeLinear DequantizeLinear MultiHeadAttention"
-        " QLinearSigmoid QLinearLeakyRelu QLinearSoftmax QLinearAveragePool"
-        " QLinearGlobalAveragePool SimplifiedLayerNormalization SkipLayerNormalization".split(),
-        1,
-    ),
-    **dict.fromkeys(
-        "FusedConv FusedGemm FusedMatMul DynamicQuantizeMatMul MatMulIntegerToFloat"
-        " MatMulNBits".split(),
-        2,
-    ),
-    **dict.fromkeys("DynamicQuantizeLSTM QLinearConcat".split(), 3),
-    **dict.fromkeys("QGemm QLinearAdd QLinearMul".split(), 4),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +76,7 @@ def signature(op: str, opset: int) -> Signature | None:
             kind
             for schema in schemas
             if name in schema.attributes
-            for kind in _kinds(schema.attributes[name].type.name)
+            for kind in _kinds(schema.attributes[name].type)
         )
         for name in names
     }
@@ -147,9 +123,8 @@ def checked(node: Operator, opset: int) -> Operator:
         if kinds is None:
             continue  # exporters leave notes of their own
         if _kind(value) not in kinds:
-            raise UnreadableModel(
-                f"{node.op} {node.outputs[0]!r} has an attribute {name!r} of another type than ONNX's"
-            )
+            what = f"{node.op} {node.outputs[0]!r}: its attribute {name!r}"
+            raise UnreadableModel(f"{what} is of another type than ONNX's")
         attributes[name] = value
     if not rules.required <= attributes.keys():
         missing = min(rules.required - attributes.keys())
@@ -158,21 +133,18 @@ def checked(node: Operator, opset: int) -> Operator:
 
 
 def _opaque(node: Operator) -> Operator:
-    fewest = _FEWEST.get(node.op.removeprefix(_MS), 0)
-    if fewest and not (len(node.inputs) >= fewest and all(node.inputs[:fewest])):
-        raise UnreadableModel(f"{node.op} {node.outputs[0]!r} has not its {fewest} inputs")
+    """With the attributes that are plain: nothing is known of such an operator's bodies."""
     attributes = {
         name: value
         for name, value in node.attributes.items()
-        if _kind(value) in (_kinds(_KNOWN[name]) if name in _KNOWN else _PLAIN)
-        and not (isinstance(value, str) and len(value) > LONGEST_TEXT)
+        if _kind(value) in _PLAIN and not (isinstance(value, str) and len(value) > LONGEST_TEXT)
     }
     return Operator(node.op, node.inputs, node.outputs, attributes)
 
 
-def _kinds(type_name: str) -> frozenset[Kind]:
-    """What values of one of AttributeProto's types are; a list may be empty."""
-    kind = _KINDS.get(type_name, type(None))  # types and lists of graphs are not read
+def _kinds(attribute_type: _Type) -> frozenset[Kind]:
+    """What values of one of ONNX's types are; a list may be empty."""
+    kind = _KINDS.get(attribute_type, type(None))  # types and lists of graphs are not read
     return frozenset({kind, _EMPTY} if isinstance(kind, tuple) else {kind})
 
 

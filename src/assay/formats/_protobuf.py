@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 BLOCK = 2**16  # bytes that are read at once
+MOST_DEPTH = 100  # messages inside messages; the parser takes no more
 _LONGEST_HEAD = 20  # bytes of a field's number and length, ten each at most
 
 Dropped = Sequence[tuple[int, int]]  # (field, bytes) of payloads that were left behind
@@ -39,7 +40,7 @@ class Message:
 class Limits:
     """What one walk may still do."""
 
-    fields: int  # weighed by what they cost the parser: 4 for a message or text, 1 for a number
+    fields: int  # a message or a text, which cost the parser more than a number, count twice
     kept: int  # bytes
     unseen: int  # bytes of short messages that are copied without a look inside
     counted: dict[str, int]
@@ -110,9 +111,11 @@ class Slimmer:
 
     def slim(self, message: Message, size: int) -> bytes:
         """The message that fills the file's first ``size`` bytes, without its bulk."""
-        return b"".join(self._walk(message, 0, size))
+        return b"".join(self._walk(message, 0, size, MOST_DEPTH))
 
-    def _walk(self, message: Message, start: int, end: int) -> list[bytes]:
+    def _walk(self, message: Message, start: int, end: int, depth: int) -> list[bytes]:
+        if depth == 0:
+            raise WireError(f"it is nested more than {MOST_DEPTH} deep")
         parts: list[bytes] = []
         dropped: list[tuple[int, int]] = []
         at = kept = start
@@ -122,7 +125,7 @@ class Slimmer:
             base = self.base
             number, wire, begin, stop = next_field(self.block, at - base, end - base)
             begin, stop = begin + base, stop + base
-            self.fields_left -= 4 if wire == BYTES else 1
+            self.fields_left -= 2 if wire == BYTES else 1
             if self.fields_left < 0:
                 raise WireError("it has too many fields")
             if number in message.counted:
@@ -130,7 +133,7 @@ class Slimmer:
             entered = message.enter.get(number) if wire == BYTES else None
             if entered is not None:
                 if not self._may_copy(entered, stop - begin):
-                    inner = self._walk(entered, begin, stop)
+                    inner = self._walk(entered, begin, stop, depth - 1)
                     head = write_varint(number << 3 | BYTES) + write_varint(sum(map(len, inner)))
                     parts += [self._copy(kept, at), head, *inner]
                     kept = stop

@@ -62,9 +62,7 @@ def _exported(source: nn.Module | ExportedProgram, inputs: tuple[Any, ...], name
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter's own advice; errors are raised
         try:
-            exported = torch.onnx.export(
-                source, inputs, dynamo=True, optimize=False, verbose=False
-            )
+            exported = torch.onnx.export(source, inputs, dynamo=True, optimize=False, verbose=False)
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             raise UnreadableModel(f"PyTorch cannot export it: {_reason(error)}") from error
     proto = _light_proto(exported.model)

@@ -8,8 +8,8 @@ nested graphs.  External data are looked up, never opened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
@@ -20,50 +20,36 @@ if TYPE_CHECKING:
 
 MOST_OPERATORS = 50_000
 MOST_TENSORS = 100_000
-MOST_FIELDS = 4_000_000
+MOST_FIELDS = 2_400_000
 MOST_STRUCTURE = 64 * 2**20  # bytes that are handed to the parser
 _UNSEEN = 2**20  # bytes of it that are not walked
 
 
 def _schema() -> Message:
-    """The parts of onnx.proto that the reader needs, by field number."""
+    """The parts of onnx.proto that the reader needs: no documentation, types or metadata."""
     from assay.formats._onnx_tensors import PAYLOADS, check_slim
 
     tensor = Message(
         keep=frozenset({1, 2, 3, 8, 13, 14}), payloads=PAYLOADS, longest=8192, check=check_slim
     )
     sparse = Message(keep=frozenset({3}), enter={1: tensor, 2: tensor})
-    scalars = frozenset({1, 2, 3, 20, 21})
-    attribute = Message(keep=scalars, payloads=frozenset({4, 7, 8, 9}), longest=32768)
-    for _ in range(4):  # bodies inside bodies; what lies deeper is dropped, as no file has it
-        attribute = Message(
-            keep=scalars,
-            payloads=frozenset({4, 7, 8, 9}),
-            longest=32768,
-            enter={5: tensor, 6: _graph(attribute, tensor, sparse), 22: sparse},
-        )
+    value = Message(keep=frozenset({1, 2}), longest=1024)
+    body: dict[int, Message] = {}  # of a graph; filled below, as graphs hold nodes that hold graphs
+    graph = Message(enter=body, counted={1: "operators", 5: "tensors", 15: "tensors"})
+    attribute = Message(
+        keep=frozenset({1, 2, 3, 20, 21}),
+        payloads=frozenset({4, 7, 8, 9}),
+        longest=32768,
+        enter={5: tensor, 6: graph, 22: sparse},
+    )
+    node = Message(keep=frozenset({1, 2, 4, 7, 8}), enter={5: attribute}, longest=1024)
+    body |= {1: node, 5: tensor, 11: value, 12: value, 15: sparse}
     function = Message(
         keep=frozenset({1, 4, 5, 6, 10, 13}),
-        enter={7: _node(attribute), 11: attribute},
+        enter={7: node, 11: attribute},
         counted={7: "operators"},
     )
-    return Message(
-        keep=frozenset({1, 2, 3, 8}),
-        enter={7: _graph(attribute, tensor, sparse), 25: function},
-    )
-
-
-def _node(attribute: Message) -> Message:
-    return Message(keep=frozenset({1, 2, 4, 7, 8}), enter={5: attribute}, longest=1024)
-
-
-def _graph(attribute: Message, tensor: Message, sparse: Message) -> Message:
-    """A graph without its documentation, recorded types and metadata."""
-    value = Message(keep=frozenset({1, 2}), longest=1024)
-    return Message(
-        enter={1: _node(attribute), 5: tensor, 11: value, 12: value, 15: sparse},
-        counted={1: "operators", 5: "tensors", 15: "tensors"},
-    )
+    return Message(keep=frozenset({1, 2, 3, 8}), enter={7: graph, 25: function})
 
 
 class Onnx(Format):
@@ -78,7 +64,7 @@ class Onnx(Format):
         from assay.formats._onnx_graph import convert, opset_of, text
 
         proto = parse(path)
-        metadata = {"opset": opset_of(proto), "ir_version": proto.ir_version}
+        metadata: dict[str, Any] = {"opset": opset_of(proto), "ir_version": proto.ir_version}
         if proto.producer_name:
             producer = f"{text(proto.producer_name)} {text(proto.producer_version)}"
             metadata["producer"] = producer.strip()[:200]
@@ -100,7 +86,7 @@ def parse(path: Path) -> ModelProto:
     try:
         with path.open("rb", buffering=0) as file:
             slim = Slimmer(file, limits).slim(_schema(), path.stat().st_size)
-        proto = ModelProto.FromString(slim)
+        proto: ModelProto = ModelProto.FromString(slim)
     except (WireError, DecodeError) as error:
         raise UnreadableModel(f"not an ONNX file: {error}") from error
     if not proto.graph.node and not proto.graph.output:
@@ -119,14 +105,15 @@ def external_files(needed: Mapping[str, int], path: Path) -> tuple[list[Path], l
     folder = path.parent.resolve()
     found, missing = [], []
     for location, length in sorted(needed.items()):
-        odd = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor
+        windows = PureWindowsPath(location)  # the file may come from there, or go there
+        odd = location.startswith("/") or windows.anchor or ".." in windows.parts
         if odd or "\0" in location or not (folder / location).resolve().is_relative_to(folder):
             raise UnreadableModel(f"external data {location!r} lie outside the model's folder")
         file = path.parent / location
         if not file.is_file():
             missing.append(location)
         elif file.stat().st_size < length:
-            raise UnreadableModel(f"external data {location!r} are truncated: {length:,} bytes needed")
+            raise UnreadableModel(f"external data {location!r} are not {length:,} bytes long")
         else:
             found.append(file)
     return found, missing

@@ -28,7 +28,9 @@ _OPERATORS = re.compile(
     r"_operator\.(getitem|add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge)"
 )
 _NAMED = ("target", "as_operator")
-_EXPRESSION = re.compile(r"(?:\b[suzf]+\d+\b|\b(?:Max|Min|Mod|FloorDiv|CeilDiv|PythonMod)\b|[\d\s+*/(),<>=-])*")
+_EXPRESSION = re.compile(
+    r"(?:\b[suzf]+\d+\b|\b(?:Max|Min|Mod|FloorDiv|CeilDiv|PythonMod)\b|[\d\s+*/(),<>=-])*"
+)
 _ITEM_SIZE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}  # of torch's ScalarType
 
 

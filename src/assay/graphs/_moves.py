@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import floor, prod
 
-from assay.graphs.operators import FLOAT, INT64, MOST_AXES, UNKNOWN, Operator, Shape, Tensor
+from assay.graphs.operators import (
+    FLOAT,
+    INT64,
+    MOST_AXES,
+    MOST_VALUES,
+    UNKNOWN,
+    Operator,
+    Shape,
+    Tensor,
+)
 
 Inputs = Sequence[Tensor | None]
 
@@ -18,9 +27,9 @@ def _first(inputs: Inputs) -> tuple[Tensor, Shape]:
 
 
 def numbers(inputs: Inputs, place: int) -> Shape | None:
-    """The values of an integer operand, None where it is absent or unknown."""
+    """The values of an integer operand, None where it is absent, unknown or long."""
     tensor = inputs[place] if len(inputs) > place else None
-    if tensor is None or tensor.value is None:
+    if tensor is None or tensor.value is None or tensor.size > MOST_VALUES:
         return None
     return tuple(int(v) for v in tensor.value.reshape(-1))
 

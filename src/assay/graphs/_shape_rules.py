@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from assay.graphs import _vocabulary as vocabulary
-from assay.graphs._moves import MOVES
+from assay.graphs._moves import MOVES, numbers
 from assay.graphs.operators import BOOL, FLOAT, INT64, UNKNOWN, Operator, Shape, Tensor
 
 Inputs = Sequence[Tensor | None]
@@ -29,7 +29,7 @@ def infer(node: Operator, inputs: Inputs) -> list[Tensor]:
         return [UNKNOWN] * len(node.outputs)
     try:
         return rule(node, inputs)
-    except (IndexError, KeyError, ValueError, TypeError, AttributeError):
+    except (LookupError, ArithmeticError, ValueError, TypeError, AttributeError):
         # Missing inputs, attributes of another kind, axes out of range: not what ONNX allows.
         return [UNKNOWN] * len(node.outputs)
 
@@ -154,9 +154,9 @@ def _reduce(node: Operator, inputs: Inputs) -> list[Tensor]:
     axes: Shape | None = node.ints("axes") if "axes" in node.attributes else None
     given = inputs[1] if len(inputs) > 1 else None
     if given is not None:
-        if given.value is None:
+        axes = numbers(inputs, 1)
+        if axes is None:
             return [Tensor(x.dtype)]
-        axes = tuple(int(a) for a in given.value.reshape(-1))
     if not axes:
         axes = () if node.attributes.get("noop_with_empty_axes", 0) else tuple(range(rank))
     gone = {axis % rank for axis in axes} if rank else set()
@@ -214,7 +214,11 @@ def _top_k(node: Operator, inputs: Inputs) -> list[Tensor]:
 
 def _attention(node: Operator, inputs: Inputs) -> list[Tensor]:
     q, v = dims(inputs, 0), dims(inputs, 2)
-    return [Tensor(first(inputs).dtype, (*q[:-1], v[-1]))] + [UNKNOWN] * (len(node.outputs) - 1)
+    width = v[-1]
+    if len(q) == 3 and width >= 0:  # heads side by side; several of the queries' share one value
+        heads = node.integer("q_num_heads", 1)
+        width = width // node.integer("kv_num_heads", heads) * heads
+    return [Tensor(first(inputs).dtype, (*q[:-1], width))] + [UNKNOWN] * (len(node.outputs) - 1)
 
 
 def _einsum(node: Operator, inputs: Inputs) -> list[Tensor]:

@@ -24,7 +24,7 @@ _OF_ONE = (
     | vocabulary.LAYOUT
     | {_MS + "Gelu", _MS + "FastGelu", _MS + "QuickGelu", "SimplifiedLayerNormalization"}
     | vocabulary.GLOBAL_POOLS
-    | {"AveragePool", "MaxPool", "LpPool"}
+    | {"AveragePool", "MaxPool", "LpPool", "Slice", "Split", "SplitToSequence"}
 )
 _OF_TWO = {"Add", "Sub", "Mul", "Div", "Pow", "Mod", "Equal", "PRelu", "Conv", "ConvTranspose"}
 _OF_TWO |= {"Gemm", "MatMul", "Gather", "GatherND", "SequenceAt", "ConvInteger", "MatMulInteger"}

@@ -46,9 +46,10 @@ def _attributes(node: Operator, graph: OperatorGraph) -> tuple[tuple[str, Attrib
     kept: dict[str, Attribute] = {}
     for name in _KEPT:
         value = node.attributes.get(name)
-        number = isinstance(value, int) or (isinstance(value, float) and isfinite(value))
-        if number or isinstance(value, str) or node.ints(name):
+        if isinstance(value, int | str) or (isinstance(value, float) and isfinite(value)):
             kept[name] = value
+        elif node.ints(name):
+            kept[name] = node.ints(name)
     if node.op in ("Conv", "ConvTranspose") and "kernel_shape" not in kept:
         weight = graph.tensor(node.inputs[1]).shape if len(node.inputs) > 1 else None
         if weight:

@@ -56,17 +56,33 @@ def rounds(graph: LayerGraph, count: int, costs: bool = True) -> list[list[bytes
 def fingerprint(graph: LayerGraph) -> str:
     """A hash of the graph, hex, blind to the order in which its layers are listed.
 
-    Labels are refined until they tell no more layers apart; graphs that the Weisfeiler–Lehman test
-    cannot tell apart share it.
+    A layer's label takes in all that leads to it and all that it leads to, in two sweeps over the
+    graph however deep it is; a second time, so that it also tells what those lead to.
     """
     labels = [exact_label(layer) for layer in graph.layers]
-    kinds = len(set(labels))
-    while labels:
-        labels = refine(graph, labels)
-        if len(set(labels)) == kinds:
-            break
-        kinds = len(set(labels))
+    reads: list[list[int]] = [[] for _ in labels]
+    readers: list[list[int]] = [[] for _ in labels]
+    for source, target in graph.edges:
+        reads[target].append(source)
+        readers[source].append(target)
+    for _ in range(2):
+        before, behind = _swept(labels, reads, readers), _swept(labels, readers, reads)
+        labels = [_digest(a + b) for a, b in zip(before, behind, strict=True)]
     return _digest(b"".join(sorted(labels))).hex()
+
+
+def _swept(labels: list[bytes], reads: list[list[int]], readers: list[list[int]]) -> list[bytes]:
+    """Each label hashed with those of the layers it reads, sources first; on cycles as it was."""
+    result, waiting = list(labels), [len(sources) for sources in reads]
+    ready = [i for i, count in enumerate(waiting) if count == 0]
+    while ready:
+        i = ready.pop()
+        result[i] = _digest(labels[i] + b"".join(sorted(result[source] for source in reads[i])))
+        for reader in readers[i]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                ready.append(reader)
+    return result
 
 
 def _digest(content: bytes) -> bytes:

@@ -39,10 +39,7 @@ class _Search:
 
     def forward(self, softmax: Operator) -> Operator | None:
         """The product with the values, behind the softmax."""
-        name = softmax.outputs[0]
-        readers = self.consumers.get(name, [])
-        if sorted(node.op for node in readers) == ["IsNaN", "Where"]:  # rule 2
-            name = next(node for node in readers if node.op == "Where").outputs[0]
+        name = self._guarded(softmax.outputs[0])
         for _ in range(MOST_STEPS):
             node = self.only_reader(name)
             if node is None or (node.op == "MatMul" and node.inputs[0] == name):
@@ -51,6 +48,15 @@ class _Search:
                 return None
             name = node.outputs[0]
         return None
+
+    def _guarded(self, name: str) -> str:
+        """What the guard hands on (rule 2), or the softmax itself."""
+        readers = {node.op: node for node in self.consumers.get(name, ())}
+        check, choice = readers.get("IsNaN"), readers.get("Where")
+        if check is None or choice is None or len(self.consumers[name]) > 2:
+            return name
+        alone = name not in self.outputs and self.only_reader(check.outputs[0]) is choice
+        return choice.outputs[0] if alone else name
 
     def scores(self, softmax: Operator) -> Operator | None:
         """The product of queries and keys, before the softmax; collects what is added to it."""

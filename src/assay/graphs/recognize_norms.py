@@ -1,7 +1,7 @@
 """Normalizations that an exporter took apart are put together again.
 
-1. (x − mean) / √(variance + ε), by Div or by Reciprocal → LayerNormalization; over space alone
-   (all axes behind the channels of a feature map) → InstanceNormalization.
+1. (x − mean) / √(variance + ε), by Div or by Reciprocal → LayerNormalization; where the mean is that
+   over all of space → InstanceNormalization.
 2. x / √(mean square + ε) → RMSNormalization.
 3. The scale and the shift behind either → its operands.
 4. Reshape, InstanceNormalization, Reshape, scale, shift → GroupNormalization.
@@ -10,37 +10,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from assay.graphs._pattern import Rule, rewrite
+from assay.graphs.operators import OperatorGraph
 
-from assay.graphs._pattern import Found, Rule, rewrite
-from assay.graphs.operators import UNKNOWN, Operator, OperatorGraph
-
-_CENTERED = "Sub(x, ReduceMean(x, …))"
-_DEVIATION = "Sqrt(Add(ReduceMean(Mul({0}, {0}), …), $e))"
+_MEAN = "ReduceMean({0}, …)"
 _QUOTIENTS = ("Div({0}, {1})", "Mul({0}, Reciprocal({1}))", "Mul({0}, Div(1, {1}))")
 
 
-def _over_space(found: Found, root: Operator) -> Mapping[str, Any] | None:
-    shape = found.graph.get(found.words["x"], UNKNOWN).shape or ()
-    for node in found.covered.values():
-        if node.op == "ReduceMean":
-            given = found.graph.get("".join(node.inputs[1:2]), UNKNOWN).value
-            axes = node.ints("axes") if given is None else tuple(given.reshape(-1).tolist())
-            if len(shape) < 4 or {a % len(shape) for a in axes} != set(range(2, len(shape))):
-                return None
-    return {}
+def _normalized(mean: str, center: str) -> tuple[str, ...]:
+    """``center`` over the root of its mean square, in the ways in which a quotient is written."""
+    deviation = f"Sqrt(Add({mean.format(f'Mul({center}, {center})')}, $e))"
+    return tuple(quotient.format(center, deviation) for quotient in _QUOTIENTS)
 
 
 RULES = (
     *(
-        Rule(text.format(x, _DEVIATION.format(x)), op, ("x",), condition)
-        for x, op, condition in (
-            (_CENTERED, "InstanceNormalization", _over_space),
-            (_CENTERED, "LayerNormalization", None),
-            ("x", "RMSNormalization", None),
+        Rule(text, op, ("x",))
+        for op, mean, center in (
+            ("InstanceNormalization", "GlobalAveragePool({0})", "Sub(x, GlobalAveragePool(x))"),
+            ("LayerNormalization", _MEAN, "Sub(x, ReduceMean(x, …))"),
+            ("RMSNormalization", _MEAN, "x"),
         )
-        for text in _QUOTIENTS
+        for text in _normalized(mean, center)
     ),
     *(
         rule

@@ -67,8 +67,10 @@ class _Search:
             node = self.graph.operators[heappop(waiting)]
             if node.outputs[0] in inside:
                 continue  # it reads two of them
+            if node.op not in _INSIDE:
+                return None
             computed = {name for name in node.inputs if not self.graph.tensor(name).constant}
-            if node.op not in _INSIDE or not computed <= inside:
+            if not computed <= inside:
                 return None
             inside.add(node.outputs[0])
             unread = (unread - computed) | {node.outputs[0]}

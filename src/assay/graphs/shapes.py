@@ -26,6 +26,7 @@ from assay.graphs.operators import (
     without_dead,
 )
 
+LARGEST = 2**31 - 1  # of a dimension; beyond, repeated doublings would make numbers of megabytes
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
 
 
@@ -71,10 +72,10 @@ def _outputs(node: Operator, inputs: list[Tensor | None]) -> list[Tensor]:
 
 
 def _possible(shape: Shape | None) -> Shape | None:
-    """What odd operands make of a shape is unknown: negative dimensions, too many axes."""
+    """What odd operands make of a shape is unknown: negative or absurd sizes, too many axes."""
     if shape is None or len(shape) > MOST_AXES:
         return None
-    return tuple(max(d, -1) for d in shape)
+    return tuple(d if -1 <= d <= LARGEST else -1 for d in shape)
 
 
 def _taken_branch(node: Operator, inputs: list[Tensor | None]) -> str | None:

@@ -4,7 +4,7 @@
 2. Division by a constant → Mul, subtraction of a constant → Add, Pow(x, 2) → Mul(x, x).
 3. Min and Max with one number → Clip; its bounds → attributes; Clip from 0 without end → Relu.
 4. A product with a constant matrix → Gemm, whatever the rank and however the matrix lies; a Gemm
-   of two computed matrices → MatMul; an Einsum that sums over one shared axis likewise.
+   of two computed matrices → MatMul; an Einsum that sums over the first's last axis likewise.
 5. Split, to a sequence too, and Gather of one place → Slice, one for each output that is read; a
    Gather that lays a whole vector out in another shape → Reshape.
 6. Averages and maxima over all of space, channels first or last → GlobalAveragePool, GlobalMaxPool.
@@ -73,7 +73,7 @@ class _Speller:
             return node
         value = other.value if other.value is not None and other.value.dtype.kind == "f" else None
         if node.op == "Div":
-            with np.errstate(divide="ignore"):
+            with np.errstate(all="ignore"):
                 inverse = None if value is None else 1 / value
             return Operator("Mul", (x, self.constant(y + "/inverse", other, inverse)), node.outputs)
         negative = self.constant(y + "/negative", other, None if value is None else -value)
@@ -185,7 +185,7 @@ def _sums_last(node: Operator) -> bool:
     left, _, right = str(node.attributes.get("equation", "")).replace(" ", "").partition("->")
     first, _, second = left.partition(",")
     summed = set(first + second) - set(right)
-    return len(node.inputs) == 2 and bool(first) and summed == {first[-1]} & set(second)
+    return len(node.inputs) == 2 and summed == set(first[-1:]) & set(second) != set()
 
 
 def spell_alike(graph: OperatorGraph) -> OperatorGraph:

@@ -91,12 +91,12 @@ class Scan(Index):
             self._fix(code)
         words = self._query(code)
         key = int(np.int64(key))  # refuses what 64 bits cannot hold before anything is changed
+        self._bury(key)  # first: it may merge, which moves the rows of the tail
         row, there = self._tail.find(key)
         if there:
             self._tail.replace(row, words)
-            return
-        self._bury(key)
-        self._tail.insert(row, key, words)
+        else:
+            self._tail.insert(row, key, words)
         if self._tail.size == self.tail:
             self._merge()
 
@@ -197,23 +197,25 @@ class Scan(Index):
     ) -> Iterator[tuple[int, Distances]]:
         """Each block's start and distances to ``query``; the next block overwrites them."""
         n = len(words) if rows is None else rows.size
-        columns = words.T  # (w, n)
-        mixed = np.empty(self.block, np.uint64)
-        count = np.empty(self.block, np.uint8)
-        total = np.empty(self.block, _distance_type(query.size))
-        start = 0
+        column, *columns = words.T  # w times (n)
+        word, *more = query
+        buffers = (
+            np.empty(self.block, np.uint64),
+            np.empty(self.block, _distance_type(query.size)),
+            np.empty(self.block, np.uint8),
+        )
+        start, stop = 0, min(n, FIRST, self.block)
         while start < n:
-            stop = min(n, start + (self.block if start else min(FIRST, self.block)))
-            m = stop - start
+            mixed, distances, counts = (buffer[: stop - start] for buffer in buffers)
             part = slice(start, stop) if rows is None else rows[start:stop]
-            np.bitwise_xor(columns[0, part], query[0], out=mixed[:m])
-            np.bitwise_count(mixed[:m], out=total[:m])
-            for column, word in zip(columns[1:], query[1:], strict=True):
-                np.bitwise_xor(column[part], word, out=mixed[:m])
-                np.bitwise_count(mixed[:m], out=count[:m])
-                np.add(total[:m], count[:m], out=total[:m])
-            yield start, total[:m]
-            start = stop
+            np.bitwise_xor(column[part], word, out=mixed)
+            np.bitwise_count(mixed, out=distances)
+            for other, another in zip(columns, more, strict=True):
+                np.bitwise_xor(other[part], another, out=mixed)
+                np.bitwise_count(mixed, out=counts)
+                np.add(distances, counts, out=distances)
+            yield start, distances
+            start, stop = stop, min(n, stop + self.block)
 
 
 def _ascending(keys: Collection[int]) -> Keys:
@@ -243,7 +245,11 @@ def _places_below(distances: Distances, bound: int) -> Rows:
         values.append(value)
         distances[place] = bound
     distances[places] = values
-    return np.flatnonzero(distances < bound) if len(places) == FEW else np.array(sorted(places), np.intp)
+    return (
+        np.flatnonzero(distances < bound)
+        if len(places) == FEW
+        else np.array(sorted(places), np.intp)
+    )
 
 
 def _distance_type(width: int) -> type[np.unsignedinteger[Any]]:

@@ -21,7 +21,7 @@ from assay.errors import AssayError
 from assay.registry._changes import recode, register
 from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
-from assay.registry._find import find
+from assay.registry._find import claims, find
 from assay.registry._hasher import recall, remember, settle
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
 from assay.values import Json, Kin, Record, Relation, Report
@@ -150,6 +150,7 @@ class Registry:
     def kin(self, record: Record, *, top: int = 20, where: Where | None = None) -> tuple[Kin, ...]:
         """What is related to ``record`` among the models that pass ``where``, best first, ``top``.
 
+        A model that was added under several paths or by several owners is listed for each.
         Equal bytes and near codes are the candidates; each is compared in full.  Models whose code
         is of another scheme cannot be near: see ``stale``; that is logged once for each scheme.
         """
@@ -157,8 +158,13 @@ class Registry:
 
         self._warn_of_stale(record)
         found = [kin(record, source) for source in self._candidates(record, top, where)]
-        related = [one for one in found if one.relation > Relation.UNRELATED]
-        related.sort(key=lambda k: (-k.relation, -k.score, k.record.name, k.record.sha256))
+        related = [
+            claimed
+            for one in found
+            if one.relation > Relation.UNRELATED
+            for claimed in self._claimed(one, where or Where())
+        ]
+        related.sort(key=lambda k: (-k.relation, -k.score, k.record.name, k.record.path))
         return tuple(related[:top])
 
     def list(self, where: Where | None = None) -> Iterator[Record]:
@@ -189,7 +195,8 @@ class Registry:
 
         Raises UnknownModel where there is none or more than one.
         """
-        query = "SELECT owner FROM claims WHERE model = ? AND owner IS NOT NULL ORDER BY id"
+        query = """SELECT owner FROM claims WHERE model = ? AND owner IS NOT NULL
+            GROUP BY owner ORDER BY min(id)"""
         with self._database.read() as connection:
             return [owner for (owner,) in connection.execute(query, [find(connection, sha256)])]
 
@@ -263,6 +270,12 @@ class Registry:
         with self._database.read() as connection:
             return [unpack(row) for row in connection.execute(query, [json.dumps(keys)])]
 
+    def _claimed(self, kin: Kin, where: Where) -> Iterator[Kin]:
+        """The same for each path and owner that the model was added with."""
+        with self._database.read() as connection:
+            for owner, path, name in claims(connection, kin.record.sha256, where.owner):
+                yield replace(kin, record=replace(kin.record, owner=owner, path=path, name=name))
+
     def _warn_of_stale(self, record: Record) -> None:
         if record.code is None or record.code.scheme in self._warned:
             return
@@ -270,10 +283,10 @@ class Registry:
         stale = self.stale(record.code.scheme)
         if stale:
             logger.warning(
-                "%d registered models were not compared, their codes are not of scheme %s:"
+                "models that were not compared, because their codes are not of scheme %s: %d:"
                 " run 'assay rehash', or add their files again if the graph rules changed",
-                stale,
                 record.code.scheme,
+                stale,
             )
 
     def _rehash_page(self, page: Iterable[tuple[int, Record]], hasher: Hasher) -> Iterator[Record]:

@@ -18,7 +18,8 @@ INSERT = """INSERT INTO models(sha256, name, path, format, parameters, body, sch
 REFRESH = """UPDATE models SET format = CAST(:format AS TEXT), parameters = :parameters,
     body = :body, scheme = :scheme, digest = :digest, rules = :rules, graph = :graph
     WHERE id = :id"""
-CLAIM = "INSERT OR IGNORE INTO claims(model, owner, claimed) VALUES (?, CAST(? AS TEXT), ?)"
+CLAIM = """INSERT OR IGNORE INTO claims(model, owner, path, name, claimed)
+    VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)"""
 
 
 def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
@@ -37,7 +38,8 @@ def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
         if record.code is not None and (scheme, rules) != (row["scheme"], row["rules"]):
             _refresh(connection, key, row, body)
     owner = as_bytes(record.owner) if record.owner else None
-    connection.execute(CLAIM, [key, owner, now])
+    path, called = as_bytes(record.path), as_bytes(record.name)
+    connection.execute(CLAIM, [key, owner, path, called, now])
     return name, status
 
 

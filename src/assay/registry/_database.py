@@ -50,9 +50,13 @@ CREATE TABLE claims (
     id INTEGER PRIMARY KEY,  -- in the order of claiming: the first is the owner's
     model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
     owner TEXT,  -- NULL: added by nobody in particular
+    path TEXT NOT NULL,  -- as it was added
+    name TEXT NOT NULL,
     claimed TEXT NOT NULL
 );
-CREATE UNIQUE INDEX claims_once ON claims(model, ifnull(owner, ''));
+CREATE UNIQUE INDEX claims_once ON claims(model, ifnull(owner, ''), path);
+CREATE INDEX claims_path ON claims(path);
+CREATE INDEX claims_name ON claims(name);
 CREATE INDEX claims_owner ON claims(owner);
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

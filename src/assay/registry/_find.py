@@ -37,8 +37,22 @@ def find(connection: sqlite3.Connection, text: str) -> int:
     raise UnknownModel(f"no registered model {text!r}{hint}")
 
 
+def claims(
+    connection: sqlite3.Connection, sha256: str | None, owner: str | None
+) -> list[tuple[str | None, str, str]]:
+    """(owner, path, name) of each claim on a model, in order; only those of ``owner`` if given."""
+    query = """SELECT claims.owner, claims.path, claims.name FROM claims
+        JOIN models ON models.id = model WHERE sha256 = ? ORDER BY claims.id"""
+    rows = connection.execute(query, [sha256]).fetchall()
+    owned = {path for who, path, _ in rows if who is not None}
+    # Who added a path without saying an owner is not listed beside an owner who claimed it.
+    listed = [row for row in rows if row[0] is not None or row[1] not in owned]
+    return [row for row in listed if owner in (None, row[0])]
+
+
 def _meanings(text: str) -> list[tuple[str, list[Any]]]:
-    called = ("(name = CAST(? AS TEXT) OR path = CAST(? AS TEXT))", [as_bytes(text)] * 2)
+    claimed = "SELECT model FROM claims WHERE name = CAST(? AS TEXT) OR path = CAST(? AS TEXT)"
+    called = (f"id IN ({claimed})", [as_bytes(text)] * 2)
     digits = text.lower()
     if not re.fullmatch("[0-9a-f]{6,64}", digits):
         return [called]

@@ -130,5 +130,5 @@ def _whole(read: Callable[[], Record], sha256: str) -> Record:
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedRegistry(
             f"the record of {sha256} is damaged ({type(error).__name__}: {error}):"
-            " remove it and add its file again, or restore the registry from a backup"
+            " restore the registry from a backup"
         ) from error

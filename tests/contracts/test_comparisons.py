@@ -1,0 +1,82 @@
+"""What every white-box comparison owes: itself first, the same both ways, no word too strong."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.comparisons import COMPARISONS, kin
+from assay.examine import quality
+from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
+from assay.values import Layer, LayerGraph, Record, Relation
+
+ops = st.sampled_from(["Conv+Relu", "MaxPool", "Gemm", "Add", "mine::Odd"])
+layers = st.builds(Layer, ops, st.sampled_from([None, (1, 8), (1, -1)]), st.integers(0, 10**9))
+# Without evidence from weights nothing stronger may ever be said.
+STRUCTURAL = {"structure"}
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    nodes = tuple(draw(st.lists(layers, min_size=1, max_size=12)))
+    graph = LayerGraph(nodes, tuple((i, i + 1) for i in range(len(nodes) - 1)), "g1")
+    return Record(
+        path="a.onnx",
+        format="onnx",
+        sha256=draw(st.sampled_from([None, "a" * 64, "b" * 64])),
+        code=WeisfeilerLehman()(graph),
+        graph=graph,
+        quality=quality(graph),
+    )
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@given(suspect=records(), source=records())
+def test_a_model_is_nearest_to_itself_and_order_does_not_matter(
+    name: str, suspect: Record, source: Record
+) -> None:
+    method = COMPARISONS[name]()
+    before = deepcopy((suspect, source))
+    self_evidence = method.compare(suspect, suspect)
+    evidence, reverse = method.compare(suspect, source), method.compare(source, suspect)
+    assert evidence is not None
+    assert reverse is not None
+    assert self_evidence is not None
+    assert self_evidence.score >= evidence.score == reverse.score
+    assert method.compare(suspect, source) == evidence
+    assert (suspect, source) == before
+    assert name.replace("-", "") in evidence.method.lower().replace("_", "")
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@given(suspect=records(), source=records())
+def test_structure_never_says_more_than_same_architecture(
+    name: str, suspect: Record, source: Record
+) -> None:
+    method = COMPARISONS[name]()
+    evidence = method.compare(suspect, source)
+    assert evidence is not None
+    if evidence.log10_false_alarm is None:
+        assert method.relation(evidence) <= Relation.SAME_ARCHITECTURE
+
+
+@given(suspect=records(), source=records())
+def test_only_equal_bytes_are_identical(suspect: Record, source: Record) -> None:
+    relation = kin(suspect, source).relation
+    same_bytes = suspect.sha256 is not None and suspect.sha256 == source.sha256
+    assert (relation is Relation.IDENTICAL) == same_bytes
+    assert same_bytes or relation <= Relation.SAME_ARCHITECTURE
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@given(record=records())
+def test_what_cannot_be_compared_gives_no_evidence(name: str, record: Record) -> None:
+    method = COMPARISONS[name]()
+    assert record.graph is not None
+    other_rules = replace(record, graph=replace(record.graph, rules="g0"))
+    assert method.compare(record, replace(record, graph=None)) is None
+    assert method.compare(record, other_rules) is None

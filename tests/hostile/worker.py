@@ -1,0 +1,58 @@
+"""Reads files one after the other, each in a child with limits, and says how that went.
+
+A line on standard input is a path; the answer is one line of JSON: the error or the summary, the
+most memory that was resident, or the signal that ended the child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+
+from assay.errors import AssayError
+from assay.examine import examine
+
+CPU_SECONDS = 10  # a guard: an honest reading takes a fraction of it
+ADDRESSES = 3 * 2**30  # bytes; what is resident is measured
+
+
+def outcome(path: str) -> dict[str, object]:
+    try:
+        record = examine(path, digest=False)
+    except AssayError as error:
+        return {"error": str(error)}
+    layers = 0 if record.graph is None else len(record.graph.layers)
+    return {"layers": layers, "quality": record.quality, "json": len(json.dumps(record.to_json()))}
+
+
+def child(path: str, answer: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    result = outcome(path)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    result["megabytes"] = used.ru_maxrss // 1024
+    result["seconds"] = round(used.ru_utime + used.ru_stime, 2)
+    os.write(answer, json.dumps(result).encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        read_end, write_end = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(read_end)
+            child(line.rstrip("\n"), write_end)
+            os._exit(0)
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as pipe:
+            answer = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        print(answer.decode() or json.dumps({"killed": status}), flush=True)
+
+
+if __name__ == "__main__":
+    import onnx  # noqa: F401 - imported once, for all children
+
+    main()
