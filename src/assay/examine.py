@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from assay.values import LayerGraph, Record
 
 DEFAULT_HASHER = "weisfeiler-lehman"
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
-_ODD_OPSET = 0.5  # of the quality: operators may mean something else than they do in known opsets
+MISSING = "missing_external_data"  # in the metadata: the model is not whole, so it has no sha256
+# What a note in the metadata leaves of the quality: operators of an odd opset may mean something
+# else, and of a model that is not whole nothing but its layers is known.
+_DOUBTS = {"odd_opset": 0.5, MISSING: 0.5}
 _BLOCK = 2**20  # bytes
 
 
@@ -33,6 +37,9 @@ def examine(
     raw: bool = False,
 ) -> Record:
     """What is known of a model file, or (extra ``torch``) of an ``nn.Module``.
+
+    The record has no sha256 where none is asked for or a file of the model is missing: two models
+    whose weights are not there are not the same bytes.
 
     ``input_shape`` makes dynamic inputs concrete, by name, "" for the only one.  ``raw`` leaves
     the paper's merge rules out.
@@ -51,7 +58,8 @@ def examine(
         with naming(label):
             model = trace(source, input_shape or {})
     with naming(label):
-        file_digest = sha256(model) if digest and model.files else None
+        whole = model.files and MISSING not in model.metadata
+        file_digest = sha256(model) if digest and whole else None
         return _record(model, path, name, file_digest, hasher, raw)
 
 
@@ -70,7 +78,7 @@ def _record(
         code=hasher(graph) if graph.layers else None,
         graph=graph,
         parameters=graph.parameters,
-        quality=quality(graph) * (_ODD_OPSET if "odd_opset" in model.metadata else 1),
+        quality=quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata),
         metadata=model.metadata,
     )
 

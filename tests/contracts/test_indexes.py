@@ -66,6 +66,7 @@ def test_nearest_come_first_and_ties_by_key(name):
 def test_radius_counts_its_own_distance(name):
     index = live_through(INDEXES[name](), [(1, b"\x01"), (2, b"\x03"), (3, b"\x07")])
     assert index.search(code(b"\0"), radius=2) == [Match(1, 1), Match(2, 2)]
+    assert index.search(code(b"\x07"), radius=0) == [Match(0, 3)]
     assert index.search(code(b"\0"), radius=-1) == []
 
 

@@ -67,11 +67,17 @@ def _short(value: Any) -> str:
 
 
 @pytest.fixture
+def proto() -> Callable[..., ModelProto]:
+    """Text → ONNX model, see ``parsed``."""
+    return parsed
+
+
+@pytest.fixture
 def graph() -> Callable[..., OperatorGraph]:
     """Text → operator graph, as the format reads it."""
 
     def read(text: str, opset: int = 20) -> OperatorGraph:
-        return convert(parsed(text, opset), {})[0]
+        return convert(parsed(text, opset), {}).layers
 
     return read
 

@@ -63,7 +63,7 @@ def test_rule_3_a_body_may_read_what_is_listed_behind_it(
     ("body", "reason"),
     [
         ("p = Relu(r)  r = Tanh(p)", "the graph has a cycle near Relu"),
-        ("p = Relu(nowhere)", "Relu reads '1/nowhere', which nothing writes"),
+        ("p = Relu(nowhere)", "Relu reads '.*nowhere', which nothing writes"),
     ],
 )
 def test_a_body_is_refused_for_what_a_graph_is_refused_for(

@@ -101,7 +101,9 @@ def test_a_quantized_network_has_the_layers_of_the_float_one(quantized: str, gra
 def test_each_quantized_operator_reads_as_its_float_one(
     body: str, expected: str, graph: Read, shown: Shown
 ) -> None:
-    text = f"(float[1,8,8,8] x) => (y) <uint8[8,8] w, int32[8] b, float[1] s, uint8[1] z> {{{body}}}"
+    text = (
+        f"(float[1,8,8,8] x) => (y) <uint8[8,8] w, int32[8] b, float[1] s, uint8[1] z> {{{body}}}"
+    )
     assert shown(dequantize(graph(text))) == expected
 
 

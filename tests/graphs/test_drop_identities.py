@@ -18,6 +18,8 @@ MAP = "(float[1,8,6,6] x) => (y) <float[8,8,3,3] w>"
         "i = Dropout(x)  y = Relu(i)",
         "i, mask = Dropout(x)  y = Relu(i)",
         "i = Cast <to = 10> (x)  y = Relu(i)",
+        "i = Cast <to = 11> (x)  y = Relu(i)",
+        "no = Constant <value = bool[1] {0}> ()  i = Dropout(x, , no)  y = Relu(i)",
         "like = Constant <value = float16[1] {1}> ()  i = CastLike(x, like)  y = Relu(i)",
         "a = Identity(x)  b = Cast <to = 1> (a)  c = Dropout(b)  y = Relu(c)",
         # 2
@@ -55,6 +57,9 @@ def test_what_changes_nothing_is_dropped(body: str, after: After) -> None:
         "p = Constant <value_ints = [0, 0, 1, 1, 0, 0, 1, 1]> ()  i = Pad(x, p)  y = Relu(i)",
         "i = MaxPool <kernel_shape = [1, 1], strides = [2, 2]> (x)  y = Relu(i)",
         "i = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)  y = Relu(i)",
+        "i = Cast <to = 7> (x)  y = Relu(i)",
+        "i = Cast <to = 9> (x)  y = Relu(i)",
+        "yes = Constant <value = bool {1}> ()  i = Dropout(x, , yes)  y = Relu(i)",
         "i = Concat <axis = 1> (x, x)  y = Relu(i)",
         "i = Sum(x, x)  y = Relu(i)",
         "i = Relu(x)  y = Relu(i)",
@@ -63,6 +68,12 @@ def test_what_changes_nothing_is_dropped(body: str, after: After) -> None:
 def test_what_changes_something_stays(body: str, after: After) -> None:
     text = f"{MAP} {{ {body} }}"
     assert after(drop_identities, text) == after(text) != "Relu(x)"
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32", "bool"])
+def test_a_cast_of_integers_loses_nothing(kind: str, after: After) -> None:
+    text = f"({kind}[8] x) => (y) {{ i = Cast <to = 1> (x)  y = Relu(i) }}"
+    assert after(drop_identities, text) == "Relu(x)"
 
 
 def test_axes_of_length_one_may_change_places(after: After) -> None:
@@ -128,6 +139,28 @@ def test_rule_4_a_pad_with_what_is_there_stays(mode: str, after: After) -> None:
     assert after(drop_identities, text) == f"Conv(Pad<mode={mode}>(x, p), w)"
     constant = text.replace(mode, "constant")
     assert after(drop_identities, constant) == "Conv(x, w)"
+
+
+@pytest.mark.parametrize(
+    "pad",
+    [
+        "p = Constant <value_ints = [0, 1, 1, 1, 0, 0, 1, 1]> ()  i = Pad(x, p)",
+        "p = Constant <value_ints = [0, 0, 1, 1, 1, 0, 1, 1]> ()  i = Pad(x, p)",
+        "p = Constant <value_ints = [0, 0, 1, 1, 0, 0, 1, 1]> ()"
+        "  v = Constant <value_float = 1.0> ()  i = Pad(x, p, v)",
+        "p = Constant <value_ints = [1, 1]> ()  a = Constant <value_ints = [0]> ()"
+        "  i = Pad(x, p, , a)",
+    ],
+)
+def test_rule_4_no_window_pads_so(pad: str, after: After) -> None:
+    text = f"{MAP} {{ {pad}  y = MaxPool <kernel_shape = [2, 2]> (i) }}"
+    assert after(drop_identities, text) == after(text)
+
+
+def test_rule_4_a_pad_with_a_zero_that_is_written_out(after: After) -> None:
+    pad = PAD.format(mode="", rest="y = Conv(i, w)").replace("(x, p)", "(x, p, z)")
+    text = f"{MAP} {{ z = Constant <value_float = 0.0> ()  {pad} }}"
+    assert after(drop_identities, text) == "Conv(x, w)"
 
 
 def test_rule_4_a_pad_that_is_an_output_or_a_kernel_stays(after: After) -> None:

@@ -11,7 +11,8 @@ from assay.graphs.spell_alike import spell_alike
 After = Callable[..., str]
 HEADER = """(float[1,8,6,6] x, float[1,8,6,6] z) => (y)
     <float half = {0.5}, float one = {1}, float two = {2}, float three = {3}, float six = {6},
-     float sixth = {0.16666667}, float zero = {0}, float root = {1.4142135}, float iroot = {0.70710677},
+     float sixth = {0.16666667}, float zero = {0}, float root = {1.4142135},
+     float iroot = {0.70710677},
      float cube = {0.044715}, float pi = {0.7978846}, float tenth = {0.1}, float quick = {1.702},
      float h16 = {0.4999}, float[1,8,1,1] slopes, int64[1] last = {-1}, float neg = {-1}>"""
 
@@ -43,8 +44,8 @@ def test_swish(body: str, put_together: Callable[[str], str]) -> None:
 
 
 @pytest.mark.parametrize("body", orders("q = Mul(x, quick)", "s = Sigmoid(q)", "y = Mul(x, s)"))
-def test_quick_gelu_is_swish(body: str, put_together: Callable[[str], str]) -> None:
-    assert put_together(body) == "Swish(x)"
+def test_quick_gelu_is_a_steeper_swish(body: str, put_together: Callable[[str], str]) -> None:
+    assert put_together(body) == "Swish<alpha=1.702>(x)"
 
 
 @pytest.mark.parametrize(
@@ -146,9 +147,7 @@ def test_mish(body: str, put_together: Callable[[str], str]) -> None:
         ("r = Relu(x)  y = Clip(r)", "Clip(Relu(x))"),
     ],
 )
-def test_bounds_are_joined(
-    body: str, expected: str, put_together: Callable[[str], str]
-) -> None:
+def test_bounds_are_joined(body: str, expected: str, put_together: Callable[[str], str]) -> None:
     assert put_together(body) == expected
 
 
@@ -187,6 +186,8 @@ def test_softmax(body: str, put_together: Callable[[str], str]) -> None:
         "s = Sigmoid(x)  y = Mul(z, s)",
         "q = Mul(z, quick)  s = Sigmoid(q)  y = Mul(x, s)",
         "q = Mul(x, slopes)  s = Sigmoid(q)  y = Mul(x, s)",
+        "q = Mul(x, neg)  s = Sigmoid(q)  y = Mul(x, s)",
+        "q = Mul(x, zero)  s = Sigmoid(q)  y = Mul(x, s)",
         "a = Add(x, three)  c = Clip(a, zero, three)  y = Mul(c, sixth)",
         "a = Add(x, two)  c = Clip(a, zero, six)  y = Mul(c, sixth)",
         "a = Add(x, three)  c = Clip(a, zero, six)  d = Mul(z, c)  y = Mul(d, sixth)",

@@ -111,9 +111,7 @@ def test_rule_2_root_mean_square(body: str, put_together: Callable[..., str]) ->
         ("n = LayerNormalization(x, w)  y = Mul(n, z)", "Mul(LayerNormalization(x, w), z)"),
     ],
 )
-def test_rule_3_scale_and_shift(
-    body: str, expected: str, put_together: Callable[..., str]
-) -> None:
+def test_rule_3_scale_and_shift(body: str, expected: str, put_together: Callable[..., str]) -> None:
     assert put_together(body) == expected
 
 
@@ -136,9 +134,7 @@ def test_rule_4_group_normalization(after: After) -> None:
         assert found == "GroupNormalization(x, w, b)"
 
 
-@pytest.mark.parametrize(
-    "end", ["y = Mul(r, w)", "y = Add(r, b)", "s = Mul(r, w)  y = Add(s, x)"]
-)
+@pytest.mark.parametrize("end", ["y = Mul(r, w)", "y = Add(r, b)", "s = Mul(r, w)  y = Add(s, x)"])
 def test_rule_4_without_scale_and_shift_stays(end: str, after: After) -> None:
     text = GROUP.format(end=end)
     assert after(recognize_norms, text) == after(text)

@@ -87,14 +87,29 @@ def test_rule_2_a_constant_that_is_turned_round_keeps_its_shape(typed: Read) -> 
         ("y = Max(x, half)", "Clip<min=0.5>(x)"),
         ("y = Max(x, small)", "Clip(x)"),
         # No bound that is known.
-        ("t = ReduceMax <keepdims = 0> (z)  y = Clip(x, zero, t)", "Clip(x, 0, ReduceMax<keepdims=0>(z))"),
+        ("t = ReduceMax <keepdims = 0> (z)  y = Clip(x, zero, t)",
+         "Clip(x, 0, ReduceMax<keepdims=0>(z))"),
         ("y = Max(x, z)", "Max(x, z)"),
         ("y = Max(x, c)", "Max(x, c)"),
         ("y = Max(x, z, zero)", "Max(x, z, 0)"),
     ],
 )  # fmt: skip
 def test_rule_3_bounds(body: str, expected: str, after: After) -> None:
-    assert after(spell_alike, f"{MAP} {{ {body} }}").replace(", ", ",") == expected.replace(", ", ",")
+    assert after(spell_alike, f"{MAP} {{ {body} }}").replace(", ", ",") == expected.replace(
+        ", ", ","
+    )
+
+
+def test_rule_2_one_number_repeated_stays_a_view(typed: Read) -> None:
+    text = """(float[1,1048576] x) => (y) <float[1] two = {2}, int64[1] n = {1048576}> {
+        r = Expand(two, n)  d = Div(x, r)  y = Sub(d, r)
+    }"""
+    spelled = spell_alike(typed(text))
+    for name, number in (("r/inverse", 0.5), ("r/negative", -2)):
+        value = spelled.tensor(name).value
+        assert value is not None
+        assert value.strides == (0,)
+        assert value[0] == number
 
 
 def test_rule_3_bounds_were_attributes_once(graph: Read, shown: Callable[..., str]) -> None:
@@ -127,6 +142,7 @@ def test_rule_3_bounds_were_attributes_once(graph: Read, shown: Callable[..., st
             (f'y = Einsum <equation = "{e}"> ({i})', f"Einsum<equation={e}>({i})")
             for e, i in (
                 ("bij,bjk->ik", "x, z"),
+                ("bij,bj->bi", "x, s"),
                 ("bij,ik->bjk", "x, m"),
                 ("ij,kl->ijkl", "s, m"),
                 ("bij,kl->bikl", "x, m"),
@@ -218,6 +234,15 @@ def test_rule_6_all_of_space(body: str, expected: str, after: After) -> None:
     assert after(spell_alike, f"{MAP} {{ {body} }}") == expected
 
 
+def test_rule_6_a_layer_keeps_the_axes_that_its_reader_does_without(typed: Read) -> None:
+    text = """(float[2,8,6,6] x) => (y) <int64[2] a = {2, 3}> {
+        y = ReduceMean <keepdims = 0> (x, a)
+    }"""
+    assert spell_alike(typed(text)).tensor("y").shape == (2, 8, 1, 1)
+    last = text.replace("{2, 3}", "{1, 2}")
+    assert spell_alike(typed(last)).tensor("y").shape == (2, 1, 1, 6)
+
+
 def test_rule_6_axes_were_attributes_once(graph: Read, shown: Callable[..., str]) -> None:
     text = "(float[1,8,6,6] x) => (y) { y = ReduceMean <axes = [2, 3], keepdims = 0> (x) }"
     assert shown(spell_alike(fold_shapes(graph(text, opset=13)))) == "GlobalAveragePool(x)"
@@ -229,7 +254,8 @@ def test_rule_6_a_mean_over_tokens_is_not_over_space(after: After) -> None:
 
 
 def test_rule_7_a_bias_that_is_one_zero_repeated_is_none(after: After) -> None:
-    text = """(float[1,8,6,6] x) => (y) <float[8,8,3,3] w, float[1] one = {{{}}}, int64[1] n = {{8}}> {{
+    text = """(float[1,8,6,6] x) => (y) <float[8,8,3,3] w, float[1] one = {{{}}},
+        int64[1] n = {{8}}> {{
         b = Expand(one, n)
         y = {} (x, w, b)
     }}"""

@@ -47,6 +47,16 @@ def same(graph: Read, fused: str, plain: str) -> bool:
             "g = Gemm <transB = 1> (x, w, b)  y = Sigmoid(g)",
         ),
         (WORDS, "y = com.microsoft.FusedMatMul <alpha = 0.5> (x, w)", "y = MatMul(x, w)"),
+        (
+            WORDS,
+            "y = com.microsoft.FusedMatMul <transB = 1> (x, z)",
+            "t = Transpose <perm = [0, 2, 1]> (z)  y = MatMul(x, t)",
+        ),
+        (
+            WORDS,
+            "y = com.microsoft.FusedMatMul <transA = 1> (x, z)",
+            "t = Transpose <perm = [0, 2, 1]> (x)  y = MatMul(t, z)",
+        ),
         # 2
         (WORDS, "y = com.microsoft.Gelu (x)", "y = Gelu(x)"),
         (WORDS, "y = com.microsoft.FastGelu (x)", "y = Gelu(x)"),
@@ -56,7 +66,16 @@ def same(graph: Read, fused: str, plain: str) -> bool:
             "m = MatMul(x, w)  y = com.microsoft.BiasGelu (m, b)",
             "m = MatMul(x, w)  a = Add(m, b)  y = Gelu(a)",
         ),
-        (WORDS, "y = com.microsoft.QuickGelu (x)", "s = Sigmoid(x)  y = Mul(x, s)"),
+        (
+            WORDS,
+            "y = com.microsoft.QuickGelu (x)",
+            "a = Constant <value_float = 1.702> ()  m = Mul(x, a)  s = Sigmoid(m)  y = Mul(x, s)",
+        ),
+        (
+            WORDS,
+            "y = com.microsoft.QuickGelu <alpha = 1.0> (x)",
+            "s = Sigmoid(x)  y = Mul(x, s)",
+        ),
         # 3
         (
             WORDS,

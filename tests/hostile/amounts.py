@@ -86,3 +86,43 @@ def attribute_with_a_million_numbers(folder: Path) -> Path:
     attribute = field(1, b"kernel_shape") + (varint(8 << 3) + b"\1") * 10**6 + b"\xa0\x01\x07"
     node = field(1, b"x") + field(2, b"z") + field(4, b"MaxPool") + field(5, attribute)
     return write(folder, raw_graph(field(1, node)))
+
+
+@attack("")
+def structure_up_to_the_limit(folder: Path) -> Path:
+    tensors = (
+        field(5, varint(1 << 3) + varint(2000) + varint(2 << 3) + varint(1) + field(8, b"w%d" % i)
+              + field(9, b"\0" * 8000))
+        for i in range(8_000)
+    )  # fmt: skip
+    return write(folder, raw_graph(*tensors))
+
+
+@attack("too much structure")
+def structure_beyond_the_limit(folder: Path) -> Path:
+    tensor = field(5, varint(1 << 3) + varint(2000) + varint(2 << 3) + varint(1)
+                   + field(8, b"w") + field(9, b"\0" * 8000))  # fmt: skip
+    return write(folder, raw_graph(tensor * 9_000))
+
+
+@attack("MiB of memory")
+def attributes_up_to_the_limit(folder: Path) -> Path:
+    """Each takes two bytes of the file, and two hundred of the parser's memory."""
+    unseen = field(1, field(1, b"x") + field(2, b"z") + field(4, b"Relu") + field(5, b"") * 480)
+    node = field(1, b"x") + field(2, b"z") + field(4, b"Relu") + field(5, b"") * 1_100_000
+    return write(folder, raw_graph(unseen, field(1, node)))
+
+
+@attack("MiB of memory")
+def small_nodes_full_of_attributes(folder: Path) -> Path:
+    nodes = (
+        field(1, field(1, b"x") + field(2, b"z%d" % i) + field(4, b"Relu") + field(5, b"") * 450)
+        for i in range(3_000)
+    )
+    return write(folder, raw_graph(*nodes))
+
+
+@attack("characters")
+def names_of_60_megabytes(folder: Path) -> Path:
+    node = field(1, b"x" * 2 * 10**7) + field(2, b"z" * 2 * 10**7) + field(4, b"R" * 2 * 10**7)
+    return write(folder, raw_graph(field(1, node)))

@@ -59,7 +59,9 @@ def expanded_constants_divided(folder: Path) -> Path:
         nodes += [helper.make_node(op, ["x", f"c{name}"], [name]) for name in names]
         nodes.append(helper.make_node("Sum", names, [op]))
     nodes.append(helper.make_node("Sum", ["Div", "Sub", "Mul", "Add"], ["y"]))
-    return of_nodes(folder, nodes, [_floats("one", 2.0), _ints("s", 1024, 1024)], shape=[1024, 1024])
+    return of_nodes(
+        folder, nodes, [_floats("one", 2.0), _ints("s", 1024, 1024)], shape=[1024, 1024]
+    )
 
 
 @attack("")
@@ -183,7 +185,11 @@ def axes_out_of_range(folder: Path) -> Path:
     for place, (op, inputs, attributes) in enumerate(steps):
         names = ["x" if name == "@" else name for name in inputs]
         nodes.append(helper.make_node(op, names, [f"r{place}"], **attributes))
-        nodes.append(helper.make_node(op, ["c" if n == "x" else n for n in names], [f"c{place}"], **attributes))
+        nodes.append(
+            helper.make_node(
+                op, ["c" if n == "x" else n for n in names], [f"c{place}"], **attributes
+            )
+        )
     results = [f"{letter}{place}" for letter in "rc" for place in range(len(steps))]
     nodes.append(helper.make_node("Sum", results, ["y"]))
     scalar = helper.make_tensor("c", INT64, [], [5])
@@ -207,7 +213,16 @@ def windows_that_make_no_sense(folder: Path) -> Path:
 
 @attack("")
 def equations_that_are_none(folder: Path) -> Path:
-    texts = ["", "->", "ab,cd", "...ij,jk->ik", "abcd,abcd->zz", "a" * 100_000, ",->,", "ij->\x1b[2J"]
+    texts = [
+        "",
+        "->",
+        "ab,cd",
+        "...ij,jk->ik",
+        "abcd,abcd->zz",
+        "a" * 100_000,
+        ",->,",
+        "ij->\x1b[2J",
+    ]
     nodes = [
         helper.make_node("Einsum", ["x", "x"], [f"e{i}"], equation=text)
         for i, text in enumerate(texts)

@@ -85,7 +85,9 @@ def functions_that_double_at_each_level(folder: Path) -> Path:
         )
         for i in range(30)
     ]
-    return _calling(folder, [*functions, _function("F30", [helper.make_node("Relu", ["a"], ["b"])])])
+    return _calling(
+        folder, [*functions, _function("F30", [helper.make_node("Relu", ["a"], ["b"])])]
+    )
 
 
 @attack("MiB of memory")

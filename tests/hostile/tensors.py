@@ -8,7 +8,18 @@ from pathlib import Path
 
 from onnx import TensorProto, helper
 
-from hostile.building import FLOAT, INT64, RELU, attack, field, model, of_nodes, raw_graph, varint, write
+from hostile.building import (
+    FLOAT,
+    INT64,
+    RELU,
+    attack,
+    field,
+    model,
+    of_nodes,
+    raw_graph,
+    varint,
+    write,
+)
 
 
 def _tensor(dims: Sequence[int], dtype: int = FLOAT, **fields: object) -> TensorProto:

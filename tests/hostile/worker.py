@@ -32,8 +32,9 @@ def child(path: str, answer: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     result = outcome(path)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    result["megabytes"] = used.ru_maxrss // 1024
-    result["seconds"] = round(used.ru_utime + used.ru_stime, 2)
+    deeper = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result["megabytes"] = max(used.ru_maxrss, deeper.ru_maxrss) // 1024
+    result["seconds"] = round(used.ru_utime + used.ru_stime + deeper.ru_utime + deeper.ru_stime, 2)
     os.write(answer, json.dumps(result).encode())
 
 
@@ -49,7 +50,8 @@ def main() -> None:
         with os.fdopen(read_end, "rb") as pipe:
             answer = pipe.read()
         _, status = os.waitpid(pid, 0)
-        print(answer.decode() or json.dumps({"killed": status}), flush=True)
+        sys.stdout.write((answer.decode() or json.dumps({"killed": status})) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

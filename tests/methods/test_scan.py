@@ -105,7 +105,7 @@ def test_distances_of_long_codes_do_not_wrap(bits):
 @pytest.mark.parametrize("make", [list, set, np.array, lambda keys: np.array(keys, np.int32)])
 def test_where_takes_any_collection(make):
     scan = scan_of([4, 3, 2, 1])
-    assert scan.search(ZERO, where=make([0, 2, 2, 9])) == [Match(2, 2), Match(4, 0)]
+    assert scan.search(ZERO, where=make([2, 9, 0, 2])) == [Match(2, 2), Match(4, 0)]
 
 
 def test_where_spans_all_keys():
@@ -114,11 +114,14 @@ def test_where_spans_all_keys():
     assert scan.search(ZERO, where=[low, high]) == [Match(1, low), Match(2, high)]
 
 
-def test_key_past_64_bits_is_refused_and_nothing_changes():
+@pytest.mark.parametrize("key", [2**63, -(2**63) - 1])
+def test_key_past_64_bits_is_refused_and_nothing_changes(key):
     scan = scan_of([1])
+    scan.add(1, code(2))
+    scan.add(2, code(3))
     with pytest.raises(OverflowError):
-        scan.add(2**63, ZERO)
-    assert scan.search(ZERO) == [Match(1, 0)]
+        scan.add(key, ZERO)
+    assert scan.search(ZERO) == [Match(1, 0), Match(2, 1), Match(3, 2)]
 
 
 def test_threads_search_at_once():
@@ -183,6 +186,14 @@ def test_what_is_exported_is_an_index_again(data):
     for layout in words, np.ascontiguousarray(words):
         again = Scan.from_arrays("test", 8 * width, keys, layout)
         assert again.search(query) == scan.search(query)
+
+
+def test_removed_codes_are_not_exported():
+    scan = scan_of([1, 2, 3, 4])
+    scan.remove(2)
+    keys, words = scan.arrays()
+    assert keys.tolist() == [0, 1, 3]
+    assert (words == words_of([code(1), code(2), code(4)])).all()
 
 
 def test_exported_arrays_stay_as_they_were():

@@ -10,10 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from assay.comparisons import Comparison
 from assay.graphs.neighborhoods import fingerprint, rounds
 from assay.values import Evidence, LayerGraph, Record, Relation
+
+
+@lru_cache(maxsize=512)  # a search compares one suspect with hundreds, a batch with the same ones
+def _labels(graph: LayerGraph, count: int, costs: bool) -> Counter[bytes]:
+    """The multiset of a graph's labels of rounds 0 … count."""
+    return Counter(label for labels in rounds(graph, count, costs) for label in labels)
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Structure(Comparison):
         a, b = suspect.graph, source.graph
         if a is None or b is None or a.rules != b.rules:
             return None
-        equal = fingerprint(a) == fingerprint(b)
+        equal = len(a.layers) == len(b.layers) and fingerprint(a) == fingerprint(b)
         exact, design = (1.0, 1.0) if equal else (self.overlap(a, b, c) for c in (True, False))
         detail = {
             "equal": equal,
@@ -44,10 +51,7 @@ class Structure(Comparison):
 
     def overlap(self, a: LayerGraph, b: LayerGraph, costs: bool) -> float:
         """Weighted Jaccard overlap of the two multisets of labels, 0 … 1."""
-        ours, theirs = (
-            Counter(label for labels in rounds(g, self.rounds, costs) for label in labels)
-            for g in (a, b)
-        )
+        ours, theirs = (_labels(graph, self.rounds, costs) for graph in (a, b))
         union = sum((ours | theirs).values())
         return sum((ours & theirs).values()) / union if union else 0.0
 

@@ -61,6 +61,9 @@ def convert(proto: ModelProto, input_shapes: InputShapes) -> Converted:
     converter = _Converter(proto, opset, input_shapes)
     graph = in_order(converter.graph(proto.graph, {}, 0, {}))
     notes = {} if OLDEST <= opset <= NEWEST else {"odd_opset": opset}
+    for function in proto.functions:  # called or not, what they point to belongs to the model
+        for attribute in (a for node in function.node for a in node.attribute if a.HasField("t")):
+            converter._tensor(attribute.t)
     return Converted(graph, notes, converter.external)
 
 
@@ -271,6 +274,8 @@ class _Converter:
             return self._tensor(proto.t)
         if kind == AttributeProto.SPARSE_TENSOR:
             return self._sparse(proto.sparse_tensor)
+        for tensor in proto.tensors:  # nothing reads them, but their files belong to the model
+            self._tensor(tensor)
         if kind == AttributeProto.GRAPH:
             return self.graph(proto.g, names, depth + 1, arguments)
         return None

@@ -111,9 +111,11 @@ class Slimmer:
 
     def slim(self, message: Message, size: int) -> bytes:
         """The message that fills the file's first ``size`` bytes, without its bulk."""
-        return b"".join(self._walk(message, 0, size, MOST_DEPTH))
+        parts = self._walk(message, 0, size, MOST_DEPTH)
+        return self._copy(0, size) if parts is None else b"".join(parts)
 
-    def _walk(self, message: Message, start: int, end: int, depth: int) -> list[bytes]:
+    def _walk(self, message: Message, start: int, end: int, depth: int) -> list[bytes] | None:
+        """What is kept of a message, in pieces; None where that is all of it."""
         if depth == 0:
             raise WireError(f"it is nested more than {MOST_DEPTH} deep")
         parts: list[bytes] = []
@@ -130,25 +132,36 @@ class Slimmer:
                 raise WireError("it has too many fields")
             if number in message.counted:
                 self._count(message.counted[number])
-            entered = message.enter.get(number) if wire == BYTES else None
-            if entered is not None:
-                if not self._may_copy(entered, stop - begin):
-                    inner = self._walk(entered, begin, stop, depth - 1)
-                    head = write_varint(number << 3 | BYTES) + write_varint(sum(map(len, inner)))
-                    parts += [self._copy(kept, at), head, *inner]
+            if number not in message.keep:
+                pieces = self._inner(message, number, wire, begin, stop, depth)
+                if pieces is not None:
+                    parts += [self._copy(kept, at), *pieces]
                     kept = stop
-            elif number not in message.keep and (
-                number not in message.payloads or stop - begin > message.longest
-            ):
-                parts.append(self._copy(kept, at))
-                kept = stop
-                if number in message.payloads:
-                    dropped.append((number, stop - begin))
+                    if number in message.payloads:
+                        dropped.append((number, stop - begin))
             at = stop
+        if kept == start:
+            return None
         parts.append(self._copy(kept, end))
         if dropped and message.check is not None:
             message.check(b"".join(parts), dropped)
         return parts
+
+    def _inner(
+        self, message: Message, number: int, wire: int, begin: int, stop: int, depth: int
+    ) -> list[bytes] | None:
+        """What takes a field's place: nothing, a smaller message, or None for the field itself."""
+        entered = message.enter.get(number)
+        if entered is None or wire != BYTES:
+            is_short = number in message.payloads and stop - begin <= message.longest
+            return None if is_short else []
+        if self._may_copy(entered, stop - begin):
+            return None
+        inner = self._walk(entered, begin, stop, depth - 1)
+        if inner is None:
+            return None
+        size = sum(map(len, inner))
+        return [write_varint(number << 3 | BYTES) + write_varint(size), *inner]
 
     def _may_copy(self, message: Message, length: int) -> bool:
         """Whether a short message is copied whole, which saves most of the walk."""

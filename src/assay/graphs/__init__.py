@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from assay.errors import BadOption
 from assay.graphs._pass_order import PASSES
 from assay.graphs.compact import compact
 from assay.graphs.drop_layout import drop_layout
@@ -27,8 +28,12 @@ VERSION = "g1"  # changes whenever the layer graph of any file could change
 def layer_graph(operators: OperatorGraph, rules: Collection[str] = RULES) -> LayerGraph:
     """The layer graph: merged by the paper's rules, or raw where ``rules`` is empty.
 
-    Raises UnreadableModel where the graph is not one, or nested graphs expand past all limits.
+    Raises:
+        UnreadableModel: the graph is not one, or nested graphs expand past all limits.
+        BadOption: there is no merge rule of that name.
     """
+    if unknown := sorted(set(rules) - set(RULES)):
+        raise BadOption(f"no merge rule {unknown[0]!r}: choose from {', '.join(RULES)}")
     for run in PASSES:
         operators = run(operators)
     raw = compact(operators, f"{VERSION}-raw")

@@ -86,9 +86,13 @@ def _unsqueeze(node: Operator, inputs: Inputs) -> list[Tensor]:
     axes = _listed(node, inputs, "axes", 1)
     if axes is None:
         return [Tensor(x.dtype)]
-    rank = len(shape) + len(axes)
-    new, rest = {axis % rank for axis in axes}, iter(shape)
-    return [Tensor(x.dtype, tuple(1 if i in new else next(rest) for i in range(rank)))]
+    rank, result = len(shape) + len(axes), list(shape)
+    new = sorted({axis % rank for axis in axes})
+    if len(new) < len(axes):
+        raise ValueError("an axis that is given twice")
+    for axis in new:
+        result.insert(axis, 1)
+    return [Tensor(x.dtype, tuple(result))]
 
 
 def _transpose(node: Operator, inputs: Inputs) -> list[Tensor]:
@@ -138,11 +142,10 @@ def _slice(node: Operator, inputs: Inputs) -> list[Tensor]:
     starts, ends = _listed(node, inputs, "starts", 1), _listed(node, inputs, "ends", 2)
     axes = _listed(node, inputs, "axes", 3)
     steps = numbers(inputs, 4)
-    if starts is None or ends is None or (_given(inputs, 4) and steps is None):
-        known = axes is not None or not _given(inputs, 3)
+    hidden = (axes is None and _given(inputs, 3)) or (steps is None and _given(inputs, 4))
+    if starts is None or ends is None or hidden:
         cut = {a % len(shape) for a in axes} if axes else set(range(len(shape)))
-        sizes = tuple(-1 if i in cut else d for i, d in enumerate(shape))
-        return [Tensor(x.dtype, sizes if known else (-1,) * len(shape))]
+        return [Tensor(x.dtype, tuple(-1 if i in cut else d for i, d in enumerate(shape)))]
     result = list(shape)
     axes = axes or tuple(range(len(starts)))
     for axis, start, end, step in zip(axes, starts, ends, steps or (1,) * len(axes), strict=True):

@@ -198,7 +198,9 @@ def _match_input(
 
 def _uniform(tensor: Tensor) -> bool:
     value = tensor.value
-    return value is not None and value.size > 0 and bool((value == value.reshape(-1)[0]).all())
+    if value is None or value.size == 0:
+        return False
+    return not any(value.strides) or bool((value == value.reshape(-1)[0]).all())
 
 
 def _equals(tensor: Tensor, number: float) -> bool:

@@ -95,6 +95,8 @@ def _conv(node: Operator, inputs: Inputs) -> list[Tensor]:
     x = first(inputs)
     weight = dims(inputs, 1)
     assert x.shape is not None
+    if not 3 <= len(weight) == len(x.shape):
+        raise ValueError("a kernel of another rank")
     shape = (x.shape[0], weight[0], *_window(node, x.shape[2:], weight[2:]))
     return [Tensor(x.dtype, shape)]
 
@@ -141,6 +143,10 @@ def _matmul(node: Operator, inputs: Inputs) -> list[Tensor]:
     a, b = dims(inputs, 0), dims(inputs, 1)
     if not a or not b:
         raise ValueError("a scalar operand")
+    a, b = (  # ONNX Runtime's fused products turn the last two axes
+        (*d[:-2], d[-1], d[-2]) if node.attributes.get(name) and len(d) > 1 else d
+        for d, name in ((a, "transA"), (b, "transB"))
+    )
     batch = broadcast([a[:-2], b[:-2]]) if len(a) > 2 or len(b) > 2 else ()
     rows = a[-2:-1] if len(a) > 1 else ()
     columns = b[-1:] if len(b) > 1 else ()

@@ -56,6 +56,13 @@ def _filled(one: Tensor, output: Tensor) -> list[Values] | None:
     return [np.broadcast_to(one.value.reshape(()), output.shape)]
 
 
+def of_each(function: Callable[[Values], Values], value: Values) -> Values:
+    """The function of each element; a view again where the value is one number repeated."""
+    if value.size == 0 or any(value.strides):
+        return function(value)
+    return np.broadcast_to(function(value.reshape(-1)[:1]).reshape(()), value.shape)
+
+
 _GROWING = {"Expand", "Tile", "ConstantOfShape", "Concat"}
 
 

@@ -15,6 +15,7 @@ from assay.graphs.operators import Operator, OperatorGraph
 from assay.values import Attribute, Layer, LayerGraph
 
 _KEPT = ("kernel_shape", "strides", "dilations", "group", "hidden_size", "direction", "min", "max")
+_ALONG = {"Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization"}
 _LIMIT = 2**46  # of one layer, so that the sum over all of them fits into 64 bits
 
 
@@ -60,4 +61,22 @@ def _attributes(node: Operator, graph: OperatorGraph) -> tuple[tuple[str, Attrib
         ones.add("group")
     if kept.get("direction") == "forward":
         ones.add("direction")
+    kept |= _varying(node, graph)
     return tuple(sorted((name, value) for name, value in kept.items() if name not in ones))
+
+
+def _varying(node: Operator, graph: OperatorGraph) -> dict[str, Attribute]:
+    """What tells operators of one name apart where it is not what it usually is."""
+    kept: dict[str, Attribute] = {}
+    alpha, mode, axis = (node.attributes.get(name) for name in ("alpha", "mode", "axis"))
+    usual = {"LeakyRelu": 0.01, "Swish": 1.0}.get(node.op)
+    if usual is not None and isinstance(alpha, int | float) and abs(alpha - usual) > 1e-3:
+        kept["alpha"] = round(float(alpha), 3)
+    if node.op == "Resize" and isinstance(mode, str) and mode != "nearest":
+        kept["mode"] = mode
+    if node.op == "Trilu" and node.attributes.get("upper", 1) == 0:
+        kept["upper"] = 0
+    rank = len(graph.tensor(node.inputs[0]).shape or ()) if node.inputs else 0
+    if node.op in _ALONG and isinstance(axis, int) and rank and axis % rank != rank - 1:
+        kept["axis"] = axis % rank - rank  # from the end, where exporters agree
+    return kept

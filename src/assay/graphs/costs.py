@@ -62,7 +62,7 @@ def macs(node: Operator, graph: OperatorGraph) -> int:
     if node.op == "Gemm":
         return _gemm(inputs, output)
     if node.op == "MatMul":
-        return output.size * _last(inputs[0])
+        return _product(inputs, output)
     if node.op == "Attention":
         return _attention(node, inputs, output)
     if node.op in _GATES:
@@ -78,10 +78,6 @@ def macs(node: Operator, graph: OperatorGraph) -> int:
     return 0
 
 
-def _last(tensor: Tensor) -> int:
-    return max(tensor.shape[-1], 0) if tensor.shape else 0
-
-
 def _convolution(node: Operator, inputs: list[Tensor], output: Tensor) -> int:
     kernel = inputs[1].shape
     if kernel is None or len(kernel) < 3 or -1 in kernel:
@@ -89,6 +85,16 @@ def _convolution(node: Operator, inputs: list[Tensor], output: Tensor) -> int:
     # A kernel is (out, in/group, *space), and (in, out/group, *space) where transposed.
     places = output.size if node.op == "Conv" else inputs[0].size
     return places * prod(kernel[1:])
+
+
+def _product(inputs: list[Tensor], output: Tensor) -> int:
+    a, b, c = (tensor.shape for tensor in (*inputs[:2], output))
+    if a is None or b is None or c is None or -1 in (*a, *b, *c):
+        return 0
+    if len(a) < 2 or len(b) < 2:
+        return output.size * max(a[-1:], default=0)
+    # (r·k)·(k·c) over (r·c) is the square of k, whichever operands are turned.
+    return output.size * isqrt(prod(a[-2:]) * prod(b[-2:]) // max(prod(c[-2:]), 1))
 
 
 def _gemm(inputs: list[Tensor], output: Tensor) -> int:

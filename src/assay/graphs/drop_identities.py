@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from assay.graphs.operators import Operator, OperatorGraph, bypass
 
+_FLOATS = {0, 1, 10, 11, 16}  # and unknown
 _ALWAYS = {"Identity", "Dropout", "Cast", "CastLike"}
 _KEEPING_SIZE = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Slice", "Pad", "Tile"}
 _KEEPING_SIZE |= {"Resize", "Upsample"}
@@ -34,16 +35,25 @@ def drop_identities(graph: OperatorGraph) -> OperatorGraph:
         known = source.shape is not None and -1 not in source.shape
         same = known and source.shape == output.shape
         idle = (
-            node.op in _ALWAYS
+            (node.op in _ALWAYS and not _rounds_or_drops(node, graph))
             or (node.op in _KEEPING_SIZE and same and not _reverses_or_shifts(node, graph))
             or (node.op == "Transpose" and same and _keeps_order(node, source.shape or ()))
             or (node.op in _OF_ONE and len(node.inputs) == 1)
             or (node.op in ("MaxPool", "AveragePool") and same and _window_of_one(node))
-            or (node.op == "Pad" and _before_windows(node, readers, outputs))
+            or (node.op == "Pad" and _could_be_theirs(node, graph, readers, outputs))
         )
         return node.inputs[0] if idle else None
 
     return bypass(graph, through)
+
+
+def _rounds_or_drops(node: Operator, graph: OperatorGraph) -> bool:
+    """A Cast from floats to integers or truth values; a Dropout that is told to train."""
+    if node.op == "Dropout":
+        training = graph.tensor(node.inputs[2]).value if len(node.inputs) > 2 else None
+        return training is not None and bool(training.any())
+    before, after = (graph.tensor(name).dtype for name in (node.inputs[0], node.outputs[0]))
+    return node.op == "Cast" and before in _FLOATS and after not in _FLOATS
 
 
 def _reverses_or_shifts(node: Operator, graph: OperatorGraph) -> bool:
@@ -65,10 +75,22 @@ def _window_of_one(node: Operator) -> bool:
     return set(node.ints("kernel_shape")) == {1}
 
 
-def _before_windows(
-    node: Operator, readers: dict[str, list[Operator]], outputs: frozenset[str]
+def _could_be_theirs(
+    node: Operator,
+    graph: OperatorGraph,
+    readers: dict[str, list[Operator]],
+    outputs: frozenset[str],
 ) -> bool:
-    """Whether all that reads the Pad, as its first input, pads too."""
+    """Whether all that reads the Pad, as its first input, could pad so by itself."""
+    amounts, fill, axes = (
+        graph.tensor(node.inputs[place]).value if len(node.inputs) > place else None
+        for place in (1, 2, 3)
+    )
+    pads = node.ints("pads") if amounts is None else tuple(amounts.reshape(-1).tolist())
+    half = len(pads) // 2
+    zeros = not node.attributes.get("value") and (fill is None or not fill.any())
+    if not zeros or axes is not None or any((*pads[:2], *pads[half : half + 2])):
+        return False  # another filling, or batch and channels
     name = node.outputs[0]
     found = readers.get(name, [])
     return (

@@ -50,19 +50,24 @@ def _layer_before(
         if layer is None or layer.op not in _LINEAR:
             continue
         if node.op == "BatchNormalization":
-            return layer
+            # Its channels are axis 1; a product's are the last.
+            flat = len(graph.tensor(layer.outputs[0]).shape or ()) == 2
+            return layer if layer.op != "Gemm" or flat else None
         other = graph.tensor(node.inputs[1 - place])
-        if other.constant and _for_each_channel(other, graph.tensor(layer.outputs[0]), layer.op):
+        if other.constant and _for_each_channel(
+            other, graph.tensor(layer.outputs[0]), layer.op, node.op == "Mul"
+        ):
             return layer
     return None
 
 
-def _for_each_channel(constant: Tensor, output: Tensor, op: str) -> bool:
+def _for_each_channel(constant: Tensor, output: Tensor, op: str, product: bool = False) -> bool:
     """Whether the constant has one value, or one for each channel of ``output``."""
     if constant.shape is None or output.shape is None:
         return False
     if constant.size == 1:
-        return True
+        # A product with zero leaves nothing of the layer.
+        return constant.value is None or bool(constant.value.any()) or not product
     axis = len(output.shape) - 1 if op == "Gemm" else 1
     aligned = (1,) * (len(output.shape) - len(constant.shape)) + constant.shape
     return len(aligned) == len(output.shape) and all(
@@ -72,13 +77,21 @@ def _for_each_channel(constant: Tensor, output: Tensor, op: str) -> bool:
 
 def _with_bias(layer: Operator, after: Operator, tensors: dict[str, Tensor]) -> Operator:
     inputs = layer.inputs
-    if after.op != "Mul" and layer.op != "BatchNormalization" and len(inputs) < 3:
+    shifts = after.op == "BatchNormalization" or (
+        after.op == "Add"
+        and any(tensors.get(n, Tensor()).size > 1 for n in _constants(after, layer))
+    )
+    if shifts and layer.op != "BatchNormalization" and len(inputs) < 3:
         shape = tensors.get(layer.outputs[0], Tensor()).shape
         axis = -1 if layer.op == "Gemm" else 1
         bias = after.outputs[0] + "/bias"
         tensors[bias] = Tensor(FLOAT, None if shape is None else (shape[axis],), None, True)
         inputs = (*inputs, bias)
     return Operator(layer.op, inputs, after.outputs[:1], layer.attributes)
+
+
+def _constants(after: Operator, layer: Operator) -> list[str]:
+    return [name for name in after.inputs if name != layer.outputs[0]]
 
 
 def _on_feature_map(found: Found, root: Operator) -> dict[str, object] | None:

@@ -1,7 +1,7 @@
 """The merge rules of the paper: usual blocks become one layer each [HNN-Net, section 3.1].
 
 1. ``conv-conv-bn-relu``   Conv → Conv → BatchNormalization → activation; the separable convolution:
-                           the first is depthwise.
+                           the first is depthwise, the second pointwise.
 2. ``conv-bn-relu``        Conv → BatchNormalization → activation
 3. ``conv-bn``             Conv → BatchNormalization
 4. ``conv-relu``           Conv → activation
@@ -83,14 +83,24 @@ def _follow(
         op = graph.layers[after].op
         if op not in ACTIVATIONS if wanted == "act" else op != wanted:
             return []
+        if op == "Conv" and not _pointwise(graph.layers[after]):
+            return []
         chain.append(after)
         at = after
     return chain
 
 
+def _pointwise(layer: Layer) -> bool:
+    """Whether it is a convolution of 1×1 without strides, dilations or groups."""
+    attributes = dict(layer.attributes)
+    kernel = attributes.pop("kernel_shape", ())
+    return not attributes and isinstance(kernel, tuple) and set(kernel) == {1}
+
+
 def _depthwise(layer: Layer) -> bool:
     group = dict(layer.attributes).get("group", 1)
-    return isinstance(group, int) and group > 1 and bool(layer.shape) and layer.shape[1] == group  # type: ignore[index]
+    channels = (layer.shape or ())[1:2]
+    return group != 1 and channels == (group,)
 
 
 def _merged(block: list[Layer]) -> Layer:

@@ -45,6 +45,11 @@ def _cut_off(found: Found, root: Operator) -> Mapping[str, Any] | None:
     return None if bounds == {"min": 0.0} else bounds
 
 
+def _steepness(found: Found, root: Operator) -> Mapping[str, Any] | None:
+    alpha = found.number("$a")
+    return {"alpha": alpha} if alpha > 0 else None
+
+
 def _slope(found: Found, root: Operator) -> Mapping[str, Any] | None:
     alpha = found.number("$a")
     return {"alpha": alpha} if 0 < alpha < 1 else None
@@ -64,7 +69,7 @@ _HALVES = ("Mul(Mul(x, {}), 0.5)", "Mul(Mul(x, 0.5), {})", "Mul(x, Mul({}, 0.5))
 
 RULES = (
     Rule("Mul(x, Sigmoid(x))", "Swish", ("x",)),
-    Rule("Mul(x, Sigmoid(Mul(x, $a)))", "Swish", ("x",)),
+    Rule("Mul(x, Sigmoid(Mul(x, $a)))", "Swish", ("x",), _steepness),
     Rule("Mul(Clip(Add(x, 3)), 0.1666667)", "HardSigmoid", ("x",), _hard_sigmoid),
     Rule("Clip(Add(Mul(x, 0.1666667), 0.5))", "HardSigmoid", ("x",), _hard_sigmoid),
     Rule("Mul(x, HardSigmoid(x))", "HardSwish", ("x",), _of_a_sixth),

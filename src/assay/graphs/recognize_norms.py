@@ -1,7 +1,7 @@
 """Normalizations that an exporter took apart are put together again.
 
-1. (x − mean) / √(variance + ε), by Div or by Reciprocal → LayerNormalization; where the mean is that
-   over all of space → InstanceNormalization.
+1. (x − mean) / √(variance + ε), by Div or by Reciprocal → LayerNormalization; where the mean is
+   that over all of space → InstanceNormalization.
 2. x / √(mean square + ε) → RMSNormalization.
 3. The scale and the shift behind either → its operands.
 4. Reshape, InstanceNormalization, Reshape, scale, shift → GroupNormalization.

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from assay.graphs._values import of_each
 from assay.graphs.operators import Operator, OperatorGraph, Tensor, Values, without_dead
 
 _NAMES = {
@@ -74,9 +75,10 @@ class _Speller:
         value = other.value if other.value is not None and other.value.dtype.kind == "f" else None
         if node.op == "Div":
             with np.errstate(all="ignore"):
-                inverse = None if value is None else 1 / value
+                inverse = None if value is None else of_each(np.reciprocal, value)
             return Operator("Mul", (x, self.constant(y + "/inverse", other, inverse)), node.outputs)
-        negative = self.constant(y + "/negative", other, None if value is None else -value)
+        opposite = None if value is None else of_each(np.negative, value)
+        negative = self.constant(y + "/negative", other, opposite)
         return Operator("Add", (x, negative), node.outputs)
 
     def _clip(self, node: Operator) -> Operator:
@@ -168,9 +170,13 @@ class _Speller:
             # Channels come first, or last.
             whole = axes in (set(range(2, len(before))), set(range(1, len(before) - 1)))
         else:
+            axes = set()
             whole = node.ints("kernel_shape") == before[2:] and set(after[2:]) == {1}
         mean = node.op in ("ReduceMean", "AveragePool")
         op = "GlobalAveragePool" if mean else "GlobalMaxPool"
+        if whole and len(after) < len(before):  # the layer's own shape keeps the axes
+            kept = tuple(1 if axis in axes else d for axis, d in enumerate(before))
+            self.added[node.outputs[0]] = Tensor(self.graph.tensor(node.outputs[0]).dtype, kept)
         return Operator(op, node.inputs[:1], node.outputs) if whole else node
 
     def _axes(self, node: Operator, rank: int) -> set[int]:
@@ -185,7 +191,8 @@ def _sums_last(node: Operator) -> bool:
     left, _, right = str(node.attributes.get("equation", "")).replace(" ", "").partition("->")
     first, _, second = left.partition(",")
     summed = set(first + second) - set(right)
-    return len(node.inputs) == 2 and summed == set(first[-1:]) & set(second) != set()
+    product = bool(set(second) - set(first)) and set(second) - set(first) <= set(right)
+    return len(node.inputs) == 2 and product and summed == set(first[-1:]) & set(second) != set()
 
 
 def spell_alike(graph: OperatorGraph) -> OperatorGraph:

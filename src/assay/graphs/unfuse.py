@@ -21,7 +21,6 @@ _NAMES = {
     "SimplifiedLayerNormalization": "RMSNormalization",
     _MS + "SimplifiedLayerNormalization": "RMSNormalization",
     _MS + "FusedMatMul": "MatMul",
-    _MS + "QuickGelu": "Swish",
     _MS + "RotaryEmbedding": "RotaryEmbedding",
 }
 _GELUS = {_MS + "Gelu", _MS + "FastGelu", _MS + "BiasGelu"}
@@ -49,6 +48,8 @@ def _parts(node: Operator) -> Iterator[Operator]:
         added: list[Step] = [("Add", ("", name), {}) for name in extra]
         first: Step = (op, node.inputs[:3], node.attributes)
         yield from _chain([first, *added, _activation(node)], node.outputs)
+    elif node.op == _MS + "QuickGelu":
+        yield Operator("Swish", node.inputs, node.outputs, {"alpha": 1.702, **node.attributes})
     elif node.op in _GELUS:
         biased: list[Step] = [("Add", node.inputs, {})] if all(node.inputs[1:2] or [""]) else []
         source = "" if biased else node.inputs[0]

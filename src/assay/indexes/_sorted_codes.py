@@ -89,11 +89,12 @@ class SortedCodes:
         left = slice(None) if self.gone is None else ~self.gone
         keys = self.keys[left]
         at = np.searchsorted(keys, other.keys)
-        size, width = keys.size + other.size, self._words.shape[1]
-        merged = SortedCodes.empty(size, width)
-        merged.size = size
-        merged._keys[:] = np.insert(keys, at, other.keys)
-        for column in range(width):
-            mine, others = self.words[left, column], other.words[:, column]
-            merged._words[:, column] = np.insert(mine, at, others)
+        first = int(at.min(initial=keys.size))  # rows before it keep their places: mostly all do
+        merged = SortedCodes.empty(keys.size + other.size, self._words.shape[1])
+        merged.size = keys.size + other.size
+        columns = zip(merged._words.T, self.words.T, other.words.T, strict=True)
+        for target, mine, others in [(merged._keys, self.keys, other.keys), *columns]:
+            kept = mine[left]
+            target[:first] = kept[:first]
+            target[first:] = np.insert(kept[first:], at - first, others)
         return merged

@@ -229,7 +229,7 @@ def _ascending(keys: Collection[int]) -> Keys:
 
 
 def _places_below(distances: Distances, bound: int) -> Rows:
-    """Where distances are below ``bound``, ascending.
+    """Where distances are below ``bound``, ascending among equal distances.
 
     That is mostly nowhere, or in a place or two: to look for the smallest is then several times
     as quick as to compare all.  The array is written to, and is as it was at the end.
@@ -245,11 +245,7 @@ def _places_below(distances: Distances, bound: int) -> Rows:
         values.append(value)
         distances[place] = bound
     distances[places] = values
-    return (
-        np.flatnonzero(distances < bound)
-        if len(places) == FEW
-        else np.array(sorted(places), np.intp)
-    )
+    return np.array(places, np.intp) if len(places) < FEW else np.flatnonzero(distances < bound)
 
 
 def _distance_type(width: int) -> type[np.unsignedinteger[Any]]:
@@ -258,7 +254,7 @@ def _distance_type(width: int) -> type[np.unsignedinteger[Any]]:
 
 
 def _cut(near: list[Distances], places: list[Rows], k: int) -> tuple[list[Distances], list[Rows]]:
-    """The k nearest; the sort is stable and the rows ascend, so ties are by row."""
+    """The k nearest; the sort is stable, and equal distances come in the order of their rows."""
     distances, rows = np.concatenate(near), np.concatenate(places)
     order = np.argsort(distances, kind="stable")[:k]
     return [distances[order]], [rows[order]]

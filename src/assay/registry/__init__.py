@@ -247,7 +247,8 @@ class Registry:
     def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
         sha256 = record.sha256 or ""
         if not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise AssayError(f"{record.path}: cannot be registered without its sha256")
+            missing = record.metadata.get("missing_external_data", "no file of it was read")
+            raise AssayError(f"{record.path}: cannot be registered without its sha256: {missing}")
         with self._database.write() as connection:
             name, status = register(connection, record)
             if hasher is not None:

@@ -1,0 +1,198 @@
+"""The program in a ``.pt2`` archive, copied part by part into one that is safe to load.
+
+PyTorch's loader looks operators and types up by any name, evaluates size expressions, runs guard
+code and imports modules that the program names.  Only what is listed here is copied: ATen
+operators, plain expressions, tensors by shape; so what the loader sees can do no more than that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from assay.errors import UnreadableModel
+
+CPU = {"type": "cpu", "index": None}  # where the program ran does not matter
+_OPERATOR = re.compile(
+    r"torch\.ops\.(aten|prims)\.(?!__)\w+\.(?!__)\w+"
+    r"|torch\.ops\.aten\.__(and|or|xor|lshift|rshift)__\.(?!__)\w+"
+    r"|torch\.ops\.higher_order\.(cond|while_loop|scan|map_impl|invoke_subgraph"
+    r"|wrap_with_set_grad_enabled|wrap_with_autocast)"
+    r"|torch\.sym_(int|float|max|min|not|ite|sqrt|sum)"
+    r"|math\.(ceil|floor|trunc)"
+    r"|_operator\.(getitem|add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_)"
+)
+_EXPRESSION = re.compile(
+    r"(?:(?:s|u|zf|zuf)\d+\b"
+    r"|(?:Max|Min|Mod|FloorDiv|CeilDiv|CleanDiv|PythonMod|ModularIndexing|IntTrueDiv|ToFloat"
+    r"|CeilToInt|FloorToInt|TruncToInt|Eq|Ne|Ge|Gt|Le|Lt|And|Or|Not|True|False)\b"
+    r"|\d{1,18}(?:\.\d{1,18})?(?![\w.])"
+    r"|\*\*\d(?![\d*])"  # powers up to the ninth, of no powers
+    r"|\*(?!\*)|[\s+/(),<>=~&|-])*"
+)
+_LONGEST_EXPRESSION, _MOST_POWERS = 500, 3
+_PLAIN = re.compile(  # kinds of arguments that are tensors' names, numbers or text
+    r"as_(none|(optional_|nested_)?tensors?|ints?|floats?|strings?|bools?|complex"
+    r"|sym_(int|float|bool)s?|(int|float)_lists|scalar_type|layout|memory_format)"
+)
+_NO_KEYWORDS = '{"type": "builtins.dict", "context": "[]", "children_spec": []}'
+_LEAF = '{"type": null, "context": null, "children_spec": []}'
+
+Json = Any
+
+
+def safe_program(data: Json) -> Json:
+    """The program with what is needed to follow it.  Raises UnreadableModel for anything else."""
+    module = data["graph_module"]
+    signature = module["signature"]
+    specs = {
+        kind: [_spec(spec) for spec in signature[kind]] for kind in ("input_specs", "output_specs")
+    }
+    kinds = [kind for listed in specs.values() for spec in listed for kind in spec]
+    inputs = kinds.count("user_input") + kinds.count("constant_input")
+    outputs = kinds.count("user_output")
+    call: Json = {
+        "inputs": [],
+        "outputs": [],
+        "in_spec": f"[1, {_tuple(_tuple(*[_LEAF] * inputs), _NO_KEYWORDS)}]",
+        "out_spec": f"[1, {_tuple(*[_LEAF] * outputs)}]",
+        "forward_arg_names": None,
+    }
+    return {
+        "graph_module": {
+            "graph": _graph(module["graph"]),
+            "signature": specs,
+            "module_call_graph": [{"fqn": "", "signature": call}],
+            "metadata": {},
+            "treespec_namedtuple_fields": {},
+        },
+        "opset_version": {"aten": int(data["opset_version"]["aten"])},
+        "range_constraints": {
+            str(name): {key: _number(limits[key]) for key in ("min_val", "max_val")}
+            for name, limits in data["range_constraints"].items()
+        },
+        "schema_version": {key: int(data["schema_version"][key]) for key in ("major", "minor")},
+        "verifiers": ["TRAINING"],
+        "torch_version": str(data.get("torch_version", ""))[:40],
+        "guards_code": [],
+    }
+
+
+def safe_tensor(meta: Json) -> Json:
+    """A tensor's type."""
+    return {
+        "dtype": int(meta["dtype"]),
+        "sizes": [_size(size) for size in meta["sizes"]],
+        "requires_grad": False,
+        "device": CPU,
+        "strides": [_size(stride) for stride in meta["strides"]],
+        "storage_offset": _size(meta["storage_offset"]),
+        "layout": int(meta["layout"]),
+    }
+
+
+def _tuple(*children: str) -> str:
+    listed = ", ".join(children)
+    return f'{{"type": "builtins.tuple", "context": "null", "children_spec": [{listed}]}}'
+
+
+def _graph(graph: Json) -> Json:
+    if graph.get("custom_obj_values"):
+        raise UnreadableModel("it holds objects that are no tensors")
+    values: dict[str, Callable[[Json], Json]] = {
+        "tensor_values": safe_tensor,
+        "sym_int_values": _size,
+        "sym_float_values": _size,
+        "sym_bool_values": _size,
+    }
+    return {
+        "inputs": [_argument(argument) for argument in graph["inputs"]],
+        "outputs": [_argument(argument) for argument in graph["outputs"]],
+        "nodes": [_node(node) for node in graph["nodes"]],
+        "is_single_tensor_return": bool(graph.get("is_single_tensor_return", False)),
+        "custom_obj_values": {},
+        **{
+            kind: {str(name): safe(value) for name, value in graph.get(kind, {}).items()}
+            for kind, safe in values.items()
+        },
+    }
+
+
+def _node(node: Json) -> Json:
+    single = node.get("is_hop_single_tensor_return")
+    return {
+        "target": _operator(node["target"]),
+        "inputs": [
+            {
+                "name": str(given["name"]),
+                "arg": _argument(given["arg"]),
+                "kind": _number(given.get("kind")),
+            }
+            for given in node["inputs"]
+        ],
+        "outputs": [_argument(argument) for argument in node["outputs"]],
+        "metadata": {},  # names of classes and functions that would be looked up
+        "is_hop_single_tensor_return": single if isinstance(single, bool) else None,
+        "name": None if node.get("name") is None else str(node["name"]),
+    }
+
+
+def _argument(argument: Json) -> Json:
+    ((kind, value),) = argument.items()
+    if kind == "as_device":
+        return {kind: CPU}
+    if kind == "as_operator":
+        return {kind: _operator(value)}
+    if kind == "as_graph":
+        return {kind: {"name": str(value["name"]), "graph": _graph(value["graph"])}}
+    if not _PLAIN.fullmatch(kind):
+        raise UnreadableModel(f"an operator reads {str(kind)[:40]!r}, which is no tensor or number")
+    return {kind: value}
+
+
+def _spec(spec: Json) -> Json:
+    """What an input or output of the graph stands for, such as a parameter."""
+    ((kind, value),) = spec.items()
+    if not _SPECS.fullmatch(kind):
+        raise UnreadableModel(f"its signature has {str(kind)[:40]!r}, which is no tensor or number")
+    return {kind: {**value, "arg": _argument(value["arg"])} if kind in _USERS else value}
+
+
+_USERS = ("user_input", "user_output")
+_SPECS = re.compile(
+    r"user_(input|output)|parameter|buffer|tensor_constant|constant_input|token|loss_output"
+    r"|(buffer|user_input|parameter)_mutation|gradient_to_(parameter|user_input)"
+)
+
+
+def _operator(target: Json) -> str:
+    if not isinstance(target, str) or not _OPERATOR.fullmatch(target):
+        raise UnreadableModel(f"it calls {str(target)[:80]!r}, which is no ATen operator")
+    return target
+
+
+def _size(size: Json) -> Json:
+    """A number, or an expression that the loader will evaluate."""
+    ((kind, value),) = size.items()
+    if kind != "as_expr":
+        return {str(kind): _number(value)}
+    text = value["expr_str"]
+    if (
+        not isinstance(text, str)
+        or len(text) > _LONGEST_EXPRESSION
+        or text.count("**") > _MOST_POWERS
+        or not _EXPRESSION.fullmatch(text)
+    ):
+        raise UnreadableModel(f"a size is {str(text)[:80]!r}, which is no plain expression")
+    hint = value.get("hint")
+    if hint is not None:
+        ((hint_kind, number),) = hint.items()
+        hint = {str(hint_kind): _number(number)}
+    return {kind: {"expr_str": text, "hint": hint}}
+
+
+def _number(value: Json) -> int | float | bool | None:
+    if value is None or isinstance(value, int | float):
+        return value
+    raise UnreadableModel(f"a number is {str(value)[:40]!r}")
