@@ -1,4 +1,4 @@
-"""What every hasher owes: the same code however layers are listed, and a code that says its scheme."""
+"""What every hasher owes: one code in any listing order, and a code that says its scheme."""
 
 from __future__ import annotations
 

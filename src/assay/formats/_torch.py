@@ -54,7 +54,7 @@ def to_onnx(source: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> 
         try:
             exported = torch.onnx.export(source, inputs, dynamo=True, optimize=False, verbose=False)
         except Exception as error:  # the module's own code runs in it, and may raise anything
-            raise UnreadableModel(f"PyTorch cannot export it: {_reason(error)}") from error
+            raise UnreadableModel(f"PyTorch cannot export it: {reason(error)}") from error
     return _light_proto(exported.model)
 
 
@@ -124,7 +124,7 @@ def _light_proto(model: Any) -> ModelProto:
     return proto
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The first line of what went wrong first."""
     while error.__cause__ is not None:
         error = error.__cause__

@@ -5,6 +5,7 @@ It writes one byte and then the program as an ONNX model without weights, or wha
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -41,18 +42,28 @@ def _followed(path: Path) -> bytes:
     archive, operators = rebuilt(path)
     seconds = _CHECK_S + _FOLLOW_S + operators // _OPERATORS_A_SECOND
     _limit(seconds, _FOLLOW_BYTES + operators * _BYTES_AN_OPERATOR)
-    from assay.formats._torch import import_torch, to_onnx
+    from assay.formats._torch import import_torch, reason, to_onnx
 
     torch = import_torch()
+    causes = _Causes()
+    logging.getLogger("torch.export").addHandler(causes)
     try:
         program = torch.export.load(archive)
-        _check_operators(program, torch)
-    except UnreadableModel:
-        raise
     except Exception as error:  # anything at all: the program is hostile, the loader trusting
-        raise UnreadableModel(f"PyTorch cannot load it: {type(error).__name__}: {error}") from error
+        cause = reason(causes.last or error)
+        raise UnreadableModel(f"PyTorch cannot load it: {cause}") from error
+    _check_operators(program, torch)
     proto: bytes = to_onnx(program, ()).SerializeToString()
     return proto
+
+
+class _Causes(logging.Handler):
+    """The loader logs what is wrong, and then raises that something was."""
+
+    last: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.exc_info[1] if record.exc_info else None
 
 
 def _check_operators(program: Any, torch: Any) -> None:

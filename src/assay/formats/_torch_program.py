@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assay.errors import UnreadableModel
+from assay.formats._torch_sizes import safe_expression
 
 CPU = {"type": "cpu", "index": None}  # where the program ran does not matter
 _OPERATOR = re.compile(
@@ -23,15 +24,6 @@ _OPERATOR = re.compile(
     r"|math\.(ceil|floor|trunc)"
     r"|_operator\.(getitem|add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_)"
 )
-_EXPRESSION = re.compile(
-    r"(?:(?:s|u|zf|zuf)\d+\b"
-    r"|(?:Max|Min|Mod|FloorDiv|CeilDiv|CleanDiv|PythonMod|ModularIndexing|IntTrueDiv|ToFloat"
-    r"|CeilToInt|FloorToInt|TruncToInt|Eq|Ne|Ge|Gt|Le|Lt|And|Or|Not|True|False)\b"
-    r"|\d{1,18}(?:\.\d{1,18})?(?![\w.])"
-    r"|\*\*\d(?![\d*])"  # powers up to the ninth, of no powers
-    r"|\*(?!\*)|[\s+/(),<>=~&|-])*"
-)
-_LONGEST_EXPRESSION, _MOST_POWERS = 500, 3
 _PLAIN = re.compile(  # kinds of arguments that are tensors' names, numbers or text
     r"as_(none|(optional_|nested_)?tensors?|ints?|floats?|strings?|bools?|complex"
     r"|sym_(int|float|bool)s?|(int|float)_lists|scalar_type|layout|memory_format)"
@@ -177,19 +169,11 @@ def _size(size: Json) -> Json:
     ((kind, value),) = size.items()
     if kind != "as_expr":
         return {str(kind): _number(value)}
-    text = value["expr_str"]
-    if (
-        not isinstance(text, str)
-        or len(text) > _LONGEST_EXPRESSION
-        or text.count("**") > _MOST_POWERS
-        or not _EXPRESSION.fullmatch(text)
-    ):
-        raise UnreadableModel(f"a size is {str(text)[:80]!r}, which is no plain expression")
     hint = value.get("hint")
     if hint is not None:
         ((hint_kind, number),) = hint.items()
         hint = {str(hint_kind): _number(number)}
-    return {kind: {"expr_str": text, "hint": hint}}
+    return {kind: {"expr_str": safe_expression(value["expr_str"]), "hint": hint}}
 
 
 def _number(value: Json) -> int | float | bool | None:

@@ -57,7 +57,8 @@ def fingerprint(graph: LayerGraph) -> str:
     """A hash of the graph, hex, blind to the order in which its layers are listed.
 
     A layer's label takes in all that leads to it and all that it leads to, in two sweeps over the
-    graph however deep it is; a second time, so that it also tells what those lead to.
+    graph however deep it is; a second time, so that it also tells what those lead to.  Graphs that
+    the Weisfeiler–Lehman test cannot tell apart share it.
     """
     labels = [exact_label(layer) for layer in graph.layers]
     reads: list[list[int]] = [[] for _ in labels]
