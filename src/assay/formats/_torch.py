@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
+EXTRA = "torch"  # what these imports need, made when a PyTorch model is read
+
 
 def trace(module: nn.Module, input_shapes: InputShapes) -> Model:
     """The layers of an ``nn.Module`` in evaluation mode.

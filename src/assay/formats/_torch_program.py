@@ -37,10 +37,11 @@ Json = Any
 def safe_program(data: Json) -> Json:
     """The program with what is needed to follow it.  Raises UnreadableModel for anything else."""
     module = data["graph_module"]
-    signature = module["signature"]
+    graph, signature = _graph(module["graph"]), module["signature"]
     specs = {
         kind: [_spec(spec) for spec in signature[kind]] for kind in ("input_specs", "output_specs")
     }
+    _leave_out_numbers(graph, specs)
     kinds = [kind for listed in specs.values() for spec in listed for kind in spec]
     inputs = kinds.count("user_input") + kinds.count("constant_input")
     outputs = kinds.count("user_output")
@@ -53,7 +54,7 @@ def safe_program(data: Json) -> Json:
     }
     return {
         "graph_module": {
-            "graph": _graph(module["graph"]),
+            "graph": graph,
             "signature": specs,
             "module_call_graph": [{"fqn": "", "signature": call}],
             "metadata": {},
@@ -69,6 +70,17 @@ def safe_program(data: Json) -> Json:
         "torch_version": str(data.get("torch_version", ""))[:40],
         "guards_code": [],
     }
+
+
+def _leave_out_numbers(graph: Json, specs: Json) -> None:
+    """Results that are no tensors are none of the network, and the exporter takes none."""
+    pairs = [
+        (output, spec)
+        for output, spec in zip(graph["outputs"], specs["output_specs"], strict=True)
+        if "as_tensor" in output or "user_output" not in spec
+    ]
+    graph["outputs"] = [output for output, _ in pairs]
+    specs["output_specs"] = [spec for _, spec in pairs]
 
 
 def safe_tensor(meta: Json) -> Json:

@@ -21,6 +21,8 @@ _CHILD = (
     " from assay.formats import _torch_child; _torch_child.main()"
 )
 
+EXTRA = "torch"  # what these imports need, made when a PyTorch model is read
+
 
 class TorchExport(Format):
     """The program of a ``.pt2`` file, as ``torch.export.save`` writes it since PyTorch 2.8."""

@@ -215,13 +215,9 @@ def _tile(node: Operator, inputs: Inputs) -> list[Tensor]:
 
 def _resize(node: Operator, inputs: Inputs) -> list[Tensor]:
     x, shape = _first(inputs)
-    if node.op == "Upsample" or len(inputs) == 2:
-        place, scales = 0, node.attributes.get("scales")
-        tensor = inputs[1] if scales is None else None
-        sizes = None
-    else:
-        place, scales, tensor = 3, None, inputs[2] if len(inputs) > 2 else None
-        sizes = numbers(inputs, place)
+    place = 1 if node.op == "Upsample" or len(inputs) == 2 else 2  # of the scales
+    scales, sizes = node.attributes.get("scales"), numbers(inputs, 3)
+    tensor = inputs[place] if len(inputs) > place else None
     axes = node.ints("axes") if "axes" in node.attributes else tuple(range(len(shape)))
     result = list(shape)
     if sizes is not None:
@@ -293,13 +289,11 @@ MOVES: dict[str, Callable[[Operator, Inputs], list[Tensor]]] = {
     "Pad": _pad,
     "Expand": _expand,
     "Tile": _tile,
-    "Resize": _resize,
-    "Upsample": _resize,
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "ConstantOfShape": _constant_of_shape,
     "Constant": _constant,
     "Shape": _shape,
     "Size": lambda node, inputs: [Tensor(INT64, ())],
     "Range": _range,
-    "DepthToSpace": _depth_to_space,
-    "SpaceToDepth": _depth_to_space,
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _depth_to_space),
 }

@@ -150,9 +150,8 @@ class Registry:
     def kin(self, record: Record, *, top: int = 20, where: Where | None = None) -> tuple[Kin, ...]:
         """What is related to ``record`` among the models that pass ``where``, best first, ``top``.
 
-        A model that was added under several paths or by several owners is listed for each.
-        Equal bytes and near codes are the candidates; each is compared in full.  Models whose code
-        is of another scheme cannot be near: see ``stale``; that is logged once for each scheme.
+        A model that was added under several paths or by several owners is listed for each.  Models
+        whose code is of another scheme are not compared: see ``stale``; logged once for a scheme.
         """
         from assay.comparisons import kin
 
@@ -247,8 +246,8 @@ class Registry:
     def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
         sha256 = record.sha256 or ""
         if not re.fullmatch("[0-9a-f]{64}", sha256):
-            missing = record.metadata.get("missing_external_data", "no file of it was read")
-            raise AssayError(f"{record.path}: cannot be registered without its sha256: {missing}")
+            why = record.metadata.get("missing_external_data", "its files were not read")
+            raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
         with self._database.write() as connection:
             name, status = register(connection, record)
             if hasher is not None:
