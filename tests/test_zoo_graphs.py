@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import networkx as nx
 import pytest
 from onnx import ModelProto, shape_inference
 from zoo_fixtures import ARCHITECTURES, macs, parameters, sizes, variants
+from zoo_graphs import merged, operators
 
 from assay.examine import quality
-from assay.formats import read
 from assay.graphs import PASSES, layer_graph
 from assay.graphs.compact import compact
 from assay.graphs.neighborhoods import fingerprint
-from assay.graphs.operators import OperatorGraph
 from assay.graphs.shapes import fold_shapes
 from assay.values import LayerGraph
 
@@ -46,21 +42,6 @@ LOOKED_UP = {  # a window of 7×7 has 13×13 relative places
 }
 # torch runs those two layers, an exporter has their result.
 FOLDED_MACS = {"swin_v2_t": 15**2 * 512 * (2 * 12 + HEADS["swin_v2_t"])}
-
-
-@cache
-def operators(name: str, size: int, variant: str) -> OperatorGraph:
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model.onnx")
-        path.write_bytes(variants(name, size)[variant])
-        layers = read(path).layers
-    assert layers is not None
-    return layers
-
-
-@cache
-def merged(name: str, size: int, variant: str) -> LayerGraph:
-    return layer_graph(operators(name, size, variant))
 
 
 def before_folding(name: str, variant: str) -> LayerGraph:
@@ -132,7 +113,7 @@ def test_decomposed_adaptive_pooling_is_one_layer_at_256(name: str) -> None:
 def test_different_networks_give_different_graphs() -> None:
     seen: dict[str, list[str]] = {}
     for name in ARCHITECTURES:
-        seen.setdefault(fingerprint(merged(name, 224, "dynamo-optimized")), []).append(name)
+        seen.setdefault(fingerprint(merged(name)), []).append(name)
     # Once its batch norms are folded, torchvision's vgg11_bn is its vgg11.
     assert [names for names in seen.values() if len(names) > 1] == [["vgg11", "vgg11_bn"]]
 

@@ -49,6 +49,13 @@ def saved(folder: Path, text: str, opset: int = 17) -> Path:
     return write(folder, model(text, opset).SerializeToString())
 
 
+def small(folder: Path) -> Path:
+    """A sound model, of which no part is a model."""
+    proto = model(RELU)
+    del proto.opset_import[1:]
+    return write(folder, proto.SerializeToString())
+
+
 def of_nodes(
     folder: Path,
     nodes: Sequence[object],

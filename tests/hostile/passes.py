@@ -10,6 +10,7 @@ from onnx import helper
 from hostile.building import FLOAT, INT64, attack, chain, of_nodes
 
 MOST = 49_900  # operators, just under the limit
+MANY = 20_000  # enough to see a square: it would take minutes
 
 
 def _sum(names: Sequence[str], output: str = "y") -> object:
@@ -23,7 +24,7 @@ def long_chain(folder: Path) -> Path:
 
 @attack("")
 def long_chain_listed_backwards(folder: Path) -> Path:
-    nodes = chain(lambda a, b, i: helper.make_node("Relu", [a], [b]), MOST)
+    nodes = chain(lambda a, b, i: helper.make_node("Relu", [a], [b]), MANY)
     return of_nodes(folder, nodes[::-1])
 
 
@@ -60,7 +61,7 @@ def concatenations_of_two_before(folder: Path) -> Path:
 
 @attack("")
 def concatenations_that_grow(folder: Path) -> Path:
-    nodes = chain(lambda a, b, i: helper.make_node("Concat", [a, "x"], [b], axis=1), MOST)
+    nodes = chain(lambda a, b, i: helper.make_node("Concat", [a, "x"], [b], axis=1), MANY)
     return of_nodes(folder, nodes)
 
 
@@ -76,19 +77,19 @@ def operators_with_many_inputs(folder: Path) -> Path:
 @attack("")
 def one_tensor_read_by_all(folder: Path) -> Path:
     nodes = []
-    for i in range(MOST // 2):
+    for i in range(MANY // 2):
         nodes.append(helper.make_node("Sigmoid", ["x"], [f"s{i}"]))
         nodes.append(helper.make_node("Mul", ["x", f"s{i}"], [f"m{i}"]))
-    nodes.append(_sum([f"m{i}" for i in range(MOST // 2)]))
+    nodes.append(_sum([f"m{i}" for i in range(MANY // 2)]))
     return of_nodes(folder, nodes)
 
 
 @attack("")
 def layouts_that_gather_everything(folder: Path) -> Path:
     """Each hands on what all before it read."""
-    names = ["x", *(f"t{i}" for i in range(MOST // 2))]
+    names = ["x", *(f"t{i}" for i in range(MANY // 2))]
     nodes = []
-    for i in range(MOST // 2):
+    for i in range(MANY // 2):
         nodes.append(helper.make_node("Shape", [f"r{i - 1}" if i else "x"], [f"s{i}"]))
         nodes[-1] = helper.make_node("Relu", [f"r{i - 1}" if i else "x"], [f"r{i}"])
         nodes.append(helper.make_node("Reshape", [names[i], f"r{i}"], [names[i + 1]]))
@@ -106,7 +107,7 @@ def many_gathers(folder: Path) -> Path:
 @attack("")
 def softmaxes_behind_long_additions(folder: Path) -> Path:
     """The search for the product before each softmax must not walk all of them."""
-    half = MOST // 3
+    half = MANY // 3
     mask = helper.make_tensor("m", FLOAT, [1, 3, 8, 8], [0.5] * 192)
     nodes = chain(lambda a, b, i: helper.make_node("Add", [a, "m"], [b]), half)
     nodes[-1].output[0] = "end"
@@ -119,7 +120,7 @@ def softmaxes_behind_long_additions(folder: Path) -> Path:
 
 @attack("")
 def softmaxes_before_long_moves(folder: Path) -> Path:
-    third = MOST // 3
+    third = MANY // 3
     nodes = []
     before = "x"
     for i in range(third):
@@ -132,12 +133,12 @@ def softmaxes_before_long_moves(folder: Path) -> Path:
 
 @attack("")
 def additions_that_lead_to_each_other(folder: Path) -> Path:
-    names = ["x", *(f"t{i}" for i in range(MOST // 2))]
+    names = ["x", *(f"t{i}" for i in range(MANY // 2))]
     nodes = [
-        helper.make_node("Add", [names[i], names[i]], [names[i + 1]]) for i in range(MOST // 2 - 1)
+        helper.make_node("Add", [names[i], names[i]], [names[i + 1]]) for i in range(MANY // 2 - 1)
     ]
     softmaxes = [
-        helper.make_node("Softmax", [names[i]], [f"s{i}"]) for i in range(1, MOST // 2 - 1)
+        helper.make_node("Softmax", [names[i]], [f"s{i}"]) for i in range(1, MANY // 2 - 1)
     ]
     outputs = [node.output[0] for node in softmaxes]
     return of_nodes(folder, [*nodes, *softmaxes, _sum(outputs)])
@@ -145,7 +146,7 @@ def additions_that_lead_to_each_other(folder: Path) -> Path:
 
 @attack("")
 def batch_norms_that_are_all_outputs(folder: Path) -> Path:
-    half = MOST // 2
+    half = MANY // 2
     names = ["scale", "shift", "mean", "variance"]
     parts = [helper.make_tensor(n, FLOAT, [3], [1.0] * 3) for n in names]
     nodes = chain(lambda a, b, i: helper.make_node("BatchNormalization", [a, *names], [b]), half)
@@ -169,6 +170,6 @@ def slices_of_one_split(folder: Path) -> Path:
 @attack("")
 def shape_arithmetic_without_end(folder: Path) -> Path:
     nodes = [helper.make_node("Shape", ["x"], ["s"])]
-    nodes += chain(lambda a, b, i: helper.make_node("Add", [a if i else "s", "s"], [b]), MOST - 5)
+    nodes += chain(lambda a, b, i: helper.make_node("Add", [a if i else "s", "s"], [b]), MANY - 5)
     nodes.append(helper.make_node("Expand", ["x", "y"], ["z"]))
     return of_nodes(folder, nodes, output="z")

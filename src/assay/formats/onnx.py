@@ -40,7 +40,7 @@ def _schema() -> Message:
         keep=frozenset({1, 2, 3, 20, 21}),
         payloads=frozenset({4, 7, 8, 9}),
         longest=32768,
-        enter={5: tensor, 6: graph, 22: sparse},
+        enter={5: tensor, 6: graph, 10: tensor, 22: sparse},
     )
     node = Message(keep=frozenset({1, 2, 4, 7, 8}), enter={5: attribute}, longest=1024)
     body |= {1: node, 5: tensor, 11: value, 12: value, 15: sparse}

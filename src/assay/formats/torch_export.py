@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from assay.errors import MissingExtra, UnreadableModel
@@ -33,6 +34,8 @@ class TorchExport(Format):
         return head.startswith(b"PK\x03\x04") and b"archive_format" in head
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        if not zipfile.is_zipfile(path):
+            raise UnreadableModel("not a .pt2 archive: it is no zip file, or cut")
         proto = _in_child(path)
         from onnx import ModelProto
 
