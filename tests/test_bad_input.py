@@ -4,6 +4,7 @@ Each is read in a child process with limits of its own; what was resident is mea
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import ATTACKS, archives, worker
+from hostile import ATTACKS, archives, building, worker
 
 from assay.errors import AssayError
 from assay.examine import examine
@@ -34,7 +35,7 @@ def limited() -> Iterator[Reader]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**_environment(), "PYTHONPATH": str(source)},
+        env={**os.environ, "PYTHONPATH": str(source)},
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -49,18 +50,6 @@ def limited() -> Iterator[Reader]:
 
         yield read
         process.stdin.close()
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
-
-
-def test_the_limits_end_a_reading_that_passes_them(limited: Reader, tmp_path: Path) -> None:
-    """The measure itself: a pipe that nobody writes to would hang; a directory is an error."""
-    assert "not a regular file" in limited(tmp_path)["error"]
-    assert worker.CPU_SECONDS <= 10
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -97,9 +86,10 @@ def _is_honest(path: Path, error: str, answer: dict[str, Any]) -> None:
     assert len(message) < len(str(path)) + 320
 
 
-def test_what_is_not_understood_lowers_the_quality(tmp_path: Path) -> None:
-    sound = examine(ATTACKS["dense_additions"][1](tmp_path), digest=False)
-    assert sound.quality == 1
+def test_what_is_not_understood_lowers_the_quality(
+    tmp_path: Path, light_models: dict[str, Path]
+) -> None:
+    assert examine(light_models["squeezenet"], digest=False).quality == 1
     for name in ("unknown_operators", "axes_out_of_range", "resize_by_infinity", "tiles_of_tiles"):
         folder = tmp_path / name
         folder.mkdir()
@@ -114,10 +104,10 @@ def test_unknown_operators_stay_in_the_graph_under_their_names(tmp_path: Path) -
 
 
 def test_an_opset_that_nobody_knows_is_noted_and_halves_the_quality(tmp_path: Path) -> None:
-    usual = examine(ATTACKS["unpacked_numbers"][1](tmp_path))
+    usual = examine(building.small(tmp_path))
     odd = examine(ATTACKS["opset_of_the_future"][1](tmp_path))
     assert odd.metadata["odd_opset"] == 2**62
-    assert odd.quality == usual.quality / 2 or odd.quality == 0.0625
+    assert odd.quality == usual.quality / 2
 
 
 def test_missing_external_data_are_noted(tmp_path: Path) -> None:
@@ -132,8 +122,6 @@ def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "pipe.onnx")
     for path in (tmp_path, tmp_path / "pipe.onnx", Path("/dev/zero")):
         with pytest.raises(AssayError, match="not a regular file"):

@@ -100,18 +100,27 @@ def on_terminal(command: Command) -> Run:
     """The command on a pseudo-terminal, where something is typed once it has shown a text."""
     import fcntl
     import pty
+    import signal
     import termios
+
+    def own(terminal: int) -> None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)  # ^C comes as a signal
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where the tests run in the background
 
     def start(*arguments: str, typed: bytes = b"", after: bytes = b"", **env: str) -> Answer:
         ours, theirs = pty.openpty()
         process = command(
             *arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # ^C comes as a signal
+            preexec_fn=lambda: own(theirs),
         )  # fmt: skip
         os.close(theirs)
-        shown = b""
+        shown, waits = b"", 0
         while True:
             quiet = not select.select([ours], [], [], 0.3)[0]
+            waits += quiet
+            if waits > 300:
+                process.kill()
+                raise AssertionError(f"{arguments} does not end; it showed {shown!r}")
             if not quiet:
                 block = _read(ours)
                 if not block:

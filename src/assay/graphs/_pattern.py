@@ -18,6 +18,7 @@ from typing import Any
 from assay.graphs.operators import Operator, OperatorGraph, Tensor
 
 _COMMUTATIVE = {"Add", "Mul", "Sum"}
+_MOST_INPUTS = 8  # more than any pattern names, and empty ones between them
 _CLOSE = 2e-3  # relative; constants are rounded differently by exporters, and in half precision
 
 
@@ -28,6 +29,10 @@ class Call:
     ops: frozenset[str]
     inputs: tuple[Call | str | float, ...]
     open: bool  # further inputs are ignored
+
+    def needs(self) -> tuple[frozenset[str], ...]:
+        """The operators that its inputs must come from, one set for each of them."""
+        return tuple(inner.ops for inner in self.inputs if isinstance(inner, Call))
 
 
 @dataclass
@@ -64,18 +69,18 @@ class Rule:
 
 def rewrite(graph: OperatorGraph, rules: Sequence[Rule]) -> OperatorGraph:
     """The graph with every rule applied, in one walk from inputs to outputs; first rule wins."""
-    by_op: dict[str, list[tuple[Rule, Call]]] = {}
+    by_op: dict[str, list[_Candidate]] = {}
     for rule in rules:
-        call = parse(rule.pattern)
-        for op in call.ops:
-            by_op.setdefault(op, []).append((rule, call))
+        candidate = _Candidate.of(rule)
+        for op in candidate.call.ops:
+            by_op.setdefault(op, []).append(candidate)
     if not any(node.op in by_op for node in graph.operators):
         return graph
     producers, readers = graph.producers(), _reader_counts(graph)
     gone: set[str] = set()
     made: dict[str, Operator] = {}
     for node in graph.operators:
-        for rule, call in by_op.get(node.op, ()):
+        for rule, call in _promising(by_op.get(node.op), node, producers):
             result = _apply(rule, call, node, graph.tensors, producers, readers)
             if result is None:
                 continue
@@ -91,6 +96,37 @@ def rewrite(graph: OperatorGraph, rules: Sequence[Rule]) -> OperatorGraph:
         made.get(node.outputs[0], node) for node in graph.operators if node.outputs[0] not in gone
     ]
     return graph.replaced(kept)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A rule with its pattern, and the operators that must stand one and two steps before it."""
+
+    rule: Rule
+    call: Call
+    near: tuple[frozenset[str], ...]
+    far: tuple[frozenset[str], ...]
+
+    @classmethod
+    def of(cls, rule: Rule) -> _Candidate:
+        call = parse(rule.pattern)
+        inner = [one for one in call.inputs if isinstance(one, Call)]
+        return cls(rule, call, call.needs(), tuple(ops for one in inner for ops in one.needs()))
+
+
+def _promising(
+    candidates: list[_Candidate] | None, node: Operator, producers: Mapping[str, Operator]
+) -> Iterator[tuple[Rule, Call]]:
+    """The rules that the operators just before ``node`` allow: nearly all fail here, cheaply."""
+    if candidates is None:
+        return
+    sources = [producers[name] for name in node.inputs[:_MOST_INPUTS] if name in producers]
+    before = {name for source in sources for name in source.inputs[:_MOST_INPUTS]}
+    near = {source.op for source in sources}
+    far = {producers[name].op for name in before if name in producers}
+    for one in candidates:
+        if not any(map(near.isdisjoint, one.near)) and not any(map(far.isdisjoint, one.far)):
+            yield one.rule, one.call
 
 
 def _apply(
@@ -147,13 +183,15 @@ def _match_call(
     inputs = [name for name in node.inputs if name]
     if len(inputs) < len(call.inputs) or (len(inputs) > len(call.inputs) and not call.open):
         return
-    found = found.copy()
-    found.covered[node.outputs[0]] = node
     orders = [inputs]
     if node.op in _COMMUTATIVE and len(inputs) == 2:
         orders.append(inputs[::-1])
+    numbers = [(place, n) for place, n in enumerate(call.inputs) if isinstance(n, float)]
     for order in orders:
-        yield from _match_inputs(call.inputs, order, found, producers)
+        if all(_equals(found.graph.get(order[place]), number) for place, number in numbers):
+            here = found.copy()
+            here.covered[node.outputs[0]] = node
+            yield from _match_inputs(call.inputs, order, here, producers)
 
 
 def _match_inputs(
@@ -177,11 +215,10 @@ def _match_input(
         if node is not None and node.outputs[0] == name:
             yield from _match_call(wanted, node, found, producers)
         return
-    tensor = found.graph.get(name)
     if isinstance(wanted, float):
-        if tensor is not None and _equals(tensor, wanted):
-            yield found
+        yield found  # the numbers of a call are looked at first
         return
+    tensor = found.graph.get(name)
     if wanted[0] in "$%":
         if tensor is None or not tensor.constant:
             return
@@ -203,10 +240,9 @@ def _uniform(tensor: Tensor) -> bool:
     return not any(value.strides) or bool((value == value.reshape(-1)[0]).all())
 
 
-def _equals(tensor: Tensor, number: float) -> bool:
-    if not tensor.constant or not _uniform(tensor):
+def _equals(tensor: Tensor | None, number: float) -> bool:
+    if tensor is None or not tensor.constant or tensor.value is None or not _uniform(tensor):
         return False
-    assert tensor.value is not None
     return abs(float(tensor.value.reshape(-1)[0]) - number) <= _CLOSE * abs(number)
 
 
