@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,15 @@ import pytest
 from hostile import building
 from hostile.building import FLOAT, of_nodes, saved
 from onnx import helper
-from reading import layers_of, names_of, operators_of
+from reading import Shapes, layers_of, names_of, operators_of
 
 from assay.errors import UnreadableModel
 from assay.formats import read
-from assay.graphs import layer_graph
 from assay.graphs.operators import Tensor
 
 
-def input_of(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Tensor:
-    graph = operators_of((path, shapes))
+def input_of(path: Path, shapes: Shapes | None = None) -> Tensor:
+    graph = operators_of(path, shapes)
     return graph.tensor(graph.inputs[0])
 
 
@@ -118,10 +116,10 @@ def test_initializers_among_the_inputs_are_no_inputs(tmp_path: Path) -> None:
     )
     proto.ir_version = 3
     proto.graph.initializer.append(helper.make_tensor("w", FLOAT, [3, 1, 1], [1, 2, 3]))
-    model = read(building.write(tmp_path, proto.SerializeToString()))
-    assert operators_of(model).inputs == ("x",)
-    assert layer_graph(operators_of(model)).parameters == 3
-    assert model.metadata["ir_version"] == 3
+    path = building.write(tmp_path, proto.SerializeToString())
+    assert operators_of(path).inputs == ("x",)
+    assert layers_of(path).parameters == 3
+    assert read(path).metadata["ir_version"] == 3
 
 
 def test_sequences_and_optionals_are_read_without_shapes(tmp_path: Path) -> None:

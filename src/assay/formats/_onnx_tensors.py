@@ -22,7 +22,7 @@ RAW = 9  # the field that holds any type as little-endian bytes
 _LISTS = {
     4: ("float_data", 4, 4),
     5: ("int32_data", 1, 10),
-    6: ("string_data", 0, 2**31),
+    6: ("string_data", 1, 2**63),
     7: ("int64_data", 1, 10),
     10: ("double_data", 8, 8),
     11: ("uint64_data", 1, 10),
@@ -62,15 +62,18 @@ def check_slim(content: bytes, dropped: Dropped) -> None:
 def check(proto: TensorProto, dropped: Dropped) -> None:
     """Raises UnreadableModel where the payloads, held or dropped, are no data of its shape."""
     size = prod(shape_of(f"tensor {proto.name!r}", proto.dims))
-    lengths = [(field, n, n) for field, n in dropped]
-    for field, n in _held(proto).items():
+    counts = {field: (n, n) for field, n in _held(proto).items() if n}
+    for field, length in dropped:  # a list may be written in pieces
         _, least, most = _LISTS.get(field, ("", 1, 1))
-        lengths += [(field, n * least, n * most)] if n else []
-    if not all(_fits(proto.data_type, size, field, *span) for field, *span in _sums(lengths)):
-        raise UnreadableModel(
-            f"tensor {proto.name!r} does not hold its shape {list(proto.dims)}: its data are of"
-            " another size"
-        )
+        before = counts.get(field, (0, 0))
+        counts[field] = (before[0] + -(-length // most), before[1] + length // least)
+    for field, (fewest, most) in counts.items():
+        wanted = _wanted(proto.data_type, size, field)
+        if wanted is not None and not fewest <= wanted <= most:
+            raise UnreadableModel(
+                f"tensor {proto.name!r} does not hold its shape {list(proto.dims)}: its data are"
+                " of another size"
+            )
 
 
 def _held(proto: TensorProto) -> dict[int, int]:
@@ -79,25 +82,14 @@ def _held(proto: TensorProto) -> dict[int, int]:
     return {RAW: len(proto.raw_data), **counts}
 
 
-def _sums(lengths: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """A list may be written in pieces."""
-    sums: dict[int, tuple[int, int]] = {}
-    for field, least, most in lengths:
-        before = sums.get(field, (0, 0))
-        sums[field] = (before[0] + least, before[1] + most)
-    return [(field, *span) for field, span in sums.items()]
-
-
-def _fits(dtype: int, size: int, field: int, least: int, most: int) -> bool:
-    """Whether a payload of ``least`` to ``most`` bytes can be ``size`` elements."""
+def _wanted(dtype: int, size: int, field: int) -> int | None:
+    """Bytes or elements that ``size`` numbers take; None of text, or a type newer than this."""
     bits = _BITS.get(dtype)
     if bits is None:
-        return True  # text, or a type that is newer than this table
-    if field == RAW:
-        return least == (size * bits + 7) // 8
-    elements = size * 2 if dtype in _COMPLEX else (size * bits + 7) // 8 if bits < 8 else size
-    _, smallest, largest = _LISTS[field]
-    return elements * smallest <= most and least <= elements * largest
+        return None
+    if field == RAW or bits < 8:
+        return (size * bits + 7) // 8
+    return size * 2 if dtype in _COMPLEX else size
 
 
 def _values(proto: TensorProto) -> Values:
