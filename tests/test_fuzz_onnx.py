@@ -131,23 +131,19 @@ SIZES = st.lists(st.sampled_from([0, 1, 2, 3, 8]), max_size=5)
 
 @st.composite
 def tensors(draw: st.DrawFn, name: str = "") -> TensorProto:
-    dtype = draw(
-        st.sampled_from([FLOAT, INT64, TensorProto.BOOL, TensorProto.FLOAT16, 3, 6, 8, 99])
-    )
+    """Mostly sound; numbers that shape arithmetic might read, among them absurd ones."""
     dims = draw(SIZES)
     count = math.prod(dims)
-    if dtype == FLOAT and draw(st.booleans()):
-        values = (
-            draw(st.lists(REALS, min_size=count, max_size=count)) if count < 20 else [0.5] * count
+    if draw(st.integers(0, 19)) == 0:
+        content = draw(st.binary(max_size=20))
+        return TensorProto(
+            name=name, data_type=draw(st.integers(0, 30)), dims=dims, raw_data=content
         )
-        return helper.make_tensor(name, dtype, dims, values)
-    if dtype == INT64 and draw(st.booleans()):
-        values = (
-            draw(st.lists(NUMBERS, min_size=count, max_size=count)) if count < 20 else [1] * count
-        )
-        return helper.make_tensor(name, dtype, dims, values)
-    content = draw(st.sampled_from([b"", b"\0" * count * 4, b"\1" * count, b"\xff" * count * 8]))
-    return TensorProto(name=name, data_type=dtype, dims=dims, raw_data=content)
+    dtype = draw(st.sampled_from([FLOAT, INT64, INT64, TensorProto.BOOL, TensorProto.FLOAT16, 3]))
+    if dtype not in (FLOAT, INT64) or count > 16:
+        return helper.make_tensor(name, dtype, dims, [draw(st.integers(0, 1))] * count)
+    numbers = st.lists(REALS if dtype == FLOAT else NUMBERS, min_size=count, max_size=count)
+    return helper.make_tensor(name, dtype, dims, draw(numbers))
 
 
 def values_of(kind: str) -> st.SearchStrategy[Any]:
@@ -161,46 +157,58 @@ def values_of(kind: str) -> st.SearchStrategy[Any]:
         "STRINGS": st.lists(TEXTS, min_size=1, max_size=3),
         "TENSOR": tensors(),
         "GRAPH": st.deferred(bodies),
+        "SPARSE_TENSOR": tensors().map(_sparse),
     }.get(kind, NUMBERS)
+
+
+def _sparse(values: TensorProto) -> onnx.SparseTensorProto:
+    return helper.make_sparse_tensor(values, helper.make_tensor("i", INT64, [1], [0]), [4, 4])
 
 
 @st.composite
 def attributes(draw: st.DrawFn, op: str) -> AttributeProto:
-    """One that the operator has, mostly of the right type."""
-    try:
-        known = defs.get_schema(op, "").attributes
-    except defs.SchemaError:
-        known = {}
+    """One that the operator has, of the right type; at times of another, or one of another's."""
+    known = _schema(op).attributes if _schema(op) else {}
     if known and draw(st.integers(0, 9)):
         name = draw(st.sampled_from(sorted(known)))
-        return helper.make_attribute(name, draw(values_of(str(known[name].type).split(".")[1])))
+        return helper.make_attribute(name, draw(values_of(_type_of(known[name]))))
     name = draw(
         st.sampled_from(["axis", "strides", "kernel_shape", "group", "min", "K", "scanned"])
     )
-    return helper.make_attribute(
-        name, draw(values_of(draw(st.sampled_from(["INT", "INTS", "FLOAT", "STRING"]))))
-    )
+    kind = draw(st.sampled_from(["INT", "INTS", "FLOAT", "STRING"]))
+    return helper.make_attribute(name, draw(values_of(kind)))
+
+
+def _schema(op: str) -> Any:
+    return defs.get_schema(op, "") if defs.has(op, "") else None
+
+
+def _type_of(attribute: Any) -> str:
+    return str(attribute.type).rpartition(".")[2]
 
 
 @st.composite
 def nodes(draw: st.DrawFn, place: int) -> NodeProto:
-    if draw(st.integers(0, 9)) == 0:
-        op, domain, fewest, most = draw(st.sampled_from(FOREIGN)), "com.microsoft", 1, 9
-    else:
+    op, domain, fewest, most, results = draw(st.sampled_from(FOREIGN)), "com.microsoft", 3, 9, 2
+    schema = None
+    if draw(st.integers(0, 9)):
         op, domain = draw(st.sampled_from(OPERATORS)), ""
-        schema = defs.get_schema(op, "")
-        fewest, most = schema.min_input, min(schema.max_input, schema.min_input + 4)
-    count = draw(st.integers(fewest, most)) if draw(st.integers(0, 19)) else draw(st.integers(0, 9))
+        schema = _schema(op)
+        fewest, results = schema.min_input, schema.max_output
+        most = min(schema.max_input, fewest + 3)
+    count = draw(st.integers(fewest, most)) if draw(st.integers(0, 29)) else draw(st.integers(0, 9))
     known = ["x", "w0", "w1", "w2", "x", *(f"t{i}" for i in range(place))]
     inputs = [draw(st.sampled_from([*known, ""] if i >= fewest else known)) for i in range(count)]
     node = helper.make_node(op, inputs, [f"t{place}"], domain=domain)
-    if draw(st.integers(0, 5)) == 0:
+    if results > 1 and draw(st.booleans()):
         node.output.append(f"u{place}")
-    if op in ("If", "Loop", "Scan"):
-        names = {"If": ["then_branch", "else_branch"]}.get(op, ["body"])
-        node.attribute.extend(helper.make_attribute(n, draw(bodies())) for n in names)
-        node.attribute.append(helper.make_attribute("num_scan_inputs", draw(st.integers(0, 3))))
-    node.attribute.extend(draw(st.lists(attributes(op), max_size=3)))
+    for name in sorted(schema.attributes) if schema else []:
+        attribute = schema.attributes[name]
+        if attribute.required or draw(st.integers(0, 3)) == 0:
+            value = draw(values_of(_type_of(attribute)))
+            node.attribute.append(helper.make_attribute(name, value))
+    if draw(st.integers(0, 9)) == 0:
+        node.attribute.append(draw(attributes(op)))
     return node
 
 

@@ -90,21 +90,21 @@ def tensors(draw: st.DrawFn) -> Tensor:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> OperatorGraph:
-    known = {
-        f"t{i}": tensor
-        for i, tensor in enumerate(draw(st.lists(tensors(), min_size=1, max_size=5)))
-    }
-    names = [*known, ""]
+    stored = draw(st.lists(tensors(), max_size=4))
+    known = {"x": Tensor(1, draw(shapes))} | {f"t{i}": one for i, one in enumerate(stored)}
+    names = list(known)
     nodes = []
-    for i in range(draw(st.integers(1, 12))):
+    for i in range(draw(st.integers(1, 8))):
         op = draw(st.sampled_from(OPS))
-        inputs = tuple(draw(st.lists(st.sampled_from(names), max_size=5)))
+        inputs = draw(st.lists(st.sampled_from(names), min_size=3, max_size=4))
+        inputs += draw(st.lists(st.sampled_from(["", *names]), max_size=2))
         outputs = tuple(f"o{i}.{j}" for j in range(draw(st.integers(1, 3))))
         attributes = draw(st.dictionaries(st.sampled_from(NAMES), values, max_size=3))
-        nodes.append(Operator(op, inputs, outputs, attributes))
+        count = draw(st.sampled_from([1, 2, 2, 3, len(inputs)]))
+        nodes.append(Operator(op, tuple(inputs[:count]), outputs, attributes))
         names += outputs
-    ends = draw(st.lists(st.sampled_from([n for n in names if n]), min_size=1, max_size=3))
-    return OperatorGraph(tuple(nodes), tuple(known), (*ends, nodes[-1].outputs[0]), known)
+    ends = tuple(node.outputs[0] for node in nodes)
+    return OperatorGraph(tuple(nodes), tuple(known), ends, known)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.graphs.operators import MOST_VALUES, Operator, Tensor, Values
+from assay.graphs.operators import MOST_AXES, MOST_VALUES, Operator, Tensor, Values
 
 _DTYPES: dict[int, Any] = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
@@ -51,7 +51,9 @@ def evaluate(
 
 def _filled(one: Tensor, output: Tensor) -> list[Values] | None:
     """One number repeated: a view, whatever its size."""
-    if one.value is None or output.shape is None or -1 in output.shape or output.size > LARGEST:
+    if one.value is None or output.shape is None or output.size > LARGEST:
+        return None
+    if min(output.shape, default=0) < 0 or len(output.shape) > MOST_AXES:
         return None
     return [np.broadcast_to(one.value.reshape(()), output.shape)]
 

@@ -119,7 +119,8 @@ class _Speller:
 
     def _without_zeros(self, node: Operator) -> Operator:
         bias = self.graph.tensor(node.inputs[2]).value if len(node.inputs) > 2 else None
-        filled = bias is not None and not any(bias.strides)  # one number repeated, not stored
+        # One number repeated, not stored.
+        filled = bias is not None and bias.size > 0 and not any(bias.strides)
         if bias is None or not filled or bias.flat[0] != 0:
             return node
         return Operator(node.op, node.inputs[:2], node.outputs, node.attributes)
