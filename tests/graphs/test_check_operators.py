@@ -90,6 +90,7 @@ def test_a_body_is_refused_for_what_a_graph_is_refused_for(
         ([Operator("MatMul", ("x", ""), ("y",))], "MatMul has no input 2, which ONNX demands"),
         ([Operator("LSTM", ("x", "x"), ("y",))], "LSTM has no input 3, which ONNX demands"),
         ([Operator("QLinearConv", ("x",) * 3, ("y",))], "QLinearConv has no input 4"),
+        ([Operator("QLinearConv", ("", *"xxx"), ("y",))], "QLinearConv has no input 1"),
         ([Operator("ReduceMean", ("",), ("y",))], "ReduceMean has no input 1"),
     ],
 )

@@ -26,7 +26,7 @@ from onnx import (
 from assay.errors import UnreadableModel
 from assay.formats import InputShapes
 from assay.formats._inputs import Dimension, concrete, match, shape_of
-from assay.formats._onnx_operators import NEWEST, OLDEST, OWN, checked, name_of
+from assay.formats._onnx_operators import LONGEST_TEXT, NEWEST, OLDEST, OWN, checked, name_of
 from assay.formats._onnx_tensors import bytes_needed, constant
 from assay.graphs.operators import Operator, OperatorGraph, Tensor, in_order
 
@@ -262,8 +262,7 @@ class _Converter:
             unbounded = proto.name in ("min", "max") and not isfinite(proto.f)
             return None if unbounded else proto.f
         if kind == AttributeProto.STRING:
-            self._spend(len(proto.s))
-            return proto.s.decode("utf-8", "replace")
+            return proto.s.decode("utf-8", "replace") if len(proto.s) <= LONGEST_TEXT else None
         if kind == AttributeProto.INTS:
             return self._list(proto.ints)
         if kind == AttributeProto.FLOATS:
@@ -281,7 +280,7 @@ class _Converter:
         return None
 
     def _list(self, items: Sequence[Any]) -> tuple[Any, ...] | None:
-        """Lists that are longer than any operator's are not kept."""
+        """Lists that are longer than any operator's are left out, as texts are."""
         if len(items) > _MOST_NUMBERS:
             return None
         self._spend(_ITEM * len(items) // 2)

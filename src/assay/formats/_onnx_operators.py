@@ -22,7 +22,7 @@ OLDEST, NEWEST = 7, defs.onnx_opset_version()
 OWN = ("", "ai.onnx")  # names of ONNX's own domain
 LONGEST_NAME = 200
 _UNREGISTERED = frozenset({"SimplifiedLayerNormalization"})  # ONNX Runtime's, in ONNX's own domain
-LONGEST_TEXT = 1000  # of an attribute of an operator that ONNX does not know
+LONGEST_TEXT = 1000  # bytes of an attribute; what is longer is no option but data
 _Type = defs.OpSchema.AttrType
 _KINDS: dict[_Type, Kind] = {  # ONNX's type of an attribute → what the reader makes of it
     _Type.INT: int,
@@ -134,11 +134,7 @@ def checked(node: Operator, opset: int) -> Operator:
 
 def _opaque(node: Operator) -> Operator:
     """With the attributes that are plain: nothing is known of such an operator's bodies."""
-    attributes = {
-        name: value
-        for name, value in node.attributes.items()
-        if _kind(value) in _PLAIN and not (isinstance(value, str) and len(value) > LONGEST_TEXT)
-    }
+    attributes = {name: value for name, value in node.attributes.items() if _kind(value) in _PLAIN}
     return Operator(node.op, node.inputs, node.outputs, attributes)
 
 

@@ -70,8 +70,8 @@ def _varying(node: Operator, graph: OperatorGraph) -> dict[str, Attribute]:
     kept: dict[str, Attribute] = {}
     alpha, mode, axis = (node.attributes.get(name) for name in ("alpha", "mode", "axis"))
     usual = {"LeakyRelu": 0.01, "Swish": 1.0}.get(node.op)
-    if usual is not None and isinstance(alpha, int | float) and abs(alpha - usual) > 1e-3:
-        kept["alpha"] = round(float(alpha), 3)
+    if usual is not None and isinstance(alpha, int | float) and isfinite(alpha):
+        kept |= {"alpha": round(float(alpha), 3)} if abs(alpha - usual) > 1e-3 else {}
     if node.op == "Resize" and isinstance(mode, str) and mode != "nearest":
         kept["mode"] = mode
     if node.op == "Trilu" and node.attributes.get("upper", 1) == 0:
