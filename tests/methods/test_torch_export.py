@@ -1,0 +1,378 @@
+"""PyTorch programs and modules: read alike, without weights, and without executing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import archives
+from hostile.archives import CANARY, META, archive, program
+from reading import layers_of
+
+from assay.errors import UnreadableModel
+from assay.examine import examine
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+nn = torch.nn
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+class Small(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
+    """Convolutions, a skip, a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU())
+        self.body = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        x = x + torch.relu(self.body(x))
+        return self.head(self.dropout(x.mean((2, 3))))
+
+
+class Tokens(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
+    """A language model: ids in, logits out, with shared weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(100, 16)
+        self.layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.head = nn.Linear(16, 100, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, ids: Any) -> Any:
+        return self.head(self.layer(self.embed(ids)))
+
+
+def save(module: Any, folder: Path, *inputs: Any, dynamic: Any = None) -> Path:
+    path = folder / f"{type(module).__name__.lower()}.pt2"
+    exported = torch.export.export(module.eval(), inputs, dynamic_shapes=dynamic)
+    torch.export.save(exported, path)
+    return path
+
+
+IMAGE = {"x": (1, 3, 64, 64)}
+
+
+# Modules, programs and ONNX are one
+
+
+def test_a_module_its_program_and_its_onnx_have_one_graph(tmp_path: Path) -> None:
+    module = Small().eval()
+    image = torch.zeros(IMAGE["x"])
+    onnx = tmp_path / "small.onnx"
+    torch.onnx.export(module, (image,), onnx, dynamo=True, verbose=False)
+    records = [
+        examine(module, input_shape=IMAGE),
+        examine(save(module, tmp_path, image)),
+        examine(onnx),
+    ]
+    assert len({record.code for record in records}) == 1
+    assert len({record.parameters for record in records}) == 1
+    assert [r.format for r in records] == ["torch-module", "torch-export", "onnx"]
+    names = [[layer.op for layer in r.graph.layers] for r in records if r.graph]
+    assert names[0] == names[1] == names[2]
+    assert records[0].name == "Small"
+    assert records[0].sha256 is None
+    assert records[1].sha256 is not None
+    assert records[0].metadata["producer"] == records[1].metadata["producer"]
+
+
+def test_weights_do_not_count() -> None:
+    torch.manual_seed(0)
+    first, second = examine(Small()), examine(Small())
+    assert first.code == second.code
+
+
+def test_the_usual_input_is_one_image(tmp_path: Path) -> None:
+    graph = examine(Small()).graph
+    assert graph is not None
+    assert graph.layers[0].shape == (1, 8, 256, 256)
+
+
+def test_a_model_of_token_ids_gets_a_sequence() -> None:
+    graph = examine(Tokens()).graph
+    assert graph is not None
+    assert graph.layers[0].shape == (1, 128, 16)
+    graph = examine(Tokens(), input_shape={"ids": (2, 7)}).graph
+    assert graph is not None
+    assert graph.layers[0].shape == (2, 7, 16)
+
+
+def test_a_module_in_half_precision_is_read() -> None:
+    assert examine(Small().half()).code == examine(Small()).code
+
+
+def test_a_module_without_weights_is_read() -> None:
+    graph = examine(nn.ReLU()).graph
+    assert graph is not None
+    assert [layer.op for layer in graph.layers] == ["Relu"]
+
+
+def test_training_modes_are_put_back_one_by_one() -> None:
+    module = Small()
+    module.stem.eval()  # frozen, as in fine-tuning
+    before = [part.training for part in module.modules()]
+    examine(module)
+    assert [part.training for part in module.modules()] == before
+    assert before.count(True) > 0
+    assert before.count(False) > 0
+
+
+class Broken(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
+    """Depends on the values."""
+
+    def forward(self, x: Any) -> Any:
+        if x.sum() > 0:
+            return x
+        raise ValueError("no\nsum")
+
+
+def test_a_module_that_cannot_be_followed_is_refused_and_put_back() -> None:
+    module = Broken().train()
+    with pytest.raises(UnreadableModel, match=r"^Broken: PyTorch cannot export it: ") as caught:
+        examine(module)
+    assert "\n" not in str(caught.value)
+    assert module.training
+
+
+def test_an_absurd_shape_is_refused_before_anything_is_allocated() -> None:
+    with pytest.raises(UnreadableModel, match="absurd shape"):
+        examine(Small(), input_shape={"x": (2**40, 3, 8, 8)})
+
+
+BILLION = """
+import resource, sys, torch
+from assay.examine import examine
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with torch.device("meta"):
+    layer = torch.nn.TransformerEncoderLayer(4096, 32, 16384, batch_first=True)
+    module = torch.nn.TransformerEncoder(layer, 5, enable_nested_tensor=False)
+count = sum(p.numel() for p in module.parameters())
+record = examine(module, input_shape={"x": (1, 128, 4096)})
+print(count, record.parameters, peak(), record.quality)
+"""
+
+
+def test_a_billion_parameters_are_hashed_without_being_there() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", BILLION],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"},
+    )
+    count, parameters, megabytes, quality = map(float, run.stdout.split())
+    assert count > 1e9
+    assert parameters == count
+    assert megabytes < 700  # PyTorch itself takes most of it; the weights would take 4,000
+    assert quality == 1
+
+
+# What programs can hold
+
+
+def test_dynamic_dimensions_are_made_concrete(tmp_path: Path) -> None:
+    batch, height = torch.export.Dim("batch"), torch.export.Dim("height", min=16, max=999)
+    dynamic = {"x": {0: batch, 2: height}}
+    path = save(Small(), tmp_path, torch.zeros(2, 3, 32, 64), dynamic=dynamic)
+    assert layers_of(path).layers[0].shape == (1, 8, 256, 64)
+    assert layers_of(path, {"x": (4, 3, 32, 64)}).layers[0].shape == (4, 8, 32, 64)
+    with pytest.raises(UnreadableModel, match="input 'x' is"):
+        layers_of(path, {"x": (4, 3, 32, 65)})
+
+
+class Odd(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
+    """Constants, buffers, options, and results of all kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.register_buffer("places", torch.arange(3))
+        self.register_buffer("large", torch.zeros(3, 5000))
+
+    def forward(self, x: Any, scale: float = 2.0) -> Any:
+        y = self.norm(x)[:, self.places] * scale + torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)
+        return {"image": y, "size": x.shape[0], "nothing": None, "more": [y.mean(), self.large + 1]}
+
+
+def test_results_that_are_no_tensors_are_left_out(tmp_path: Path) -> None:
+    graph = layers_of(save(Odd(), tmp_path, torch.zeros(1, 3, 8, 8)))
+    assert "BatchNormalization" in [layer.op for layer in graph.layers]
+
+
+def test_shared_weights_and_token_ids_are_read(tmp_path: Path) -> None:
+    path = save(Tokens(), tmp_path, torch.zeros(1, 128, dtype=torch.long))
+    record = examine(path)
+    assert record.code == examine(Tokens()).code
+    assert record.quality == 1
+
+
+class Choice(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
+    """Control flow that depends on the data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        return torch.cond(
+            x.sum() > 0, lambda x: self.left(x), lambda x: torch.relu(self.right(x)), (x,)
+        )
+
+
+def test_branches_are_read(tmp_path: Path) -> None:
+    graph = layers_of(save(Choice(), tmp_path, torch.zeros(4, 8)))
+    names = [layer.op for layer in graph.layers]
+    assert names.count("Gemm") == 2
+    assert "If" in names
+
+
+def test_a_program_of_another_device_is_read(tmp_path: Path) -> None:
+    data = program()
+    graph = data["graph_module"]["graph"]
+    for name in graph["tensor_values"]:
+        graph["tensor_values"][name] = {**META, "device": {"type": "cuda", "index": 3}}
+    assert [layer.op for layer in layers_of(archive(tmp_path, data)).layers] == ["Relu"]
+
+
+def test_the_callers_process_does_not_import_torch(tmp_path: Path) -> None:
+    path = archive(tmp_path, program())
+    script = (
+        "import sys; from assay.examine import examine; r = examine(sys.argv[1]);"
+        " print(len(r.graph.layers), 'torch' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+    )
+    assert run.stdout.split() == ["1", "False"]
+
+
+# What programs must not do
+
+
+def _node(data: Any) -> Any:
+    return data["graph_module"]["graph"]["nodes"][0]
+
+
+def _with_guards(data: Any, folder: Path) -> None:
+    data["guards_code"] = [f"open({str(folder / CANARY)!r}, 'w')"]
+
+
+def _with_types_to_import(data: Any, folder: Path) -> None:
+    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\nfactory = list\n")
+    context = {"default_factory_module": "evil", "default_factory_name": "factory"}
+    spec = {
+        "type": "collections.defaultdict",
+        "context": {**context, "dict_context": []},
+        "children_spec": [],
+    }
+    call = data["graph_module"]["module_call_graph"][0]["signature"]
+    call["in_spec"] = call["out_spec"] = json.dumps([1, spec])
+
+
+def _with_enumerations_to_import(data: Any, folder: Path) -> None:
+    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\n")
+    key = {"__enum__": True, "fqn": "evil:Color", "name": "RED"}
+    spec = {"type": "builtins.dict", "context": json.dumps([key]), "children_spec": [archives.LEAF]}
+    call = data["graph_module"]["module_call_graph"][0]["signature"]
+    call["in_spec"] = call["out_spec"] = json.dumps([1, spec])
+
+
+def _with_modules_to_look_up(data: Any, folder: Path) -> None:
+    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\n")
+    names = {"nn_module_stack": "evil,evil,evil.Evil", "source_fn_stack": "evil,evil.run"}
+    _node(data)["metadata"] = names
+    data["graph_module"]["metadata"] = {"custom": "evil.run"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_with_guards, _with_types_to_import, _with_enumerations_to_import, _with_modules_to_look_up],
+)
+def test_what_the_program_would_run_is_left_out(
+    change: Callable[[Any, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = program()
+    change(data, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))  # the attacker may even place modules
+    graph = layers_of(archive(tmp_path, data))
+    assert [layer.op for layer in graph.layers] == ["Relu"]
+    assert not (tmp_path / CANARY).exists()
+
+
+def test_pickles_under_the_names_that_the_loader_trusts_are_not_loaded(tmp_path: Path) -> None:
+    """One listed as an opaque object, one as the old file of all weights."""
+    pickled = archives.pickled(tmp_path)
+    scalar = {**META, "sizes": [], "strides": []}
+    constants = archives.config("constants", path_name="opaque_obj_0", tensor_meta=scalar)
+    weights = archives.config("weights", path_name="model.pt", tensor_meta=scalar)
+    members = {"data/constants/opaque_obj_0": pickled, "data/weights/model.pt": pickled}
+    path = archive(tmp_path, program(), {**constants, **weights, **members})
+    assert [layer.op for layer in layers_of(path).layers] == ["Relu"]
+    assert not (tmp_path / CANARY).exists()
+
+
+def _argument(name: str, kind: str, value: Any) -> Any:
+    return {"name": name, "arg": {kind: value}, "kind": 1}
+
+
+def test_operators_that_write_or_open_files_are_refused(tmp_path: Path) -> None:
+    file = _argument("filename", "as_string", str(tmp_path / CANARY))
+    for target, inputs, message in (
+        ("save", [_argument("item", "as_tensor", {"name": "x"}), file], "no ATen operator"),
+        (
+            "from_file",
+            [file, _argument("shared", "as_bool", True), _argument("size", "as_int", 10)],
+            "opens files",
+        ),
+    ):
+        data = program()
+        _node(data).update(target=f"torch.ops.aten.{target}.default", inputs=inputs)
+        with pytest.raises(UnreadableModel, match=message):
+            layers_of(archive(tmp_path, data))
+        assert not (tmp_path / CANARY).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: _node(d).update(target="torch.ops.aten.foo.default"), "PyTorch cannot load it"),
+        (lambda d: _node(d)["inputs"][0].update(arg={"as_tensor": {"name": "ghost"}}), "ghost"),
+        (lambda d: _node(d).update(target="torch.ops.aten.relu.out"), "PyTorch cannot export it"),
+        (lambda d: _sized(d, [{"as_int": -5}]), "negative dimension"),
+        (lambda d: _sized(d, [{"as_int": 2**62}] * 2), "overflow"),
+    ],
+)
+def test_programs_that_are_none_are_refused_with_the_cause(
+    change: Callable[[Any], None], message: str, tmp_path: Path
+) -> None:
+    data = program()
+    change(data)
+    path = archive(tmp_path, data)
+    with pytest.raises(UnreadableModel, match=message) as caught:
+        layers_of(path)
+    assert str(caught.value).startswith(f"{path}: PyTorch cannot")
+    assert str(caught.value).isprintable()
+
+
+def _sized(data: Any, sizes: Any) -> None:
+    values = data["graph_module"]["graph"]["tensor_values"]
+    for name in values:
+        values[name] = {**META, "sizes": sizes}
