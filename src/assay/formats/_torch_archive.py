@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import UnreadableModel
-from assay.formats._torch_program import safe_program, safe_tensor
+from assay.formats._torch_program import safe_path, safe_program, safe_tensor
 
 MOST_PROGRAM = 64 * 2**20  # bytes of JSON
 MOST_ITEMS = 4_000_000  # of it
@@ -53,7 +53,7 @@ def rebuilt(path: Path) -> tuple[io.BytesIO, int]:
                     file = f"{prefix}{place}"
                     meta, content = _shrunk(entry, root + folder, archive)
                     _add(safe, folder + file, content)
-                    safe_entries[name] = {
+                    safe_entries[safe_path(name)] = {
                         "path_name": file,
                         "is_param": bool(entry["is_param"]),
                         "use_pickle": False,

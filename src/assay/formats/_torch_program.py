@@ -1,14 +1,15 @@
 """The program in a ``.pt2`` archive, copied part by part into one that is safe to load.
 
 PyTorch's loader looks operators and types up by any name, evaluates size expressions, runs guard
-code and imports modules that the program names.  Only what is listed here is copied: ATen
-operators, plain expressions, tensors by shape; so what the loader sees can do no more than that.
+code, imports modules that the program names, and writes names of values into the Python that it
+compiles.  Only what is listed here is copied: ATen operators, plain expressions, plain names,
+tensors by shape; so what the loader sees can do no more than that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from assay.errors import UnreadableModel
@@ -28,6 +29,7 @@ _PLAIN = re.compile(  # kinds of arguments that are tensors' names, numbers or t
     r"as_(none|(optional_|nested_)?tensors?|ints?|floats?|strings?|bools?|complex"
     r"|sym_(int|float|bool)s?|(int|float)_lists|scalar_type|layout|memory_format)"
 )
+_PATH = re.compile(r"(?!__)[^.\"'\\]+(\.(?!__)[^.\"'\\]+)*")  # a parameter's, from the module on
 _NO_KEYWORDS = '{"type": "builtins.dict", "context": "[]", "children_spec": []}'
 _LEAF = '{"type": null, "context": null, "children_spec": []}'
 
@@ -42,15 +44,14 @@ def safe_program(data: Json) -> Json:
         kind: [_spec(spec) for spec in signature[kind]] for kind in ("input_specs", "output_specs")
     }
     _leave_out_numbers(graph, specs)
-    kinds = [kind for listed in specs.values() for spec in listed for kind in spec]
-    inputs = kinds.count("user_input") + kinds.count("constant_input")
-    outputs = kinds.count("user_output")
+    inputs = [_first_name(spec) for spec in specs["input_specs"] if spec.keys() & _GIVEN]
+    outputs = sum("user_output" in spec for spec in specs["output_specs"])
     call: Json = {
         "inputs": [],
         "outputs": [],
-        "in_spec": f"[1, {_tuple(_tuple(*[_LEAF] * inputs), _NO_KEYWORDS)}]",
+        "in_spec": f"[1, {_tuple(_tuple(*[_LEAF] * len(inputs)), _NO_KEYWORDS)}]",
         "out_spec": f"[1, {_tuple(*[_LEAF] * outputs)}]",
-        "forward_arg_names": None,
+        "forward_arg_names": inputs if all(inputs) else None,
     }
     return {
         "graph_module": {
@@ -96,6 +97,44 @@ def safe_tensor(meta: Json) -> Json:
     }
 
 
+def safe_path(name: Json) -> str:
+    """A parameter's name.  PyTorch writes it into code, quoted where it is no identifier."""
+    if not isinstance(name, str) or not name.isprintable() or not _PATH.fullmatch(name):
+        raise UnreadableModel(f"a parameter is named {str(name)[:80]!r}, which is no plain name")
+    return name
+
+
+def _safe_name(name: Json) -> str:
+    """The name of a value.  PyTorch writes it into code as it is."""
+    if not isinstance(name, str) or not name.isidentifier():
+        raise UnreadableModel(f"a value is named {str(name)[:80]!r}, which is no plain name")
+    return name
+
+
+def _check_names(part: Json) -> None:
+    """Raises UnreadableModel unless all names in it are plain, of values and of parameters."""
+    for kind, name in _names(part):
+        _safe_name(name) if kind in _OF_VALUES else safe_path(name)
+
+
+def _first_name(part: Json) -> str | None:
+    return next((str(name) for _, name in _names(part)), None)
+
+
+def _names(part: Json) -> Iterator[tuple[str, Json]]:
+    """All names in it, with the keys that say what they name."""
+    pairs = part.items() if isinstance(part, dict) else enumerate(part)
+    for key, value in pairs:
+        if str(key).endswith("name"):
+            yield str(key), value
+        elif isinstance(value, dict | list):
+            yield from _names(value)
+
+
+_OF_VALUES = ("name", "as_name", "user_input_name")
+_GIVEN = {"user_input", "constant_input"}  # what the caller gives to the program
+
+
 def _tuple(*children: str) -> str:
     listed = ", ".join(children)
     return f'{{"type": "builtins.tuple", "context": "null", "children_spec": [{listed}]}}'
@@ -129,7 +168,7 @@ def _node(node: Json) -> Json:
         "target": _operator(node["target"]),
         "inputs": [
             {
-                "name": str(given["name"]),
+                "name": _safe_name(given["name"]) if given["name"] else "",
                 "arg": _argument(given["arg"]),
                 "kind": _number(given.get("kind")),
             }
@@ -138,7 +177,7 @@ def _node(node: Json) -> Json:
         "outputs": [_argument(argument) for argument in node["outputs"]],
         "metadata": {},  # names of classes and functions that would be looked up
         "is_hop_single_tensor_return": single if isinstance(single, bool) else None,
-        "name": None if node.get("name") is None else str(node["name"]),
+        "name": _safe_name(node["name"]) if node.get("name") else None,
     }
 
 
@@ -149,10 +188,11 @@ def _argument(argument: Json) -> Json:
     if kind == "as_operator":
         return {kind: _operator(value)}
     if kind == "as_graph":
-        return {kind: {"name": str(value["name"]), "graph": _graph(value["graph"])}}
+        return {kind: {"name": _safe_name(value["name"]), "graph": _graph(value["graph"])}}
     if not _PLAIN.fullmatch(kind):
         raise UnreadableModel(f"an operator reads {str(kind)[:40]!r}, which is no tensor or number")
-    return {kind: value}
+    _check_names(argument)
+    return argument
 
 
 def _spec(spec: Json) -> Json:
@@ -160,6 +200,7 @@ def _spec(spec: Json) -> Json:
     ((kind, value),) = spec.items()
     if not _SPECS.fullmatch(kind):
         raise UnreadableModel(f"its signature has {str(kind)[:40]!r}, which is no tensor or number")
+    _check_names(spec)
     return {kind: {**value, "arg": _argument(value["arg"])} if kind in _USERS else value}
 
 
