@@ -20,13 +20,13 @@ LEVELS = (
     {"graphs", "sketches", "alignment", "running", "training"},
     ROLES,
     {"examine"},
-    {"registry", "report", "zoo"},
+    {"registry", "report", "trainers", "zoo"},
     {"web"},
     {"cli"},
     {"__main__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-FRAMEWORKS = {"torch", "torchvision", "onnxscript", "tensorflow", "keras", "jax", "flax"}
+FRAMEWORKS = {"torch", "torchvision", "onnxscript", "scipy", "tensorflow", "keras", "jax", "flax"}
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 VAGUE = {"utils", "util", "core", "common", "manager", "helpers", "helper", "handler", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 60

@@ -53,12 +53,11 @@ def rounds(graph: LayerGraph, count: int, costs: bool = True) -> list[list[bytes
     return result
 
 
-def fingerprint(graph: LayerGraph) -> str:
-    """A hash of the graph, hex, blind to the order in which its layers are listed.
+def places(graph: LayerGraph) -> list[bytes]:
+    """A label (n) for each layer that takes in everything it holds and its place in the graph.
 
     A layer's label takes in all that leads to it and all that it leads to, in two sweeps over the
-    graph however deep it is; a second time, so that it also tells what those lead to.  Graphs that
-    the Weisfeiler–Lehman test cannot tell apart share it.
+    graph however deep it is; a second time, so that it also tells what those lead to.
     """
     labels = [exact_label(layer) for layer in graph.layers]
     reads: list[list[int]] = [[] for _ in labels]
@@ -69,7 +68,15 @@ def fingerprint(graph: LayerGraph) -> str:
     for _ in range(2):
         before, behind = _swept(labels, reads, readers), _swept(labels, readers, reads)
         labels = [_digest(a + b) for a, b in zip(before, behind, strict=True)]
-    return _digest(b"".join(sorted(labels))).hex()
+    return labels
+
+
+def fingerprint(graph: LayerGraph) -> str:
+    """A hash of the graph, hex, blind to the order in which its layers are listed.
+
+    Graphs that the Weisfeiler–Lehman test cannot tell apart share it.
+    """
+    return _digest(b"".join(sorted(places(graph)))).hex()
 
 
 def _swept(labels: list[bytes], reads: list[list[int]], readers: list[list[int]]) -> list[bytes]:

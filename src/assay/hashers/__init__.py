@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from assay.methods import Methods
 from assay.values import HashCode, LayerGraph
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Hasher(ABC):
@@ -23,6 +28,20 @@ class Hasher(ABC):
     def __call__(self, graph: LayerGraph) -> HashCode:
         """The code of ``graph``; its scheme also names the graph rules behind it."""
         return HashCode(f"{self.scheme}+{graph.rules}", self.digest(graph))
+
+    def embed(self, graph: LayerGraph) -> NDArray[np.float64] | None:
+        """The continuous code (d) behind the bits, which ranks equal Hamming distances.
+
+        Near graphs, small Euclidean distances.  None where the method has none.
+        """
+        return None
+
+    def classify(self, graph: LayerGraph) -> tuple[str, float] | None:
+        """The category that ``graph`` most likely is of, and how likely, 0 … 1.
+
+        None where the method knows no categories.
+        """
+        return None
 
 
 HASHERS = Methods(Hasher)

@@ -1,0 +1,77 @@
+"""What a layer is, as numbers: its operators, its costs and its shapes, on logarithmic scales.
+
+Steps of width, depth and resolution become shifts, so a network can learn what stays.  Merged
+operators are taken apart, so an unseen merge of known operators is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2, prod
+
+import numpy as np
+
+from assay.graphs.neighborhoods import places
+from assay.hashers._arrays import Floats, Ints
+from assay.values import Layer, LayerGraph
+
+# Columns of a layer's numbers.  Those that an image's size shifts come first.
+MACS, ELEMENTS, LAST, CHANNELS, PARAMETERS, KERNEL, STRIDE, GROUPS, SHAPELESS = range(9)
+NUMBERS = 9
+SCALE = 0.1  # of the logarithms: keeps them near 1
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInputs:
+    """n layers, in canonical order, and the e directed edges between them."""
+
+    ops: Floats  # (n, v + 1) which operators, of the vocabulary or else the last; may be several
+    numbers: Floats  # (n, 9) see the columns above
+    sources: Ints  # (e)
+    targets: Ints  # (e)
+
+
+def parts(op: str) -> list[str]:
+    """The operators of a merged one."""
+    return op.split("+")
+
+
+def layer_inputs(
+    graph: LayerGraph, vocabulary: Sequence[str], *, as_listed: bool = False
+) -> LayerInputs:
+    """``graph`` as numbers, its layers in an order that does not depend on the listing.
+
+    ``as_listed`` leaves the order as it is, which is quicker, and good enough for training.
+    """
+    order = list(range(len(graph.layers)))
+    if not as_listed:
+        order.sort(key=places(graph).__getitem__)
+    place = {old: new for new, old in enumerate(order)}
+    index = {op: i for i, op in enumerate(vocabulary)}
+    ops = np.zeros((len(order), len(index) + 1))
+    for row, old in enumerate(order):
+        for op in parts(graph.layers[old].op):
+            ops[row, index.get(op, len(index))] = 1
+    numbers = np.array([_numbers(graph.layers[old]) for old in order]).reshape(-1, NUMBERS)
+    edges = sorted((place[b], place[a]) for a, b in graph.edges)
+    targets, sources = np.array(edges, np.int64).reshape(-1, 2).T
+    return LayerInputs(ops, SCALE * numbers, sources, targets)
+
+
+def _numbers(layer: Layer) -> list[float]:
+    shape = [size for size in layer.shape or () if size > 0]
+    attributes = dict(layer.attributes)
+    kernel, stride = attributes.get("kernel_shape", ()), attributes.get("strides", ())
+    group = attributes.get("group", 1)
+    return [
+        log2(1 + layer.macs),
+        log2(prod(shape)),
+        log2(shape[-1]) if shape else 0.0,
+        log2(shape[1]) if len(shape) > 1 else 0.0,
+        log2(1 + layer.parameters),
+        log2(prod(kernel)) if isinstance(kernel, tuple) and min(kernel, default=0) > 0 else 0.0,
+        log2(prod(stride)) if isinstance(stride, tuple) and min(stride, default=0) > 0 else 0.0,
+        log2(group) if isinstance(group, int) and group > 0 else 0.0,
+        10.0 * (layer.shape is None),
+    ]

@@ -1,0 +1,104 @@
+"""What hashers that run a trained network have in common: its file, its name, its outputs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assay.errors import BadOption
+from assay.hashers import Hasher
+from assay.hashers._arrays import Floats
+from assay.hashers._network_file import HashNetwork, loaded
+from assay.values import LayerGraph
+
+SHIPPED = Path(__file__).parent / "networks"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a network says of one graph."""
+
+    embedding: Floats  # (d) the continuous code
+    logits: Floats  # (bits) a bit is 1 where positive
+    classes: Floats | None = None  # (categories) probabilities; None where it has no classifier
+
+
+@dataclass(frozen=True)
+class LearnedHasher(Hasher):
+    """Signs of a trained network's outputs."""
+
+    bits: int | None = None  # None: as many as the network has
+    weights: str | None = None  # file of a network that 'assay train' wrote; None: the shipped one
+
+    def __post_init__(self) -> None:
+        network, path = self.network, self._path
+        if network.method != self.method:
+            raise BadOption(f"{path}: is a network for {network.method}, not {self.method}")
+        if self.bits not in (None, network.bits):
+            which = "the network that comes with assay" if self.weights is None else str(path)
+            raise BadOption(
+                f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
+                f" {self.bits} with 'assay train --method {self.method} --bits {self.bits}'"
+            )
+        wanted = self.shapes(network)
+        found = {name: weight.shape for name, weight in network.weights.items()}
+        if wrong := sorted(
+            name for name in {*wanted, *found} if wanted.get(name) != found.get(name)
+        ):
+            raise BadOption(f"{path}: its {wrong[0]} does not fit {self.method}")
+
+    @abstractmethod
+    def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
+        """Shape of each weight that ``run`` needs, by name."""
+
+    @abstractmethod
+    def run(self, graph: LayerGraph, network: HashNetwork, weights: Mapping[str, Floats]) -> Output:
+        """The network on one graph, its weights in float64."""
+
+    @property
+    def method(self) -> str:
+        """The hasher's name."""
+        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def network(self) -> HashNetwork:
+        """The trained network."""
+        return loaded(self._path, self._changed)[0]
+
+    @property
+    def scheme(self) -> str:
+        network, _, name = loaded(self._path, self._changed)
+        return f"{self.method}-{network.bits}@{name}"
+
+    def output(self, graph: LayerGraph) -> Output:
+        """Everything that the network says of ``graph``."""
+        network, weights, _ = loaded(self._path, self._changed)
+        return self.run(graph, network, weights)
+
+    def digest(self, graph: LayerGraph) -> bytes:
+        return np.packbits(self.output(graph).logits > 0).tobytes()
+
+    def embed(self, graph: LayerGraph) -> Floats:
+        return self.output(graph).embedding
+
+    def classify(self, graph: LayerGraph) -> tuple[str, float] | None:
+        classes = self.output(graph).classes
+        if classes is None:
+            return None
+        best = int(classes.argmax())
+        return self.network.categories[best], float(classes[best])
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.weights) if self.weights else SHIPPED / f"{self.method}-64.safetensors"
+
+    @property
+    def _changed(self) -> int:
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError as error:
+            raise BadOption(f"{self._path}: cannot be read: {error.strerror}") from error

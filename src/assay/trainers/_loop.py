@@ -1,0 +1,166 @@
+"""The loop that every trainer runs in: batches, steps, checkpoints.
+
+One thread computes, so that the same seed gives the same weights however many cores there are; a
+killed training goes on from its checkpoint and ends with the weights it would have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import torch
+
+from assay.errors import BadOption
+from assay.hashers._network_file import HashNetwork
+from assay.trainers import Progress, Sample, Trainer
+from assay.trainers._batches import Batch, GraphTensors, pack
+from assay.trainers._checkpoint import Checkpoint
+from assay.trainers._distances import Distances, compute, digest
+
+EXTRA = "torch"
+SAVE_EVERY_S = 20.0
+
+
+def run(
+    trainer: Trainer,
+    samples: Sequence[Sample],
+    seed: int,
+    distances: Distances | None,
+    folder: Path | None,
+    progress: Callable[[Progress], None] | None,
+) -> HashNetwork:
+    """See ``assay.trainers.train``."""
+    _check(trainer, samples)
+    if distances is None and trainer.distances != "none":
+        limit = trainer.limit if trainer.distances == "capped" else None
+        distances = compute(samples, limit, folder, progress)
+    data = _Data(trainer, samples, distances)
+    with _one_thread():
+        torch.manual_seed(seed)
+        network = trainer.network(data.vocabulary, data.categories)
+        optimizer = torch.optim.Adam(network.parameters(), lr=trainer.learning_rate(0.0))
+        rng = np.random.default_rng(seed)
+        training = f"{trainer!r} seed={seed} data={digest(samples)}"
+        checkpoint = Checkpoint(network, optimizer, rng, training, folder)
+        saved = monotonic()
+        for epoch in range(checkpoint.load(), trainer.epochs):
+            losses = _epoch(trainer, data, network, optimizer, rng, epoch)
+            if progress:
+                progress(Progress("epochs", epoch + 1, trainer.epochs, losses))
+            if monotonic() - saved > SAVE_EVERY_S or epoch + 1 == trainer.epochs:
+                checkpoint.save(epoch + 1)
+                saved = monotonic()
+    return HashNetwork(
+        method=type(trainer).__module__.rpartition(".")[2].replace("_", "-"),
+        bits=trainer.bits,
+        vocabulary=data.vocabulary,
+        categories=data.categories if trainer.classifies else (),
+        weights=trainer.weights(network),
+        trained=data.about | {"options": asdict(trainer), "seed": seed},  # type: ignore[call-overload]
+    )
+
+
+def _check(trainer: Trainer, samples: Sequence[Sample]) -> None:
+    categories = sorted({sample.category for sample in samples})
+    if len({sample.model for sample in samples}) < 2:
+        raise BadOption("training needs two models or more: there is nothing to tell apart")
+    if trainer.classifies and len(categories) < 2:
+        raise BadOption(
+            f"all models are of one category, {categories[0]!r}: put them into a folder for each"
+            " category, or train without categories (--set classification=0)"
+        )
+    for sample in samples:
+        if not sample.graph.layers:
+            raise BadOption(f"{sample.model}: has no layers to train on")
+
+
+class _Data:
+    """The samples as tensors."""
+
+    def __init__(
+        self, trainer: Trainer, samples: Sequence[Sample], distances: Distances | None
+    ) -> None:
+        self.trainer, self.samples, self.distances = trainer, samples, distances
+        ops = {layer.op for sample in samples for layer in sample.graph.layers}
+        self.vocabulary = trainer.vocabulary(ops)
+        self.categories = tuple(sorted({sample.category for sample in samples}))
+        self.models = tuple(sorted({sample.model for sample in samples}))
+        self._category = torch.tensor([self.categories.index(s.category) for s in samples])
+        self._model = torch.tensor([self.models.index(s.model) for s in samples])
+        self._graphs = [trainer.tensors(sample.graph, self.vocabulary) for sample in samples]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """For the record."""
+        rules = sorted({sample.graph.rules for sample in self.samples})
+        return {"graphs": len(self.samples), "models": len(self.models), "rules": rules}
+
+    def batch(self, chosen: np.ndarray[Any, Any], rng: np.random.Generator) -> Batch:
+        """The chosen samples, and views of them that are drawn now."""
+        graphs: list[GraphTensors] = [self._graphs[i] for i in chosen]
+        origins = list(range(len(chosen)))
+        views = [self.trainer.views(self.samples[i], self.vocabulary, rng) for i in chosen]
+        for number in range(len(views[0])):  # all first views, then all second ones
+            graphs += [each[number] for each in views]
+            origins += range(len(chosen))
+        rows = torch.from_numpy(chosen)
+        tables = self.distances
+        nothing = torch.zeros(len(chosen), len(chosen))
+        square = np.ix_(chosen, chosen)
+        return Batch(
+            pack(graphs),
+            torch.tensor(origins),
+            self._category[rows],
+            self._model[rows],
+            *(
+                torch.from_numpy(table[square]).float()
+                for table in ((tables.lower, tables.upper, tables.size) if tables else ())
+            ),
+            *((nothing,) * 3 if tables is None else ()),
+        )
+
+
+def _epoch(
+    trainer: Trainer,
+    data: _Data,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over the samples; the mean of each term of the loss."""
+    order = rng.permutation(len(data.samples))
+    batches = [order[i : i + trainer.batch] for i in range(0, len(order), trainer.batch)]
+    batches = [chosen for chosen in batches if len(chosen) > 1]  # one graph has no pair
+    sums: dict[str, float] = {}
+    network.train()
+    for number, chosen in enumerate(batches):
+        share = (epoch + number / len(batches)) / trainer.epochs
+        for group in optimizer.param_groups:
+            group["lr"] = trainer.learning_rate(share)
+        terms = trainer.losses(network, data.batch(chosen, rng))
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0.0) + term.item() / len(batches)
+    return sums
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread, without subnormal numbers, which are slow and mean nothing here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
