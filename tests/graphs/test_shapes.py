@@ -213,9 +213,9 @@ def test_what_onnx_does_not_allow_is_unknown_and_no_error(
         ("SplitToSequence <axis = 1, keepdims = 0> (x)", (2, 6, 6)),
         ("SplitToSequence <axis = 1> (x)", (2, 1, 6, 6)),
         ("SplitToSequence <axis = 1> (x, four)", (2, 4, 6, 6)),
-        ("SplitToSequence <axis = 1> (x, three)", (2, -1, 6, 6)),
+        ("SplitToSequence <axis = 1> (x, three)", (2, 3, 6, 6)),
         ("SplitToSequence <axis = 1> (x, halves)", (2, 4, 6, 6)),
-        ("SplitToSequence <axis = 1> (x, parts)", (2, -1, 6, 6)),
+        ("SplitToSequence <axis = 1> (x, parts)", (2, 2, 6, 6)),
     ],
 )
 def test_sequences_are_typed_by_their_elements(split: str, shape: Shape, typed: Read) -> None:
@@ -223,3 +223,22 @@ def test_sequences_are_typed_by_their_elements(split: str, shape: Shape, typed: 
         int64 three = {{3}}, int64[2] halves = {{4, 4}},
         int64[2] parts = {{2, 6}}> {{ k = {split}  y = SequenceAt(k, n) }}"""
     assert typed(text).tensor("y").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("sizes", "place", "width"),
+    [
+        ("int64[2] s = {2, 6}", 1, 6),
+        ("int64[2] s = {2, 6}", -2, 2),
+        ("int64[2] s = {2, 6}", 2, -1),  # there is no such part
+        ("int64 s = {3}", 2, 2),  # what is left
+        ("int64 s = {3}", 0, 3),
+        ("int64 s = {9}", 0, -1),  # more than there is
+    ],
+)
+def test_a_part_of_a_sequence_has_its_own_size(
+    sizes: str, place: int, width: int, typed: Read
+) -> None:
+    text = f"""(float[2,8,6,6] x) => (y) <{sizes}, int64 n = {{{place}}}>
+        {{ k = SplitToSequence <axis = -3> (x, s)  y = SequenceAt(k, n) }}"""
+    assert typed(text).tensor("y").shape == (2, width, 6, 6)

@@ -29,11 +29,7 @@ def delete_layers(
     gone = rng.permutation(n)[: min(round(share * n), max(n - 1, 0))]
     edges = set(graph.edges)
     if bridge:
-        for layer in gone.tolist():
-            reads = {a for a, b in edges if b == layer and a != layer}
-            readers = {b for a, b in edges if a == layer and b != layer}
-            edges = {edge for edge in edges if layer not in edge}
-            edges |= {(a, b) for a in reads for b in readers}
+        edges = _bridged(edges, n, gone.tolist())
     kept = np.setdiff1d(np.arange(n), gone)
     return _keep(graph, kept.tolist(), edges), tuple(kept.tolist())
 
@@ -57,6 +53,23 @@ def edit_once(graph: LayerGraph, ops: tuple[str, ...], rng: np.random.Generator)
         chosen = int(rng.integers(len(graph.edges)))
         return replace(graph, edges=graph.edges[:chosen] + graph.edges[chosen + 1 :])
     return graph
+
+
+def _bridged(edges: set[tuple[int, int]], n: int, gone: list[int]) -> set[tuple[int, int]]:
+    """Edges that lead past the layers that are gone, one after the other."""
+    reads: list[set[int]] = [set() for _ in range(n)]
+    readers: list[set[int]] = [set() for _ in range(n)]
+    for a, b in edges:
+        reads[b].add(a)
+        readers[a].add(b)
+    for layer in gone:
+        before, behind = reads[layer] - {layer}, readers[layer] - {layer}
+        for a in before:
+            readers[a] = (readers[a] | behind) - {layer}
+        for b in behind:
+            reads[b] = (reads[b] | before) - {layer}
+        reads[layer], readers[layer] = set(), set()
+    return {(a, b) for a in range(n) for b in readers[a]}
 
 
 def _keep(graph: LayerGraph, kept: list[int], edges: set[tuple[int, int]]) -> LayerGraph:

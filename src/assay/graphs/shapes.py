@@ -13,11 +13,13 @@ allocate.  Tests hold its shapes equal to those of ``onnx.shape_inference``.
 
 from __future__ import annotations
 
+from assay.graphs._moves import numbers
 from assay.graphs._shape_rules import infer
 from assay.graphs._values import evaluate
 from assay.graphs.inline_bodies import CONTROL
 from assay.graphs.operators import (
     MOST_AXES,
+    MOST_VALUES,
     UNKNOWN,
     Operator,
     OperatorGraph,
@@ -33,6 +35,7 @@ _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLi
 def fold_shapes(graph: OperatorGraph) -> OperatorGraph:
     """The graph with all known types, and without constant operators."""
     tensors = dict(graph.tensors)
+    parts: dict[str, list[Shape | None]] = {}  # by name of the sequence that was split off
     kept = []
     for node in graph.operators:
         inputs = [tensors.get(name, UNKNOWN) if name else None for name in node.inputs]
@@ -45,6 +48,10 @@ def fold_shapes(graph: OperatorGraph) -> OperatorGraph:
             to = {"to": like.dtype if like is not None else 0}
             node = Operator("Cast", node.inputs[:1], node.outputs, to)
         outputs = _outputs(node, inputs)
+        if node.op == "SplitToSequence":
+            parts.update(dict.fromkeys(node.outputs, _parts(node, inputs)))
+        elif node.op == "SequenceAt" and node.inputs and len(outputs) == 1:
+            outputs = [_part(outputs[0], parts.get(node.inputs[0], []), inputs)]
         tensors.update((n, t) for n, t in zip(node.outputs, outputs, strict=True) if n)
         if not all(t.constant for n, t in zip(node.outputs, outputs, strict=True) if n):
             kept.append(node)
@@ -76,6 +83,30 @@ def _possible(shape: Shape | None) -> Shape | None:
     if shape is None or len(shape) > MOST_AXES:
         return None
     return tuple(d if -1 <= d <= LARGEST else -1 for d in shape)
+
+
+def _parts(node: Operator, inputs: list[Tensor | None]) -> list[Shape | None]:
+    """Of a split sequence's elements, each its own; none where the sizes are unknown."""
+    x, sizes = (inputs[0] if inputs else None) or UNKNOWN, numbers(inputs, 1)
+    axis = node.integer("axis", 0)
+    if not sizes or x.shape is None or not -len(x.shape) <= axis < len(x.shape):
+        return []
+    whole, size, given = x.shape[axis], sizes[0], inputs[1]
+    if given is not None and given.shape == ():  # the size of each; the last one has what is left
+        if not 0 < size <= whole <= size * MOST_VALUES:
+            return []
+        sizes = tuple(min(size, whole - start) for start in range(0, whole, size))
+    axis %= len(x.shape)
+    return [_possible((*x.shape[:axis], size, *x.shape[axis + 1 :])) for size in sizes]
+
+
+def _part(element: Tensor, parts: list[Shape | None], inputs: list[Tensor | None]) -> Tensor:
+    """What a SequenceAt takes: of a split sequence, the part's own shape."""
+    place = numbers(inputs, 1)
+    known = place is not None and len(place) == 1 and -len(parts) <= place[0] < len(parts)
+    if not known or place is None or element.value is not None:
+        return element
+    return Tensor(element.dtype, parts[place[0]], None, element.constant)
 
 
 def _taken_branch(node: Operator, inputs: list[Tensor | None]) -> str | None:

@@ -1,0 +1,95 @@
+"""One network of torchvision or timm, without weights, as the layer graphs that the zoo keeps.
+
+The half of ``make_zoo_graphs.py`` that needs torch, onnxscript, torchvision and timm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import logging
+import time
+import warnings
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from _zoo_exports import build as build_torchvision
+
+from assay.errors import UnreadableModel
+from assay.formats._torch import trace
+from assay.graphs import layer_graph
+from assay.graphs.operators import OperatorGraph, Shape
+
+SHAPE: Shape = (1, 3, 256, 256)  # of the image, where a network takes any
+TORCHVISION_SIZE = 224  # of the image, for torchvision's networks that take only one
+
+
+def prepare(names: list[str]) -> None:
+    """Load what these networks need, so that a forked process has it already."""
+    warnings.filterwarnings("ignore")
+    for logger in ("torch", "onnxscript", "onnx_ir", "timm"):  # what matters is raised too
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    build("alexnet")
+    if any(name.startswith("timm/") for name in names):
+        importlib.import_module("timm")
+    trace(torch.nn.Conv2d(3, 1, 1, device="meta"), {})
+
+
+def entry(name: str) -> dict[str, Any]:
+    """The network's graphs and how they were made, ready for JSON.
+
+    Raises:
+        UnreadableModel: it takes neither size of image, or the exporter cannot follow it.
+    """
+    started = time.monotonic()
+    layers, shape = _traced(name)
+    assert layers is not None  # it is for an nn.Module
+    package = "timm" if name.startswith("timm/") else "torchvision"
+    return {
+        "source": f"{package} {version(package)}",
+        "torch": version("torch").partition("+")[0],
+        "input": shape,
+        "graph": layer_graph(layers).to_json(),
+        "raw": layer_graph(layers, ()).to_json(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _traced(name: str) -> tuple[OperatorGraph | None, Shape]:
+    """Its operators, at the first of three attempts that the network and the exporter take."""
+    own = own_shape(name)
+    for shape, fused in dict.fromkeys([(SHAPE, True), (own, True)]):
+        with contextlib.suppress(UnreadableModel):  # the last attempt's error is the one to tell
+            return trace(build(name, fused), {"": shape}).layers, shape
+    return trace(build(name, fused=False), {"": own}).layers, own
+
+
+def build(name: str, fused: bool = True) -> torch.nn.Module:
+    """The network on the device "meta", where its weights never exist.
+
+    ``fused`` lets timm's networks use torch's attention, which is exported for four axes only.
+    """
+    if not name.startswith("timm/"):
+        return build_torchvision(name, device="meta")
+    import timm
+
+    timm.layers.set_fused_attn(fused)
+    create = functools.partial(timm.create_model, name.removeprefix("timm/"), pretrained=False)
+    try:
+        with torch.device("meta"):
+            model: torch.nn.Module = create()
+    except (NotImplementedError, RuntimeError):  # it computes with tensors while it is made
+        model = create().to("meta")
+    return model
+
+
+def own_shape(name: str) -> Shape:
+    """Of the image that the network was designed for."""
+    if not name.startswith("timm/"):
+        return (1, 3, TORCHVISION_SIZE, TORCHVISION_SIZE)
+    import timm
+
+    configuration = timm.get_pretrained_cfg(name.removeprefix("timm/"))
+    return (1, *(configuration.input_size if configuration else (3, 224, 224)))

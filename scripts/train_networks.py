@@ -1,0 +1,66 @@
+"""Train the hash networks that come with the package, from the zoo's layer graphs.
+
+    python scripts/train_networks.py                   # all three, about 10 minutes on one core
+    python scripts/train_networks.py contrastive-gin
+
+``hnn-net`` and ``ghashing`` learn the paper's 21 networks, as published: each with nine copies that
+lack 10 % of its layers.  ``contrastive-gin`` learns the whole zoo and makes its copies as it goes.
+A run that was killed goes on from ``build/networks``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.hashers._learned import SHIPPED
+from assay.trainers import TRAINERS, Progress, Sample, train
+from assay.trainers._folder import Source, distinct, samples
+from assay.zoo import Architecture, architectures, paper_architectures
+
+SEED = 0
+BITS = 64
+BUILD = Path(__file__).parents[1] / "build" / "networks"
+
+
+def main() -> None:
+    """Train those that are asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    methods = sorted(TRAINERS)
+    parser.add_argument("method", nargs="*", default=methods, help=", ".join(methods))
+    for method in parser.parse_args().method:
+        network = train(
+            TRAINERS[method](bits=BITS),  # type: ignore[call-arg]
+            learned(method),
+            seed=SEED,
+            checkpoint=BUILD / method,
+            progress=lambda progress, method=method: show(method, progress),  # type: ignore[misc]
+        )
+        SHIPPED.mkdir(exist_ok=True)
+        file = SHIPPED / f"{method}-{BITS}.safetensors"
+        network.save(file)
+        print(f"{method}: {file.name}, {network.name}")
+
+
+def learned(method: str) -> list[Sample]:
+    """What a network is trained on."""
+    if method == "contrastive-gin":
+        return [Sample(s.path, s.category, s.graph) for s in sources(architectures())]
+    return samples(sources(paper_architectures()), SEED)
+
+
+def sources(found: Sequence[Architecture]) -> list[Source]:
+    """Those whose layers differ."""
+    return distinct([Source(each.name, each.family, each.graph) for each in found]).models
+
+
+def show(method: str, progress: Progress) -> None:
+    """A line now and then."""
+    if progress.done % (10 if progress.stage == "epochs" else 1000) == 0:
+        losses = " ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
+        print(f"{method}: {progress.stage} {progress.done}/{progress.total} {losses}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The zoo's file: layer graphs as compressed lines of JSON, each distinct layer written once.
+
+The first line is the table of layers, in the order of their first use.  Each further line is one
+architecture: its merged and its raw graph as places in the table and, for each layer, how far back
+each layer that it reads is listed.  Equal architectures give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from assay.values import Json, Layer, LayerGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network's design without its weights, read from its own source code."""
+
+    name: str  # the source's own; "resnet18", "timm/convnext_tiny"
+    family: str  # "resnet": one design; its sizes and variants share it
+    source: str  # the package that defines it, "torchvision 0.28.0"
+    input: tuple[int, ...]  # shape of the traced input, (1, 3, 256, 256) where it has a choice
+    graph: LayerGraph  # merged, rules "g1"
+    raw: LayerGraph  # not merged, rules "g1-raw"
+
+
+def pack(architectures: Iterable[Architecture]) -> bytes:
+    """The file of these architectures, by name.  ``unpack(pack(a))`` gives them back."""
+    table: dict[str, int] = {}  # by text: 1 and 1.0 are equal, but not the same attribute
+    lines = []
+    for architecture in sorted(architectures, key=lambda a: a.name):
+        lines.append(
+            {
+                "name": architecture.name,
+                "family": architecture.family,
+                "source": architecture.source,
+                "input": architecture.input,
+                "graph": _graph_to_json(architecture.graph, table),
+                "raw": _graph_to_json(architecture.raw, table),
+            }
+        )
+    content = "\n".join((f"[{','.join(table)}]", *map(_text, lines), ""))
+    return lzma.compress(content.encode(), preset=9 | lzma.PRESET_EXTREME)
+
+
+def unpack(content: bytes) -> tuple[Architecture, ...]:
+    """The architectures of a file, in its order."""
+    first, *lines = lzma.decompress(content).decode().splitlines()
+    table = [Layer.from_json(data) for data in json.loads(first)]
+    result = []
+    for line in lines:
+        data = json.loads(line)
+        result.append(
+            Architecture(
+                name=data["name"],
+                family=data["family"],
+                source=data["source"],
+                input=tuple(data["input"]),
+                graph=_graph_from_json(data["graph"], table),
+                raw=_graph_from_json(data["raw"], table),
+            )
+        )
+    return tuple(result)
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _graph_to_json(graph: LayerGraph, table: dict[str, int]) -> Json:
+    back: list[list[int]] = [[] for _ in graph.layers]
+    for source, target in graph.edges:
+        back[target].append(target - source)
+    return {
+        "rules": graph.rules,
+        "layers": [table.setdefault(_text(layer.to_json()), len(table)) for layer in graph.layers],
+        "back": back,
+    }
+
+
+def _graph_from_json(data: Json, table: list[Layer]) -> LayerGraph:
+    edges = ((i - far, i) for i, distances in enumerate(data["back"]) for far in distances)
+    layers = tuple(table[place] for place in data["layers"])
+    return LayerGraph(layers, tuple(sorted(edges)), data["rules"])
