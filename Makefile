@@ -50,7 +50,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(BENCH)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(BENCH)
-	$(BENCH)/bin/python $(PIP_INSTALL) -e '.[bench]'
+	$(BENCH)/bin/python $(PIP_INSTALL) -e '.[torch,bench]'
 	@touch $@
 
 clean:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,7 @@ class LearnedHasher(Hasher):
 
     def output(self, graph: LayerGraph) -> Output:
         """Everything that the network says of ``graph``."""
-        network, weights, _ = loaded(self._path, self._changed)
-        return self.run(graph, network, weights)
+        return _output(self, self._changed, graph)
 
     def digest(self, graph: LayerGraph) -> bytes:
         return np.packbits(self.output(graph).logits > 0).tobytes()
@@ -102,3 +102,9 @@ class LearnedHasher(Hasher):
             return self._path.stat().st_mtime_ns
         except OSError as error:
             raise BadOption(f"{self._path}: cannot be read: {error.strerror}") from error
+
+
+@lru_cache(maxsize=1)  # code, category and embedding of a graph are asked for one after the other
+def _output(hasher: LearnedHasher, changed: int, graph: LayerGraph) -> Output:
+    network, weights, _ = loaded(hasher._path, changed)
+    return hasher.run(graph, network, weights)

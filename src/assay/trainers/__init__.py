@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from assay.errors import BadOption
 from assay.methods import Methods
 from assay.values import LayerGraph
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from assay.hashers._network_file import HashNetwork
     from assay.trainers._batches import Batch, GraphTensors
     from assay.trainers._distances import Distances
+
+
+LENGTHS = (16, 32, 64, 128)  # bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,17 @@ class Trainer(ABC):
     epochs: int
     batch: ClassVar[int] = 10
     limit: ClassVar[int] = 11  # edit distances are told apart up to here
+
+    def __post_init__(self) -> None:
+        method = type(self).__module__.rpartition(".")[2].replace("_", "-")
+        if self.bits not in LENGTHS:
+            raise BadOption(f"{method}: bits must be one of {LENGTHS}, not {self.bits}")
+        if self.epochs < 1:
+            raise BadOption(f"{method}: epochs must be 1 or more, not {self.epochs}")
+        for option in fields(self):  # type: ignore[arg-type]  # every trainer is a dataclass
+            value = getattr(self, option.name)
+            if isinstance(value, float) and not (isfinite(value) and value >= 0):
+                raise BadOption(f"{method}: {option.name} must be 0 or more, not {value}")
 
     @property
     def distances(self) -> Literal["capped", "whole", "none"]:

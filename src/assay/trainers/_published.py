@@ -85,7 +85,7 @@ class PublishedNetwork(nn.Module):
             norm = {name: state.pop(f"normalization.{name}") for name in _NORMALIZATION}
             del state["normalization.num_batches_tracked"]
             scale = norm["weight"] / (norm["running_var"] + self.normalization.eps).sqrt()
-            state["fc5.weight"] *= scale[:, None]
+            state["fc5.weight"] = state["fc5.weight"] * scale[:, None]
             state["fc5.bias"] = (state["fc5.bias"] - norm["running_mean"]) * scale + norm["bias"]
         if self.normalization and self.classifier:
             weight = SHARPNESS * state["classifier.weight"]

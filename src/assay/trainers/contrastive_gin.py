@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.errors import BadOption
+from assay.graphs.mutations import delete_layers
 from assay.hashers._layer_inputs import (
     CHANNELS,
     ELEMENTS,
@@ -51,12 +51,6 @@ class ContrastiveGin(Trainer):
 
     batch = 24
 
-    def __post_init__(self) -> None:
-        if self.bits not in (16, 32, 64, 128):
-            raise BadOption(
-                f"contrastive-gin: bits must be one of 16, 32, 64, 128, not {self.bits}"
-            )
-
     @property
     def distances(self) -> Literal["capped", "whole", "none"]:
         return "none"
@@ -88,8 +82,9 @@ class ContrastiveGin(Trainer):
         self, sample: Sample, vocabulary: tuple[str, ...], rng: np.random.Generator
     ) -> list[GraphTensors]:
         """What is left of the model when some layers are gone and its images have another size."""
-        whole = self.tensors(sample.graph, vocabulary)
-        return [_resized(_thinned(whole, rng), rng)]
+        share = rng.uniform(0, MOST_DELETED)
+        left, _ = delete_layers(sample.graph, share, rng, bridge=rng.random() < 0.5)
+        return [_resized(self.tensors(left, vocabulary), rng)]
 
     def learning_rate(self, share: float) -> float:
         """Rises for a twentieth of the training, then falls to 0."""
@@ -170,21 +165,6 @@ def _contrast(codes: Tensor, labels: Tensor) -> Tensor:
     alike = (labels[:, None] == labels[None, :]) & ~itself
     chances = chances.masked_fill(~alike, 0.0).sum(1) / alike.sum(1).clamp(min=1)
     return -chances[alike.any(1)].mean()
-
-
-def _thinned(graph: GraphTensors, rng: np.random.Generator) -> GraphTensors:
-    """Without a random share of its layers, up to a fifth, and their edges."""
-    n = len(graph.inputs)
-    gone = rng.permutation(n)[: round(rng.uniform(0, MOST_DELETED) * n)]
-    kept = np.setdiff1d(np.arange(n), gone)
-    place = np.full(n, -1)
-    place[kept] = np.arange(len(kept))
-    links = []
-    for link in graph.links:
-        rows, columns = place[link.rows], place[link.columns]
-        inside = (rows >= 0) & (columns >= 0)
-        links.append(Links(rows[inside], columns[inside], link.weights[inside]))
-    return GraphTensors(graph.inputs[torch.from_numpy(kept)], tuple(links))
 
 
 def _resized(graph: GraphTensors, rng: np.random.Generator) -> GraphTensors:

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from assay.errors import BadOption
 from assay.graphs.mutations import edit_once
 from assay.trainers import Sample, Trainer
 from assay.trainers._batches import Batch, GraphTensors
@@ -32,10 +31,6 @@ class GHashing(Trainer):
 
     bits: int = 64
     epochs: int = 200  # as HNN-Net's, for equal footing; the authors stop when the loss does
-
-    def __post_init__(self) -> None:
-        if self.bits not in (16, 32, 64, 128):
-            raise BadOption(f"ghashing: bits must be one of 16, 32, 64, 128, not {self.bits}")
 
     def network(self, vocabulary: tuple[str, ...], categories: tuple[str, ...]) -> nn.Module:
         return PublishedNetwork(len(vocabulary) + 1, self.bits)

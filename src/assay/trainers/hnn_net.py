@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.errors import BadOption
 from assay.hashers._arrays import DIGITS
 from assay.trainers import Trainer
 from assay.trainers._batches import Batch, GraphTensors
@@ -39,10 +38,6 @@ class HnnNet(Trainer):
     classification: float = 10.0  # β; 0 leaves the classifier out
     quantization: float = 0.2  # γ
     as_printed: bool = False
-
-    def __post_init__(self) -> None:
-        if self.bits not in (16, 32, 64, 128):
-            raise BadOption(f"hnn-net: bits must be one of 16, 32, 64, 128, not {self.bits}")
 
     @property
     def distances(self) -> Literal["capped", "whole", "none"]:

@@ -1,0 +1,166 @@
+"""Hashers that run a trained network: their files, their names, the networks that are shipped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.errors import BadOption
+from assay.hashers import HASHERS
+from assay.hashers._learned import SHIPPED, LearnedHasher
+from assay.hashers._network_file import HashNetwork
+from assay.values import LayerGraph
+from assay.zoo import architectures, paper_architectures
+
+LEARNED = ("contrastive-gin", "ghashing", "hnn-net")
+
+
+def shipped(name: str) -> LearnedHasher:
+    hasher = HASHERS[name]()
+    assert isinstance(hasher, LearnedHasher)
+    return hasher
+
+
+def relisted(graph: LayerGraph, seed: int) -> LayerGraph:
+    order = np.random.default_rng(seed).permutation(len(graph.layers)).tolist()
+    place = {old: new for new, old in enumerate(order)}
+    edges = sorted((place[a], place[b]) for a, b in graph.edges)
+    return LayerGraph(tuple(graph.layers[old] for old in order), tuple(edges), graph.rules)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_no_bit_of_any_zoo_graph_depends_on_the_listing_order(name: str) -> None:
+    hasher = shipped(name)
+    for place, architecture in enumerate(architectures()):
+        other = relisted(architecture.graph, place)
+        assert hasher(architecture.graph) == hasher(other), architecture.name
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_the_shipped_network_does_not_collapse(name: str) -> None:
+    hasher = shipped(name)
+    digests = [(each.family, hasher.digest(each.graph)) for each in paper_architectures()]
+    for family, digest in digests:
+        assert all(other != digest for kind, other in digests if kind != family), family
+    assert len({digest for _, digest in digests}) > 10, "more than one code a family"
+    codes = np.array([list(digest) for _, digest in digests], np.uint8)
+    share = np.unpackbits(codes, axis=1).mean(0)
+    assert ((share > 0) & (share < 1)).mean() > 0.9, "bits that never change say nothing"
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_scheme_names_the_file(name: str) -> None:
+    import hashlib
+
+    content = (SHIPPED / f"{name}-64.safetensors").read_bytes()
+    assert shipped(name).scheme == f"{name}-64@{hashlib.sha256(content).hexdigest()[:8]}"
+
+
+def test_the_shipped_hnn_net_names_the_category() -> None:
+    hasher = shipped("hnn-net")
+    right = [hasher.classify(each.graph) for each in paper_architectures()]
+    named = sum(
+        guess is not None and guess[0] == each.family
+        for guess, each in zip(right, paper_architectures(), strict=True)
+    )
+    assert named == 21
+
+
+def test_ghashing_sees_no_costs_and_names_no_category() -> None:
+    hasher = shipped("ghashing")
+    graph = paper_architectures()[0].graph
+    cheap = replace(graph, layers=tuple(replace(x, macs=1, parameters=0) for x in graph.layers))
+    assert hasher(graph) == hasher(cheap)
+    assert hasher.classify(graph) is None
+    assert shipped("hnn-net")(graph) != shipped("hnn-net")(cheap)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_embeddings_are_nearer_for_one_family_than_for_all(name: str) -> None:
+    hasher = shipped(name)
+    rows = [(each.family, hasher.embed(each.graph)) for each in paper_architectures()]
+    within, across = [], []
+    for place, (family, row) in enumerate(rows):
+        assert row is not None
+        for other, another in rows[:place]:
+            distance = float(np.linalg.norm(row - another))
+            (within if family == other else across).append(distance)
+    assert np.median(within) < np.median(across)
+
+
+def changed(network: HashNetwork, **changes: Any) -> HashNetwork:
+    return replace(network, **changes)
+
+
+def wrong_networks() -> dict[str, HashNetwork]:
+    network = shipped("hnn-net").network
+    weights = dict(network.weights)
+    short = weights | {"fc1.weight": weights["fc1.weight"][:, 1:].copy()}
+    none = {name: weight for name, weight in weights.items() if name != "fc3.bias"}
+    infinite = weights | {"fc3.bias": np.full_like(weights["fc3.bias"], np.inf)}
+    return {
+        "fc1.weight does not fit": changed(network, weights=short),
+        "fc3.bias does not fit": changed(network, weights=none),
+        "not finite": changed(network, weights=infinite),
+        "is a network for ghashing": changed(network, method="ghashing"),
+        "gcn1.weight does not fit": changed(network, vocabulary=network.vocabulary[1:]),
+        "classifier": changed(network, categories=network.categories[1:]),
+    }
+
+
+@pytest.mark.parametrize("message", wrong_networks())
+def test_a_file_that_does_not_fit_is_refused(message: str, tmp_path: Path) -> None:
+    file = tmp_path / "network.safetensors"
+    wrong_networks()[message].save(file)
+    hasher: Any = HASHERS["hnn-net"]
+    with pytest.raises(BadOption, match=message) as caught:
+        hasher(weights=str(file))
+    assert str(caught.value).startswith(str(file))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"\xff" * 64, (2**62).to_bytes(8, "little") + b"{}", b"\2" + b"\0" * 7 + b"{}"],
+)
+def test_a_file_that_is_no_network_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "network.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(BadOption, match="no trained hash network"):
+        HashNetwork.load(file)
+
+
+def test_a_missing_file_and_another_length_are_refused(tmp_path: Path) -> None:
+    hasher: Any = HASHERS["hnn-net"]
+    with pytest.raises(BadOption, match="cannot be read"):
+        hasher(weights=str(tmp_path / "missing"))
+    with pytest.raises(BadOption, match="comes with assay has 64 bits: train one of 32"):
+        hasher(bits=32)
+    assert hasher(bits=64) == hasher(bits=64)
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    import os
+
+    file = tmp_path / "network.safetensors"
+    network = shipped("hnn-net").network
+    network.save(file)
+    hasher: Any = HASHERS["hnn-net"]
+    before = hasher(weights=str(file)).scheme
+    weights = dict(network.weights) | {"fc5.bias": network.weights["fc5.bias"] + 1}
+    changed(network, weights=weights).save(file)
+    os.utime(file, ns=(1, 1))
+    assert hasher(weights=str(file)).scheme != before
+
+
+def test_saving_is_exact_and_repeatable(tmp_path: Path) -> None:
+    network = shipped("hnn-net").network
+    file = tmp_path / "network.safetensors"
+    network.save(file)
+    read = HashNetwork.load(file)
+    assert read == network
+    assert read.to_bytes() == network.to_bytes() == file.read_bytes()
+    assert all((read.weights[name] == network.weights[name]).all() for name in network.weights)
