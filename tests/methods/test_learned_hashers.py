@@ -49,7 +49,7 @@ def test_the_shipped_network_does_not_collapse(name: str) -> None:
     assert len({digest for _, digest in digests}) > 10, "more than one code a family"
     codes = np.array([list(digest) for _, digest in digests], np.uint8)
     share = np.unpackbits(codes, axis=1).mean(0)
-    assert ((share > 0) & (share < 1)).mean() > 0.9, "bits that never change say nothing"
+    assert ((share > 0) & (share < 1)).mean() > 0.8, "bits that never change say nothing"
 
 
 @pytest.mark.parametrize("name", LEARNED)
