@@ -159,11 +159,13 @@ def test_a_name_of_nothing_turns_red(tmp_path: Path) -> None:
 # --- pages that are made, and figures that stand in two places ------------------------------------
 
 
+@pytest.mark.torch  # trainers are listed with their options
 def test_the_generated_pages_are_current() -> None:
     assert stale(pages()) == []
     assert make(["--check"]) == 0
 
 
+@pytest.mark.torch  # trainers are listed with their options
 def test_a_page_that_is_out_of_date_turns_red(tmp_path: Path) -> None:
     page = tmp_path / "methods.md"
     wanted = {page: methods_page()}

@@ -11,9 +11,11 @@ import onnx
 import pytest
 from hostile import building, external
 from onnx import helper
+from small_networks import CATEGORIES, learned, saved
 
 from assay.errors import AssayError, UnreadableModel
-from assay.examine import ENOUGH_LAYERS, examine, quality
+from assay.examine import DEFAULT_HASHER, ENOUGH_LAYERS, examine, quality
+from assay.hashers import HASHERS
 from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
 from assay.values import Layer, LayerGraph, Record
 
@@ -26,7 +28,7 @@ def test_a_record_says_what_the_file_holds(light_models: dict[str, Path]) -> Non
     assert record.format == "onnx"
     assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record.graph is not None
-    assert record.code == WeisfeilerLehman()(record.graph)
+    assert record.code == HASHERS[DEFAULT_HASHER]()(record.graph)
     assert record.parameters == record.graph.parameters == 1_235_496
     assert record.quality == 1
     assert record.metadata["opset"] == 9
@@ -49,6 +51,20 @@ def test_the_hasher_is_the_callers(light_models: dict[str, Path]) -> None:
     code = examine(light_models["squeezenet"], hasher=WeisfeilerLehman(bits=128)).code
     assert code is not None
     assert len(code) == 128
+
+
+def test_a_category_is_told_where_the_hasher_has_one(
+    tmp_path: Path, light_models: dict[str, Path]
+) -> None:
+    hasher = learned(saved(tmp_path))
+    record = examine(light_models["vgg19"], hasher=hasher)
+    assert record.graph is not None
+    assert record.predicted is not None
+    category, likely = hasher.classify(record.graph) or ("", 0.0)
+    assert record.predicted[0] == category in CATEGORIES
+    assert likely - 1e-4 < record.predicted[1] <= likely
+    baseline = WeisfeilerLehman()
+    assert examine(light_models["vgg19"], hasher=baseline).predicted is None
 
 
 def test_raw_leaves_the_merge_rules_out(light_models: dict[str, Path]) -> None:

@@ -14,6 +14,7 @@ import assay
 
 ROOT = Path(assay.__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TORCH = {"training.md"}  # pages whose commands need the extra
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -88,7 +89,13 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[s
     return folder, environment
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.torch if page.name in TORCH else (), id=page.name)
+        for page in PAGES
+    ],
+)
 def test_every_block_of_a_page_runs_as_shown(
     page: Path, shell: tuple[Path, dict[str, str]]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from small_records import graph, record
 
 from assay.errors import UnknownModel, UnreadableModel
+from assay.examine import DEFAULT_HASHER
 from assay.hashers import HASHERS, Hasher
 from assay.registry import Registry, Where
 from assay.values import Kin, LayerGraph, Relation
@@ -174,7 +175,7 @@ def test_rehashing_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 def test_a_registry_goes_on_with_the_hasher_of_the_last_rehash(registry: Registry) -> None:
     longer = HASHERS["weisfeiler-lehman"](bits=128)
-    assert registry.hasher == HASHERS["weisfeiler-lehman"]()
+    assert registry.hasher == HASHERS[DEFAULT_HASHER]()
     assert list(registry.rehash(longer)) == []
     assert registry.hasher == longer
 
@@ -187,7 +188,7 @@ def test_a_hasher_of_ones_own_makes_codes_but_is_not_remembered(
     assert [model.name for model in registry.rehash(Tiny())] == ["m1"]
     assert str(registry.show("m1").code) == "tiny+g1:000000000000000c"
     assert registry.show("m2").code is None
-    assert registry.hasher == HASHERS["weisfeiler-lehman"]()
+    assert registry.hasher == HASHERS[DEFAULT_HASHER]()
     assert "is no method of assay" in caplog.text
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -143,6 +144,16 @@ def test_what_limits_the_answer_is_said() -> None:
     assert notes(Report(record("a.onnx"), (kin(Relation.UNRELATED),))) == [methods]
     known = notes(Report(record("a.onnx"), (kin(Relation.UNRELATED, log10=-6),)))
     assert [note[:11] for note in known] == ["False alarm", "Methods: St"]
+
+
+def test_a_category_is_shown_with_how_likely_it_is_and_never_rounded_up_to_certainty() -> None:
+    suspect = replace(record("a.onnx"), predicted=("a<b>\033[31m", 0.9999))
+    report = Report(suspect, ())
+    said = "category a<b>\\x1b[31m, confidence 0.999"
+    assert f"\n  {said}\n" in text(report)
+    assert said in words(page([report]))
+    assert "category" not in text(Report(record("a.onnx"), ()))
+    assert "category" not in page([Report(record("a.onnx"), ())])
 
 
 def test_color_changes_nothing_but_color() -> None:

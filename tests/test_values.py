@@ -59,6 +59,7 @@ records = st.builds(
     parameters=st.integers(0, 2**62),
     quality=st.floats(0, 1),
     metadata=st.dictionaries(text, st.integers() | text, max_size=3),
+    predicted=st.none() | st.tuples(text, st.floats(0, 1)),
 )
 
 
@@ -142,6 +143,15 @@ def test_a_suspect_shows_its_sha256_only_where_it_was_read() -> None:
     assert replace(record, sha256="ff").summary()["sha256"] == "ff"
     assert record.summary()["code"] is None
     assert record.summary()["layers"] is None
+
+
+def test_a_prediction_is_shown_and_survives_json_only_where_there_is_one() -> None:
+    record = Record("a.onnx", "onnx")
+    assert {"category", "confidence"} & {*record.summary(), *record.to_json()} == set()
+    predicted = replace(record, predicted=("resnet", 0.97))
+    assert predicted.summary() == {**record.summary(), "category": "resnet", "confidence": 0.97}
+    for one in (record, predicted):
+        assert Record.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
 def kin(relation: Relation, *scores: float) -> Kin:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from math import prod
+from math import floor, prod
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def _record(
         return Record(path, model.format, digest, name, metadata=model.metadata)
     graph = layer_graph(model.layers, () if raw else RULES)
     hasher = hasher or HASHERS[DEFAULT_HASHER]()
+    said = hasher.classify(graph) if graph.layers else None
     return Record(
         path=path,
         format=model.format,
@@ -80,6 +81,7 @@ def _record(
         parameters=graph.parameters,
         quality=quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata),
         metadata=model.metadata,
+        predicted=said and (said[0], floor(said[1] * 1e4) / 1e4),  # only a true 1 reads as 1
     )
 
 

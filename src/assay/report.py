@@ -73,6 +73,17 @@ def facts(record: Record) -> str:
     return f"{printable(record.format)}, {layers}, {size}, quality {record.quality:.2f}"
 
 
+def known(record: Record) -> list[str]:
+    """What is known of a suspect, line by line."""
+    lines = [facts(record)]
+    lines += [f"sha256 {record.sha256}"] if record.sha256 else []
+    lines += [f"code {record.code}"] if record.code else []
+    if record.predicted:
+        category, confidence = record.predicted
+        lines.append(f"category {printable(category)}, confidence {score_text(confidence)}")
+    return lines
+
+
 def evidence_text(evidence: Evidence) -> str:
     """One method's finding, on one line; ``notes`` give its options."""
     known = [f"score {score_text(evidence.score)}"]
@@ -102,9 +113,7 @@ def text(report: Report, width: int | None = None, color: bool = False) -> str:
     suspect = report.suspect
     lines = [
         paint("bold", printable(suspect.path)),
-        paint("dim", f"  {facts(suspect)}"),
-        *([paint("dim", f"  sha256 {suspect.sha256}")] if suspect.sha256 else []),
-        *([paint("dim", f"  code {suspect.code}")] if suspect.code else []),
+        *(paint("dim", f"  {line}") for line in known(suspect)),
         "",
         paint(_tone(report.verdict), f"Verdict: {report.verdict}") + f" ({_review(report)})",
         *wrapped(MEANING[report.verdict], width),
@@ -260,8 +269,6 @@ def page(reports: Sequence[Report], failures: Sequence[tuple[str, str]] = ()) ->
 def section(report: Report) -> str:
     """One report as a part of a page."""
     suspect = report.suspect
-    known = [facts(suspect), *([f"sha256 {suspect.sha256}"] if suspect.sha256 else [])]
-    known += [f"code {suspect.code}"] if suspect.code else []
     tone = {"red": "review", "yellow": "lead", "green": "none"}[_tone(report.verdict)]
     said = "".join(f"<p>{_html(note)}</p>" for note in notes(report))
     headings = "".join(f"<th>{_html(h.lower())}</th>" for h in HEADINGS[:-1])
@@ -273,7 +280,7 @@ def section(report: Report) -> str:
 </tbody></table></div>"""
     return f"""<section>
 <h2>{_html(suspect.path)}</h2>
-<p class="facts">{"<br>".join(map(_html, known))}</p>
+<p class="facts">{"<br>".join(map(_html, known(suspect)))}</p>
 <div class="verdict {tone}"><strong>Verdict: {report.verdict}</strong> ({_review(report)})<br>
 {_html(MEANING[report.verdict])}</div>
 {table if report.matches else ""}

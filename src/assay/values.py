@@ -180,9 +180,11 @@ class Record:
     parameters: int = 0  # elements of the model's constant operands
     quality: float = 0.0  # 0 … 1: how much of the graph was understood, and enough to tell apart
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, notes …
+    predicted: tuple[str, float] | None = None  # the hasher's category and how likely, 0 … 1
 
     def summary(self) -> Json:
-        """The ``suspect`` object of the reports; ``sha256`` only where it was read."""
+        """The ``suspect`` object of the reports; what is not known may be left out."""
+        category, confidence = self.predicted or (None, None)
         return {
             "path": self.path,
             **({} if self.sha256 is None else {"sha256": self.sha256}),
@@ -191,6 +193,7 @@ class Record:
             "layers": None if self.graph is None else len(self.graph.layers),
             "parameters": self.parameters,
             "quality": self.quality,
+            **({} if category is None else {"category": category, "confidence": confidence}),
         }
 
     def to_json(self) -> Json:
@@ -219,6 +222,7 @@ class Record:
             parameters=data["parameters"],
             quality=data["quality"],
             metadata=data["metadata"],
+            predicted=(data["category"], data["confidence"]) if "category" in data else None,
         )
 
 

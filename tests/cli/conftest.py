@@ -41,6 +41,8 @@ class Answer:
         return self.err.removeprefix("assay: ").removesuffix("\n")
 
 
+RETYPE = 10  # times that the terminal was quiet, 3 s in all
+
 Run = Callable[..., Answer]
 Command = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -114,7 +116,7 @@ def on_terminal(command: Command) -> Run:
             preexec_fn=lambda: own(theirs),
         )  # fmt: skip
         os.close(theirs)
-        shown, waits = b"", 0
+        shown, waits, typed_at = b"", 0, -RETYPE
         while True:
             quiet = not select.select([ours], [], [], 0.3)[0]
             waits += quiet
@@ -126,8 +128,9 @@ def on_terminal(command: Command) -> Run:
                 if not block:
                     break
                 shown += block
-            elif typed and after in shown:
+            if typed and after in shown and waits >= typed_at + RETYPE:
                 os.write(ours, typed)  # again if need be: Python may miss a ^C just before it waits
+                typed_at = waits
         os.close(ours)
         return Answer(process.wait(), shown.decode(), "")
 

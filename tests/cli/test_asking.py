@@ -3,18 +3,22 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import onnx
 import pytest
+from small_networks import CATEGORIES, learned, network, saved
 
 import assay
 from assay.cli import main
+from assay.examine import DEFAULT_HASHER
 
 Run = Callable[..., Any]
 SUSPECT_KEYS = {"path", "sha256", "format", "code", "layers", "parameters", "quality"}
+PREDICTED = {"category", "confidence"}  # of hashers that know categories
 
 
 def test_hash_prints_code_and_path(run: Run, models: Path) -> None:
@@ -26,7 +30,7 @@ def test_hash_prints_code_and_path(run: Run, models: Path) -> None:
 
 def test_hash_json_is_the_suspect_without_sha256(run: Run, models: Path) -> None:
     (line,) = run("hash", "--json", "vgg19.onnx").json
-    assert set(line) == SUSPECT_KEYS - {"sha256"}
+    assert {*line} - PREDICTED == SUSPECT_KEYS - {"sha256"}
     assert line["path"] == "vgg19.onnx"
     assert line["code"] == str(assay.hash("vgg19.onnx"))
 
@@ -85,9 +89,67 @@ def test_hash_options_change_the_code(run: Run, models: Path) -> None:
     def code(*options: str) -> str:
         return run("hash", *options, "squeezenet.onnx").out.removesuffix("\n").split()[0]
 
-    assert code() == code("--hasher", "weisfeiler-lehman") == code("--bits", "64")
-    assert code("--bits", "128") == str(assay.hash("squeezenet.onnx", bits=128))
+    baseline = ("--hasher", "weisfeiler-lehman")
+    assert code() == code("--hasher", DEFAULT_HASHER) == code("--bits", "64")
+    assert code(*baseline) == code(*baseline, "--bits", "64")
+    assert code(*baseline, "--bits", "128").startswith("weisfeiler-lehman-128+")
     assert code("--raw").partition(":")[0].endswith("-raw")
+
+
+def test_a_network_of_ones_own_names_its_hasher_and_the_category(run: Run, models: Path) -> None:
+    scheme = learned(saved(models)).scheme
+    given = ("--weights", "network.safetensors")
+    for options in (given, (*given, "--hasher", "hnn-net"), (*given, "--bits", "64")):
+        (line,) = run("hash", "--json", *options, "vgg19.onnx").json
+        assert set(line) == SUSPECT_KEYS - {"sha256"} | PREDICTED
+        assert line["code"].startswith(f"{scheme}+g1:")
+        assert line["category"] in CATEGORIES
+        assert 0.5 <= line["confidence"] <= 1
+    shown = run("hash", *given, "vgg19.onnx").out
+    assert shown == f"{line['code']}  vgg19.onnx\n"  # programs read it
+    assert run("add", *given, "vgg19.onnx").status == 0
+    checked = run("check", "--html", "page.html", "vgg19.onnx").out
+    said = f"category {line['category']}, confidence {line['confidence']:.3f}"
+    assert f"\n  {said}\n" in checked
+    assert said in Path("page.html").read_text()
+    (report,) = run("check", "--json", "vgg19.onnx").json
+    assert report["suspect"]["category"] == line["category"]
+    assert set(run("hash", "--json", "--hasher", "weisfeiler-lehman", "vgg19.onnx").json[0]) == (
+        SUSPECT_KEYS - {"sha256"}
+    )
+
+
+def test_a_graph_without_layers_is_of_no_category(run: Run) -> None:
+    saved(Path.cwd())
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> idle (float[1] x) => (float[1] y) '
+        "{ y = Identity(x) }"
+    )
+    onnx.save(model, "idle.onnx")
+    (line,) = run("hash", "--json", "--weights", "network.safetensors", "idle.onnx").json
+    assert (line["code"], "category" in line) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--weights", "gone"], "gone: cannot be read"),
+        (["--weights", "vgg19.onnx"], "vgg19.onnx: is no trained hash network"),
+        (["--weights", "."], ".: cannot be read"),
+        (["--weights", "network.safetensors", "--bits", "32"], "has 64 bits"),
+        (["--weights", "network.safetensors", "--hasher", "ghashing"], "hnn-net, not ghashing"),
+        (["--weights", "odd"], "is a network for 'sha1', which is none of contrastive-gin"),
+    ],
+)
+def test_what_is_no_network_is_refused(
+    run: Run, models: Path, options: list[str], said: str
+) -> None:
+    saved(models)
+    replace(network(), method="sha1").save("odd")
+    for verb in (["hash", "vgg19.onnx"], ["add", "vgg19.onnx"], ["rehash"]):
+        answer = run(*verb, *options)
+        assert (answer.status, answer.out) == (2, "")
+        assert said in answer.error
 
 
 def test_a_shape_makes_an_open_input_concrete(run: Run, models: Path) -> None:
@@ -123,7 +185,7 @@ def test_check_finds_the_origin_and_accuses_nobody(run: Run, registered: Path) -
     (line,) = answer.json
     assert (answer.status, answer.err) == (0, "")
     assert list(line) == ["suspect", "verdict", "matches"]
-    assert set(line["suspect"]) == SUSPECT_KEYS
+    assert {*line["suspect"]} - PREDICTED == SUSPECT_KEYS
     assert line["verdict"] == "same-architecture"
     first = line["matches"][0]
     assert set(first) == {

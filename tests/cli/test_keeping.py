@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from small_networks import learned, saved
+
 import assay
 
 Run = Callable[..., Any]
@@ -139,12 +141,54 @@ def test_remove_takes_a_model_out(run: Run, registered: Path) -> None:
 
 
 def test_rehash_changes_every_code_and_those_to_come(run: Run, registered: Path) -> None:
-    (done,) = run("rehash", "--json", "--bits", "128").json
+    baseline = ("--hasher", "weisfeiler-lehman")
+    (done,) = run("rehash", "--json", *baseline, "--bits", "128").json
     assert done == {"rehashed": 3, "scheme": "weisfeiler-lehman-128"}
     run("add", "zfnet512.onnx")
     codes = [line["code"] for line in run("list", "--json").json]
     assert [code.partition("+")[0] for code in codes] == ["weisfeiler-lehman-128"] * 4
     (line,) = run("check", "--json", "suspect.onnx").json
     assert line["matches"][0]["name"] == "squeezenet"
-    assert run("rehash").out == "4 rehashed: weisfeiler-lehman-64\n"
+    assert run("rehash", *baseline).out == "4 rehashed: weisfeiler-lehman-64\n"
     assert run("rehash", "--bits", "7").status == 2
+
+
+def test_rehash_takes_up_a_network_of_ones_own_and_lays_it_down(run: Run, registered: Path) -> None:
+    scheme = learned(saved(registered)).scheme
+    answer = run("rehash", "--weights", "network.safetensors")
+    assert answer.out == f"3 rehashed: {scheme}\n"
+    Path("network.safetensors").unlink()
+    run("add", "zfnet512.onnx")
+    codes = [line["code"] for line in run("list", "--json").json]
+    assert [code.partition("+")[0] for code in codes] == [scheme] * 4
+    assert run("check", "--json", "suspect.onnx").json[0]["matches"][0]["name"] == "squeezenet"
+    back = run("rehash", "--hasher", "weisfeiler-lehman")
+    assert back.out == "4 rehashed: weisfeiler-lehman-64\n"
+
+
+def test_a_new_registry_takes_a_hasher_and_keeps_it(run: Run, models: Path) -> None:
+    scheme = learned(saved(models)).scheme
+    assert run("add", "--weights", "network.safetensors", "vgg19.onnx").status == 0
+    assert run("add", "--weights", "network.safetensors", "zfnet512.onnx").status == 0
+    refused = run("add", "--hasher", "weisfeiler-lehman", "squeezenet.onnx")
+    assert (refused.status, refused.out) == (2, "")
+    assert f"its codes are of {scheme}, not weisfeiler-lehman-64" in refused.error
+    assert "'assay rehash'" in refused.error
+    assert run("add", "squeezenet.onnx").status == 0
+    codes = [line["code"] for line in run("list", "--json").json]
+    assert [code.partition("+")[0] for code in codes] == [scheme] * 3
+
+
+def test_a_lost_network_ends_a_batch_at_once_and_says_the_remedy(
+    run: Run, models: Path, tmp_path: Path
+) -> None:
+    scheme = learned(saved(models)).scheme
+    assert run("add", "--weights", "network.safetensors", "vgg19.onnx").status == 0
+    (tmp_path / "registry" / f"{scheme}.safetensors").unlink()
+    for verb in ("add", "check"):
+        answer = run(verb, "vgg19.onnx", "squeezenet.onnx")
+        assert (answer.status, answer.out) == (2, "")
+        assert f"{scheme}.safetensors: cannot be read" in answer.error
+        assert "'assay rehash'" in answer.error
+    assert run("rehash", "--weights", "network.safetensors").status == 0
+    assert run("check", "vgg19.onnx", "squeezenet.onnx").status == 1

@@ -22,9 +22,11 @@ def test_methods_lists_every_method_of_every_role(run: Run) -> None:
     from assay.formats import FORMATS
     from assay.hashers import HASHERS
     from assay.indexes import INDEXES
+    from assay.trainers import TRAINERS
 
     roles: dict[str, Methods[Any]] = {
         "comparisons": COMPARISONS, "formats": FORMATS, "hashers": HASHERS, "indexes": INDEXES,
+        "trainers": TRAINERS,
     }  # fmt: skip
     lines = run("methods", "--json").json
     assert [(line["role"], line["method"]) for line in lines] == [
@@ -68,8 +70,8 @@ def test_a_method_whose_extra_is_missing_is_still_listed(
         (["hash"], "Missing argument 'FILE...'"),
         (["hash", "--bitz", "3", "x"], "Did you mean '--bits'?"),
         (["hash", "--bits", "x", "x"], "'x' is not a valid integer"),
-        (["hash", "--bits", "17", "x"], "bits must be one of"),
-        (["hash", "--hasher", "sha1", "x"], "'sha1' is not one of weisfeiler-lehman"),
+        (["hash", "--hasher", "weisfeiler-lehman", "--bits", "17", "x"], "bits must be one of"),
+        (["hash", "--hasher", "sha1", "x"], "'sha1' is not one of contrastive-gin, ghashing"),
         (["hash", "--input-shape", "1xx3", "x"], "'1xx3' is not like 1x3x224x224"),
         (["hash", "--input-shape", "1x0x3", "x"], "is not like"),
         (["hash", "--input-shape", "9" * 5000, "x"], "is not like"),

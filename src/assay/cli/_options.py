@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +31,7 @@ def method_of(role: str) -> Callback:
     def check(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
         if name is not None:
             known: Mapping[str, type] = getattr(import_module(f"assay.{role}"), role.upper())
-            if name not in known:
+            if name not in list(known):  # asked of the mapping, it would import the method
                 raise click.BadParameter(f"{name!r} is not one of {', '.join(known)}")
         return name
 
@@ -50,6 +50,12 @@ def shapes(context: click.Context, option: click.Parameter, given: tuple[str, ..
     return found
 
 
+KINDS: Mapping[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "bool": {"true": True, "false": False}.__getitem__,
+    "str": str,
+}
 FILE = click.Path(readable=False)  # whether it can be read is seen file by file, in a batch
 registry = click.option(
     "--registry",
@@ -67,16 +73,26 @@ input_shape = click.option(
     metavar="[NAME=]1x3x224x224",
     help="Shape of an input that the file leaves open; may be repeated.",
 )
-hasher = click.option(
-    "--hasher",
-    "hasher_name",
-    callback=method_of("hashers"),
-    metavar="NAME",
-    help="Hasher to use; 'assay methods' lists them.",
-)
-bits = click.option(
-    "--bits", type=int, metavar="N", help="Length of the code; by default the hasher's."
-)
+
+
+def hasher(verb: Verb) -> Verb:
+    """Options that say how models are hashed."""
+    verb = click.option(
+        "--weights",
+        type=FILE,
+        metavar="FILE",
+        help="A network that 'assay train' made; it names its hasher.",
+    )(verb)
+    verb = click.option(
+        "--bits", type=int, metavar="N", help="Length of the code; by default the hasher's."
+    )(verb)
+    return click.option(
+        "--hasher",
+        "hasher_name",
+        callback=method_of("hashers"),
+        metavar="NAME",
+        help="Hasher to use; 'assay methods' lists them.",
+    )(verb)
 
 
 def filters(verb: Verb) -> Verb:
@@ -103,20 +119,58 @@ def where(owner: str | None, format_name: str | None, name: str | None) -> Where
     return Where(owner=owner, format=format_name, name=name)
 
 
-def make_hasher(name: str | None, length: int | None) -> Hasher:
-    """The hasher that the options mean.  Raises BadOption where it has no such length."""
+def make_hasher(name: str | None, length: int | None, weights: str | None) -> Hasher:
+    """The hasher that the options mean.  Raises BadOption where it has no such length or file."""
     from dataclasses import fields, is_dataclass
 
     from assay.examine import DEFAULT_HASHER
     from assay.hashers import HASHERS
 
+    if weights is not None:
+        name = _method_in(weights, name)
     name = name or DEFAULT_HASHER
     method: Callable[..., Hasher] = HASHERS[name]
-    if length is None:
-        return method()
-    if not is_dataclass(method) or "bits" not in (field.name for field in fields(method)):
+    assert is_dataclass(method)
+    if length is not None and "bits" not in (field.name for field in fields(method)):
         raise BadOption(f"--bits {length}: the length of {name}'s codes is fixed")
-    return method(bits=length)
+    given = {"bits": length, "weights": weights}
+    return method(**{option: value for option, value in given.items() if value is not None})
+
+
+def _method_in(weights: str, name: str | None) -> str:
+    """The hasher that a network's file names, which must be ``name`` where one is given."""
+    from assay.hashers import HASHERS
+    from assay.hashers._learned import LearnedHasher
+    from assay.hashers._network_file import HashNetwork
+
+    found = HashNetwork.load(weights).method
+    learned = [known for known in HASHERS if issubclass(HASHERS[known], LearnedHasher)]
+    if found not in learned:
+        raise BadOption(
+            f"--weights {weights}: is a network for {found!r}, which is none of"
+            f" {', '.join(learned)}: upgrade assay"
+        )
+    if name not in (None, found):
+        raise BadOption(f"--weights {weights}: is a network for {found}, not {name}")
+    return found
+
+
+def settings(given: Sequence[str], method: str, kinds: Mapping[str, str]) -> dict[str, Any]:
+    """``NAME=VALUE`` of each option, by name, as its kind, which KINDS reads.
+
+    Raises BadOption where ``method`` has no such option, or none of such a value.
+    """
+    found: dict[str, Any] = {}
+    for setting in given:
+        name, equals, value = setting.partition("=")
+        if not equals or name not in kinds:
+            known = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+            raise BadOption(f"--set {setting}: is not NAME=VALUE, of {method}: {known}")
+        try:
+            found[name] = KINDS[kinds[name]](value)
+        except (ValueError, KeyError) as error:
+            raise BadOption(f"--set {setting}: {value!r} is no {kinds[name]}") from error
+    return found
 
 
 def open_registry(location: str | None, create: bool = False) -> Registry:

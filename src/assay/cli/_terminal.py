@@ -7,11 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
-from assay.errors import AssayError, DamagedRegistry
+from assay.errors import AssayError, DamagedRegistry, SchemeMismatch
 from assay.report import printable
 
 T = TypeVar("T")
@@ -114,19 +114,51 @@ def progress(items: Iterable[T], length: int, label: str | None) -> Iterator[Ite
         yield items
 
 
+class Stages:
+    """A bar for each stage of long work, where stderr is a terminal; a context manager."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def show(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """So many of ``total`` steps of ``stage`` are done; another stage begins another bar."""
+        if not _draws():
+            return
+        if stage != self._stage:
+            self._end()
+            self._bar = click.progressbar(
+                length=total, label=stage, file=sys.stderr, item_show_func=lambda item: item
+            )
+            self._bar.__enter__()
+            self._stage = stage
+        self._bar.update(done - self._bar.pos, note)
+
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+        self._bar, self._stage = None, ""
+
+
 def attempts(
     paths: Sequence[str], action: Callable[[str], T], label: str | None = None
 ) -> Iterator[tuple[str, T | None, str]]:
     """Path, result and "" of each file; or path, None and the error's message, once complained of.
 
-    Raises DamagedRegistry: no further file would fare better.
+    Raises DamagedRegistry and SchemeMismatch: no further file would fare better.
     """
     with progress(paths, len(paths), label) as shown:
         for path in shown:
             result, wrong = None, ""
             try:
                 result = action(path)
-            except DamagedRegistry:
+            except (DamagedRegistry, SchemeMismatch):
                 raise
             except Exception as error:  # a flaw of ours, too, costs one file and not the batch
                 wrong = message(error, path)

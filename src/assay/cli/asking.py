@@ -15,7 +15,6 @@ from assay.values import Json, Record, Report
 
 @click.command("hash")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=options.FILE)
-@options.bits
 @options.hasher
 @click.option("--raw", is_flag=True, help="Hash the layers as they are, not merged.")
 @options.input_shape
@@ -24,8 +23,9 @@ from assay.values import Json, Record, Report
 def hash_(
     context: click.Context,
     files: tuple[str, ...],
-    bits: int | None,
     hasher_name: str | None,
+    bits: int | None,
+    weights: str | None,
     raw: bool,
     input_shape: options.Shapes,
     as_json: bool,
@@ -38,7 +38,7 @@ def hash_(
     """
     from assay.examine import examine
 
-    hasher = options.make_hasher(hasher_name, bits)
+    hasher = options.make_hasher(hasher_name, bits, weights)
 
     def read(path: str) -> Record:
         return examine(path, input_shape=input_shape, hasher=hasher, raw=raw, digest=False)

@@ -27,6 +27,7 @@ HEADINGS = ("NAME", "OWNER", "FORMAT", "LAYERS", "PARAMETERS", "ADDED", "SHA256"
 @click.argument("paths", metavar="FILE_OR_DIR...", nargs=-1, required=True, type=options.FILE)
 @click.option("--owner", metavar="NAME", help="Who claims the models.")
 @click.option("--name", metavar="NAME", help="What to call the model; for one file only.")
+@options.hasher
 @options.input_shape
 @options.registry
 @options.as_json
@@ -36,6 +37,9 @@ def add(
     paths: tuple[str, ...],
     owner: str | None,
     name: str | None,
+    hasher_name: str | None,
+    bits: int | None,
+    weights: str | None,
     input_shape: options.Shapes,
     location: str | None,
     as_json: bool,
@@ -44,13 +48,18 @@ def add(
 
     A folder is searched with the folders in it; links in it are not followed.  A line is printed
     once its model is durably registered.  The same bytes twice are one model; a second owner is a
-    second claim on it.
+    second claim on it.  A registry keeps the hasher of its first model, unless it is rehashed.
     """
     files, left_out, closed = collect(paths)
     if name is not None and (len(paths) > 1 or Path(paths[0]).is_dir()):
         raise click.UsageError("--name is for one model: give it with one file")
+    chosen = None
+    if (hasher_name, bits, weights) != (None, None, None):
+        chosen = options.make_hasher(hasher_name, bits, weights)
     counts: Counter[str] = Counter()
     with options.open_registry(location, create=True) as registry:
+        if chosen is not None:
+            registry.use(chosen)
 
         def register(path: str) -> Added:
             if path in closed:
@@ -227,15 +236,20 @@ def remove(model: str, yes: bool, location: str | None, as_json: bool) -> None:
 
 @click.command()
 @options.hasher
-@options.bits
 @options.registry
 @options.as_json
-def rehash(hasher_name: str | None, bits: int | None, location: str | None, as_json: bool) -> None:
+def rehash(
+    hasher_name: str | None,
+    bits: int | None,
+    weights: str | None,
+    location: str | None,
+    as_json: bool,
+) -> None:
     """Hash every registered model again.
 
     Their files are not needed.  New models are hashed the same way from then on.
     """
-    hasher = options.make_hasher(hasher_name, bits)
+    hasher = options.make_hasher(hasher_name, bits, weights)
     with (
         options.open_registry(location) as registry,
         progress(registry.rehash(hasher), len(registry), "Hashing") as done,

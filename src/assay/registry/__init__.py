@@ -8,23 +8,23 @@ owner is a second claim on it.  Files are read when they are added and not neede
 from __future__ import annotations
 
 import builtins
-import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from assay.errors import AssayError
+from assay.errors import AssayError, BadOption
 from assay.registry._changes import recode, register
 from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
-from assay.registry._find import claims, find
-from assay.registry._hasher import recall, remember, settle
+from assay.registry._find import find
+from assay.registry._hasher import coded, recall, remember, settle
+from assay.registry._related import Search, related
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
-from assay.values import Json, Kin, Record, Relation, Report
+from assay.values import Json, Kin, Record, Report
 
 if TYPE_CHECKING:
     from assay.hashers import Hasher
@@ -153,18 +153,10 @@ class Registry:
         A model that was added under several paths or by several owners is listed for each.  Models
         whose code is of another scheme are not compared: see ``stale``; logged once for a scheme.
         """
-        from assay.comparisons import kin
-
         self._warn_of_stale(record)
-        found = [kin(record, source) for source in self._candidates(record, top, where)]
-        related = [
-            claimed
-            for one in found
-            if one.relation > Relation.UNRELATED
-            for claimed in self._claimed(one, where or Where())
-        ]
-        related.sort(key=lambda k: (-k.relation, -k.score, k.record.name, k.record.path))
-        return tuple(related[:top])
+        count = max(CANDIDATES, 5 * top)
+        search = Search(record, count, where or Where(), lambda: self.hasher)
+        return tuple(related(self._database, self._codes, search)[:top])
 
     def list(self, where: Where | None = None) -> Iterator[Record]:
         """The models that pass ``where``, in the order in which they were added."""
@@ -218,7 +210,9 @@ class Registry:
         it is not one of HASHERS.
         """
         with self._database.write() as connection:
-            if not remember(connection, hasher):
+            if remember(connection, self._database.folder, hasher):
+                hasher = recall(connection, self._database.folder)  # its network is in the folder
+            else:
                 logger.warning("%r is no method of assay: add and check keep their own", hasher)
         query = f"""SELECT {COLUMNS} FROM models WHERE id > ? AND rules IS NOT NULL
             AND scheme IS NOT ? || '+' || rules ORDER BY id LIMIT {PAGE}"""
@@ -241,7 +235,20 @@ class Registry:
     def hasher(self) -> Hasher:
         """What ``add`` and ``check`` make codes with: the last ``rehash``'s, or the default."""
         with self._database.read() as connection:
-            return recall(connection)
+            return recall(connection, self._database.folder)
+
+    def use(self, hasher: Hasher) -> None:
+        """Make codes with ``hasher``, in a registry that has made none yet.
+
+        Raises BadOption where it makes codes with another one: ``rehash`` changes that.
+        """
+        with self._database.write() as connection:
+            known = settle(connection, self._database.folder, hasher)
+        if known.scheme != hasher.scheme:
+            raise BadOption(
+                f"{self._database.folder}: its codes are of {known.scheme}, not {hasher.scheme}:"
+                " 'assay rehash' with the same options makes them all anew"
+            )
 
     def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
         sha256 = record.sha256 or ""
@@ -249,39 +256,16 @@ class Registry:
             why = record.metadata.get("missing_external_data", "its files were not read")
             raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
         with self._database.write() as connection:
-            name, status = register(connection, record)
             if hasher is not None:
-                settle(connection, hasher)
+                record = coded(record, settle(connection, self._database.folder, hasher))
+            name, status = register(connection, record)
         return Added(record.path, sha256, name, status)
-
-    def _candidates(self, record: Record, top: int, where: Where | None) -> Sequence[Record]:
-        condition, arguments = (where or Where()).sql()
-        with self._database.read() as connection:
-            same = f"SELECT id FROM models WHERE sha256 = ? AND {condition}"
-            keys = [key for (key,) in connection.execute(same, [record.sha256, *arguments])]
-            allowed = None
-            if condition != Where().sql()[0]:
-                passing = connection.execute(f"SELECT id FROM models WHERE {condition}", arguments)
-                allowed = [key for (key,) in passing]
-        if record.code is not None:
-            near = self._codes.search(record.code, max(CANDIDATES, 5 * top), allowed)
-            keys += [match.key for match in near if match.key not in keys]
-        query = f"SELECT {COLUMNS} FROM models WHERE id IN (SELECT value FROM json_each(?))"
-        with self._database.read() as connection:
-            return [unpack(row) for row in connection.execute(query, [json.dumps(keys)])]
-
-    def _claimed(self, kin: Kin, where: Where) -> Iterator[Kin]:
-        """The same for each path and owner that the model was added with."""
-        with self._database.read() as connection:
-            for owner, path, name in claims(connection, kin.record.sha256, where.owner):
-                yield replace(kin, record=replace(kin.record, owner=owner, path=path, name=name))
 
     def _warn_of_stale(self, record: Record) -> None:
         if record.code is None or record.code.scheme in self._warned:
             return
         self._warned.add(record.code.scheme)
-        stale = self.stale(record.code.scheme)
-        if stale:
+        if stale := self.stale(record.code.scheme):
             logger.warning(
                 "models that were not compared, because their codes are not of scheme %s: %d:"
                 " run 'assay rehash', or add their files again if the graph rules changed",

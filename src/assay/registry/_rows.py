@@ -22,6 +22,7 @@ OWNER = """(SELECT owner FROM claims WHERE model = models.id AND owner IS NOT NU
             ORDER BY id LIMIT 1)"""
 COLUMNS = f"id, sha256, name, path, format, body, scheme, digest, graph, {OWNER}"
 OWN_COLUMN = ("sha256", "name", "path", "format", "owner", "code", "graph")  # not in the body
+OPINION = ("category", "confidence")  # a hasher's; it is asked again when it is wanted
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def default_name(path: str) -> str:
 
 def pack(record: Record) -> Json:
     """The columns of ``record``, less the claims.  Raises AssayError where it is not JSON."""
-    body = {k: v for k, v in record.to_json().items() if k not in OWN_COLUMN}
+    body = {k: v for k, v in record.to_json().items() if k not in OWN_COLUMN + OPINION}
     try:
         text = json.dumps(body, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
