@@ -45,9 +45,17 @@ def test_a_code_minus_a_code_is_a_distance(light_models: dict[str, Path]) -> Non
 
 @pytest.mark.parametrize("bits", [16, 128])
 def test_bits_set_the_length_of_a_code(light_models: dict[str, Path], bits: int) -> None:
-    code = assay.hash(light_models["squeezenet"], bits=bits)
+    code = assay.hash(light_models["squeezenet"], hasher="weisfeiler-lehman", bits=bits)
     assert code is not None
     assert len(code) == bits
+
+
+def test_a_length_that_needs_training_is_refused_with_the_remedy(
+    light_models: dict[str, Path],
+) -> None:
+    remedy = "train one of 128 .* or use weisfeiler-lehman"
+    with pytest.raises(assay.AssayError, match=remedy):
+        assay.hash(light_models["squeezenet"], bits=128)
 
 
 def test_a_shape_makes_an_input_concrete(tmp_path: Path) -> None:

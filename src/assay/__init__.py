@@ -85,23 +85,26 @@ _HOMES = {"AssayError": "assay.errors", "Registry": "assay.registry"}  # the oth
 def hash(
     source: str | Path | Module,
     input_shape: Mapping[str, tuple[int, ...]] | None = None,
-    bits: int = 64,
+    hasher: str | None = None,
+    bits: int | None = None,
 ) -> HashCode | None:
     """The code of a model file, or of a ``torch.nn.Module``; None where it has no graph.
 
-    ``input_shape`` makes inputs with open dimensions concrete, by name ("" for the only one).  The
-    weights are not read.
+    ``input_shape`` makes inputs with open dimensions concrete, by name ("" for the only one).
+    ``hasher`` and ``bits`` are the default's where they are not given.  The weights are not read.
 
     Raises:
         UnreadableModel: it is not a model; the message begins with the path.
         MissingExtra: reading it needs PyTorch.
+        UnknownMethod: there is no such hasher.
         BadOption: the hasher has no codes of so many bits.
     """
     from assay.examine import DEFAULT_HASHER, examine
     from assay.hashers import HASHERS
 
-    method: Callable[..., Hasher] = HASHERS[DEFAULT_HASHER]
-    return examine(source, input_shape=input_shape, hasher=method(bits=bits), digest=False).code
+    method: Callable[..., Hasher] = HASHERS[hasher or DEFAULT_HASHER]
+    made = method() if bits is None else method(bits=bits)
+    return examine(source, input_shape=input_shape, hasher=made, digest=False).code
 
 
 def compare(suspect: str | Path, source: str | Path) -> Kin:

@@ -19,7 +19,7 @@ from assay.graphs.merge_blocks import RULES
 from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph, Record
 
-DEFAULT_HASHER = "weisfeiler-lehman"
+DEFAULT_HASHER = "contrastive-gin"
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
 MISSING = "missing_external_data"  # in the metadata: the model is not whole, so it has no sha256
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something

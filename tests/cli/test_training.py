@@ -21,7 +21,7 @@ SUMMARY_KEYS = {
     "output", "scheme", "categories", "models", "distinct_codes", "bit_entropy", "held_out",
     "graphs", "failed",
 }  # fmt: skip
-QUICK = ("--output", "net.safetensors", "--set", "epochs=2")
+QUICK = ("--method", "hnn-net", "--output", "net.safetensors", "--set", "epochs=2")
 EAGER = "import assay.trainers._loop as l; l.SAVE_EVERY_S = 0.0; from assay.cli import main; main()"
 IDLE = (
     '<ir_version: 8, opset_import: ["" : 17]> idle (float[1] x) => (float[1] y) { y = Identity(x) }'

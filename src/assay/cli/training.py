@@ -36,10 +36,10 @@ LEDGER = "models.jsonl"
 )
 @click.option(
     "--method",
-    default="hnn-net",
+    default="contrastive-gin",
     callback=options.method_of("trainers"),
     metavar="NAME",
-    help="What to train; by default hnn-net.",
+    help="What to train; by default contrastive-gin.",
 )
 @click.option("--bits", type=int, metavar="N", help="Length of the codes; by default the method's.")
 @click.option(

@@ -43,7 +43,8 @@ class LearnedHasher(Hasher):
             which = "the network that comes with assay" if self.weights is None else str(path)
             raise BadOption(
                 f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
-                f" {self.bits} with 'assay train --method {self.method} --bits {self.bits}'"
+                f" {self.bits} with 'assay train --method {self.method} --bits {self.bits}',"
+                " or use weisfeiler-lehman, which has codes of any length"
             )
         wanted = self.shapes(network)
         found = {name: weight.shape for name, weight in network.weights.items()}
