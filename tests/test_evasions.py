@@ -252,3 +252,27 @@ def test_all_disguises_together_keep_the_code(network: str, tmp_path: Path) -> N
     path = tmp_path / "suspect.onnx"
     onnx.save(model, path)
     assert examine(path).code == examine(LIGHT / f"{network}.onnx").code
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("op", ["Foo", "Foo+Conv", "MaxPool"])
+def test_a_layer_of_absurd_attributes_does_not_move_the_code_far(
+    network: str, op: str, tmp_path: Path
+) -> None:
+    """Its numbers are cut off: one layer counts as one of many."""
+    original = LIGHT / f"{network}.onnx"
+    model = onnx.load(original)
+    domain = "" if op == "MaxPool" else "custom"
+    sizes = {"kernel_shape": [2**62] * 2, "strides": [2**62] * 2, "group": 2**62}
+    end = model.graph.output[0]
+    if op == "MaxPool":
+        del sizes["group"]
+    node = helper.make_node(op, [end.name], ["absurd"], domain=domain, **sizes)
+    model.graph.node.append(node)
+    end.name = "absurd"
+    if domain:
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+    suspect = tmp_path / "suspect.onnx"
+    onnx.save(model, suspect)
+    moved = examine(suspect).code - examine(original).code  # type: ignore[operator]
+    assert moved <= 8

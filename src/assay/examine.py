@@ -20,6 +20,7 @@ from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph, Record
 
 DEFAULT_HASHER = "contrastive-gin"
+ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
 MISSING = "missing_external_data"  # in the metadata: the model is not whole, so it has no sha256
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something
@@ -70,7 +71,8 @@ def _record(
         return Record(path, model.format, digest, name, metadata=model.metadata)
     graph = layer_graph(model.layers, () if raw else RULES)
     hasher = hasher or HASHERS[DEFAULT_HASHER]()
-    said = hasher.classify(graph) if graph.layers else None
+    trust = quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata)
+    said = hasher.classify(graph) if trust >= ENOUGH_QUALITY else None
     return Record(
         path=path,
         format=model.format,
@@ -79,7 +81,7 @@ def _record(
         code=hasher(graph) if graph.layers else None,
         graph=graph,
         parameters=graph.parameters,
-        quality=quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata),
+        quality=trust,
         metadata=model.metadata,
         predicted=said and (said[0], floor(said[1] * 1e4) / 1e4),  # only a true 1 reads as 1
     )

@@ -21,7 +21,8 @@ SUMMARY_KEYS = {
     "output", "scheme", "categories", "models", "distinct_codes", "bit_entropy", "held_out",
     "graphs", "failed",
 }  # fmt: skip
-QUICK = ("--method", "hnn-net", "--output", "net.safetensors", "--set", "epochs=2")
+METHOD = ("--method", "hnn-net")  # the one that compares all pairs
+QUICK = (*METHOD, "--output", "net.safetensors", "--set", "epochs=2")
 EAGER = "import assay.trainers._loop as l; l.SAVE_EVERY_S = 0.0; from assay.cli import main; main()"
 IDLE = (
     '<ir_version: 8, opset_import: ["" : 17]> idle (float[1] x) => (float[1] y) { y = Identity(x) }'
@@ -47,10 +48,10 @@ def start(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
     )  # fmt: skip
 
 
-def kill_after(process: "subprocess.Popen[bytes]", file: Path, size: int = 1) -> None:
-    """Kill it with -9 once ``file`` has so many bytes."""
+def kill_after(process: "subprocess.Popen[bytes]", folder: Path, file: str) -> None:
+    """Kill it with -9 once there is such a file in the folder."""
     while process.poll() is None:
-        if file.exists() and file.stat().st_size >= size:
+        if any(folder.glob(file)):
             process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
@@ -103,15 +104,15 @@ def test_the_same_command_gives_the_same_bytes_and_another_seed_others(run: Run,
 def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_network(
     run: Run, zoo: Path
 ) -> None:
-    arguments = ("zoo", "--output", "net.safetensors", "--set", "epochs=12")
+    arguments = (*METHOD, "zoo", "--output", "net.safetensors", "--set", "epochs=12")
     assert run("train", *arguments, "--output", "whole.safetensors").status == 0
     state = Path("net.safetensors.checkpoint")
-    kill_after(start(EAGER, *arguments), state / "models.jsonl")
+    kill_after(start(EAGER, *arguments), state, "models.jsonl")
     entries = (state / "models.jsonl").read_bytes()
     (state / "models.jsonl").write_bytes(entries + b'{"path": "zoo/pl')  # killed while it wrote
-    kill_after(start(EAGER, *arguments), state / "checkpoint.safetensors")
+    kill_after(start(EAGER, *arguments), state, "checkpoint-*.safetensors")
     unreadable(zoo)  # what was read is not read again
-    kill_after(start(EAGER, *arguments), state / "checkpoint.part", 0)
+    kill_after(start(EAGER, *arguments), state, "checkpoint-*.part")
     assert not Path("net.safetensors").exists()
     answer = run("train", *arguments, "--json")
     assert (answer.status, answer.err) == (0, "")
@@ -121,7 +122,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_network(
 
 @TORCH
 def test_an_interrupt_says_how_to_go_on(run: Run, zoo: Path, on_terminal: Run) -> None:
-    arguments = ("train", "zoo", "--output", "net.safetensors", "--set", "epochs=100000")
+    arguments = ("train", *METHOD, "zoo", "--output", "net.safetensors", "--set", "epochs=100000")
     answer = on_terminal(*arguments, typed=b"\x03", after=b"loss ")
     assert answer.status == 130
     assert "Traceback" not in answer.out
@@ -138,7 +139,8 @@ def test_a_folder_for_checkpoints_keeps_what_other_trainings_can_use(run: Run, z
     assert run("train", *arguments).status == 0
     first, state = Path("net.safetensors").read_bytes(), Path("deep/state")
     (distances,) = state.glob("distances-*.npz")
-    assert {file.name for file in state.iterdir()} == {distances.name, "models.jsonl"}
+    (checkpoint,) = state.glob("checkpoint-*.safetensors")
+    assert set(state.iterdir()) == {distances, checkpoint, state / "models.jsonl"}
     unreadable(zoo)
     stamp = distances.stat().st_mtime_ns
     assert run("train", *arguments, "--bits", "16").status == 0
@@ -150,12 +152,13 @@ def test_a_folder_for_checkpoints_keeps_what_other_trainings_can_use(run: Run, z
 
 @TORCH
 def test_a_checkpoint_of_another_training_is_not_taken_up(run: Run, zoo: Path) -> None:
-    arguments = ("zoo", "--output", "net.safetensors", "--set", "epochs=1000")
-    kill_after(start(EAGER, *arguments), Path("net.safetensors.checkpoint/checkpoint.safetensors"))
-    answer = run("train", *arguments, "--bits", "16")
-    assert (answer.status, answer.out) == (2, "")
-    assert "checkpoint.safetensors: is of another training" in answer.error
-    assert "remove it, or choose another folder" in answer.error
+    arguments = (*METHOD, "zoo", "--output", "net.safetensors", "--set", "epochs=1000")
+    state = Path("net.safetensors.checkpoint")
+    kill_after(start(EAGER, *arguments), state, "checkpoint-*.safetensors")
+    assert run("train", "zoo", *QUICK).status == 0
+    other = Path("net.safetensors").read_bytes()
+    assert run("train", "zoo", *QUICK, "--checkpoint", "another").status == 0
+    assert Path("net.safetensors").read_bytes() == other
 
 
 @TORCH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.errors import BadOption
+from assay.errors import BadOption, UnreadableModel
 from assay.hashers import HASHERS
 from assay.hashers._learned import SHIPPED, LearnedHasher
 from assay.hashers._network_file import HashNetwork
-from assay.values import LayerGraph
+from assay.values import Layer, LayerGraph
 from assay.zoo import architectures, paper_architectures
 
 LEARNED = ("contrastive-gin", "ghashing", "hnn-net")
@@ -101,11 +102,18 @@ def wrong_networks() -> dict[str, HashNetwork]:
     weights = dict(network.weights)
     short = weights | {"fc1.weight": weights["fc1.weight"][:, 1:].copy()}
     none = {name: weight for name, weight in weights.items() if name != "fc3.bias"}
-    infinite = weights | {"fc3.bias": np.full_like(weights["fc3.bias"], np.inf)}
+    bias = weights["fc3.bias"]
+    infinite = weights | {"fc3.bias": np.full_like(bias, np.inf)}
+    huge = weights | {"fc3.bias": np.full_like(bias, 1e30)}
+    double = weights | {"fc3.bias": bias.astype(np.float64)}
     return {
         "fc1.weight does not fit": changed(network, weights=short),
         "fc3.bias does not fit": changed(network, weights=none),
-        "not finite": changed(network, weights=infinite),
+        "fc3.bias .* has weights past": changed(network, weights=infinite),
+        "weights past 1e": changed(network, weights=huge),
+        "fc3.bias is not float32": changed(network, weights=double),
+        "codes have 7 bits": changed(network, bits=7),
+        "codes have 0 bits": changed(network, bits=0),
         "is a network for ghashing": changed(network, method="ghashing"),
         "gcn1.weight does not fit": changed(network, vocabulary=network.vocabulary[1:]),
         "classifier": changed(network, categories=network.categories[1:]),
@@ -122,9 +130,27 @@ def test_a_file_that_does_not_fit_is_refused(message: str, tmp_path: Path) -> No
     assert str(caught.value).startswith(str(file))
 
 
+def file_of(header: str) -> bytes:
+    return len(header).to_bytes(8, "little") + header.encode()
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+ENDLESS = json.dumps({"version": 1, "method": "hnn-net", "bits": float("inf"), "trained": {}})
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"\xff" * 64, (2**62).to_bytes(8, "little") + b"{}", b"\2" + b"\0" * 7 + b"{}"],
+    [
+        b"",
+        b"{}",
+        b"\xff" * 64,
+        (2**62).to_bytes(8, "little") + b"{}",
+        file_of("{}"),
+        file_of(DEEP),
+        file_of(json.dumps({"__metadata__": {"assay": DEEP}})),
+        file_of(json.dumps({"__metadata__": {"assay": ENDLESS}})),
+    ],
+    ids=["empty", "short", "noise", "long", "bare", "deep", "deep inside", "endless"],
 )
 def test_a_file_that_is_no_network_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "network.safetensors"
@@ -164,3 +190,24 @@ def test_saving_is_exact_and_repeatable(tmp_path: Path) -> None:
     assert read == network
     assert read.to_bytes() == network.to_bytes() == file.read_bytes()
     assert all((read.weights[name] == network.weights[name]).all() for name in network.weights)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_graph_without_layers_is_refused(name: str) -> None:
+    with pytest.raises(UnreadableModel, match="no layers"):
+        shipped(name)(LayerGraph((), (), "g1"))
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_hub_of_many_edges_takes_little_memory(name: str) -> None:
+    import tracemalloc
+
+    count = 20_000
+    layers = (Layer("Concat", (1, 8)), *(Layer("Relu", (1, 8)) for _ in range(count)))
+    edges = [(i, 0) for i in range(1, count + 1)] + [(i, i + 1) for i in range(1, count)]
+    graph = LayerGraph(layers, tuple(sorted(edges)), "g1")
+    tracemalloc.start()
+    shipped(name).output(graph)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 400 * 2**20

@@ -95,7 +95,8 @@ def train(
         raise
     network.save(file)
     about = summary(file, network, models, seed) | {"graphs": graphs, "failed": failures}
-    remove(state, everything=checkpoint is None)
+    if checkpoint is None:
+        remove(state)
     say(json_line(about) if as_json else text(about))
     context.exit(2 if failures else 0)
 
@@ -262,17 +263,12 @@ def text(about: Json) -> str:
     return "\n".join(f"{key:10}  {printable(value)}" for key, value in rows)
 
 
-def remove(state: Path, everything: bool) -> None:
-    """Remove the finished training from its checkpoint folder.
-
-    With ``everything`` also the graphs and distances that others could share, and the folder where
-    nothing else is in it.
-    """
-    shared = (LEDGER, "distances-*.npz", "*.part") if everything else ()
-    for pattern in ("checkpoint.safetensors", *shared):
+def remove(state: Path) -> None:
+    """Remove what training left in its checkpoint folder, and the folder if it is empty then."""
+    for pattern in (LEDGER, "distances-*.npz", "checkpoint-*.safetensors", "*.part"):
         for file in state.glob(pattern):
             file.unlink()
-    if everything and not any(state.iterdir()):
+    if not any(state.iterdir()):
         state.rmdir()
 
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from assay.graphs.neighborhoods import places
 from assay.hashers._arrays import Floats, Ints
-from assay.values import Layer, LayerGraph
+from assay.values import Attribute, Layer, LayerGraph
 
 # Columns of a layer's numbers.  Those that an image's size shifts come first.
 MACS, ELEMENTS, LAST, CHANNELS, PARAMETERS, KERNEL, STRIDE, GROUPS, SHAPELESS = range(9)
 NUMBERS = 9
+WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}  # and their attributes
 SCALE = 0.1  # of the logarithms: keeps them near 1
 
 
@@ -33,8 +34,8 @@ class LayerInputs:
 
 
 def parts(op: str) -> list[str]:
-    """The operators of a merged one."""
-    return op.split("+")
+    """The operators of a merged one; one of a custom domain, "domain::Op+", is never merged."""
+    return [op] if "::" in op else op.split("+")
 
 
 def layer_inputs(
@@ -60,18 +61,29 @@ def layer_inputs(
 
 
 def _numbers(layer: Layer) -> list[float]:
-    shape = [size for size in layer.shape or () if size > 0]
-    attributes = dict(layer.attributes)
-    kernel, stride = attributes.get("kernel_shape", ()), attributes.get("strides", ())
-    group = attributes.get("group", 1)
+    """Logarithms, each cut off where no real layer is: one layer shall not outweigh a graph."""
+    shape = layer.shape or ()
+    windowed = any(op in WINDOWED for op in parts(layer.op))
+    attributes = dict(layer.attributes) if windowed else {}
     return [
-        log2(1 + layer.macs),
-        log2(prod(shape)),
-        log2(shape[-1]) if shape else 0.0,
-        log2(shape[1]) if len(shape) > 1 else 0.0,
-        log2(1 + layer.parameters),
-        log2(prod(kernel)) if isinstance(kernel, tuple) and min(kernel, default=0) > 0 else 0.0,
-        log2(prod(stride)) if isinstance(stride, tuple) and min(stride, default=0) > 0 else 0.0,
-        log2(group) if isinstance(group, int) and group > 0 else 0.0,
+        _logarithm(1 + layer.macs),
+        _logarithm(prod(size for size in shape if size > 0)),
+        _logarithm(shape[-1] if shape else 1),
+        _logarithm(shape[1] if len(shape) > 1 else 1),
+        _logarithm(1 + layer.parameters),
+        _window(attributes.get("kernel_shape")),
+        _window(attributes.get("strides")),
+        _window((attributes.get("group"),)),
         10.0 * (layer.shape is None),
     ]
+
+
+def _logarithm(number: int, most: float = 40.0) -> float:
+    return min(log2(number), most) if number > 0 else 0.0
+
+
+def _window(sizes: Attribute | tuple[Attribute | None, ...] | None) -> float:
+    """Of a window's size, or of the number of groups."""
+    if not isinstance(sizes, tuple) or len(sizes) > 3:
+        return 0.0
+    return _logarithm(prod(size for size in sizes if isinstance(size, int) and size > 0), 14.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.errors import BadOption
+from assay.errors import BadOption, UnreadableModel
 from assay.hashers import Hasher
 from assay.hashers._arrays import Floats
 from assay.hashers._network_file import HashNetwork, loaded
@@ -44,7 +44,7 @@ class LearnedHasher(Hasher):
             raise BadOption(
                 f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
                 f" {self.bits} with 'assay train --method {self.method} --bits {self.bits}',"
-                " or use weisfeiler-lehman, which has codes of any length"
+                " or use weisfeiler-lehman, which has codes of 16 to 256 bits"
             )
         wanted = self.shapes(network)
         found = {name: weight.shape for name, weight in network.weights.items()}
@@ -77,7 +77,12 @@ class LearnedHasher(Hasher):
         return f"{self.method}-{network.bits}@{name}"
 
     def output(self, graph: LayerGraph) -> Output:
-        """Everything that the network says of ``graph``."""
+        """Everything that the network says of ``graph``.
+
+        Raises UnreadableModel where it has no layers.
+        """
+        if not graph.layers:
+            raise UnreadableModel("has no layers, so there is nothing to hash")
         return _output(self, self._changed, graph)
 
     def digest(self, graph: LayerGraph) -> bytes:

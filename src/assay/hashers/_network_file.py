@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.durable import write_whole
 from assay.errors import BadOption
 
 VERSION = 1
 LARGEST = 256 * 2**20  # bytes; the published network has 2 MB
+LARGEST_WEIGHT = 1e6  # trained ones are below 100; nothing overflows below this
+LENGTHS = (16, 32, 64, 128)  # bits
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class HashNetwork:
         """The file: the same bytes for the same network."""
         from safetensors.numpy import save
 
-        about = {name: value for name, value in asdict(self).items() if name != "weights"}
+        about = asdict(replace(self, weights={}))
+        del about["weights"]
         text = json.dumps({"version": VERSION, **about}, sort_keys=True)
         weights = {name: np.ascontiguousarray(self.weights[name]) for name in sorted(self.weights)}
         return save(weights, {"assay": text})
@@ -46,14 +50,11 @@ class HashNetwork:
     @property
     def name(self) -> str:
         """8 hex digits: the start of the file's sha256."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()[:8]
+        return _name(self.to_bytes())
 
     def save(self, path: str | Path) -> None:
-        """Write the file, whole or not at all."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(self.to_bytes())
-        part.replace(path)
+        """Write the file, whole or not at all.  Raises OSError."""
+        write_whole(Path(path), self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> HashNetwork:
@@ -65,12 +66,12 @@ class HashNetwork:
             return cls.from_bytes(path.read_bytes())
         except OSError as error:
             raise BadOption(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise BadOption(f"{path}: is no trained hash network: {error}") from error
 
     @classmethod
     def from_bytes(cls, content: bytes) -> HashNetwork:
-        """Raises ValueError, KeyError or TypeError where the content is no network's."""
+        """Raises ValueError, KeyError, TypeError … where the content is no network's."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
@@ -83,8 +84,11 @@ class HashNetwork:
             weights = load(content)
         except SafetensorError as error:
             raise ValueError(str(error)) from error
-        if not all(np.isfinite(weight).all() for weight in weights.values()):
-            raise ValueError("its weights are not finite")
+        for name, weight in weights.items():
+            if weight.dtype != np.float32 or not (np.abs(weight) < LARGEST_WEIGHT).all():
+                raise ValueError(f"{name} is not float32, or has weights past {LARGEST_WEIGHT:g}")
+        if about["bits"] not in LENGTHS:
+            raise ValueError(f"its codes have {about['bits']} bits, not one of {LENGTHS}")
         return cls(
             method=str(about["method"]),
             bits=int(about["bits"]),
@@ -103,4 +107,8 @@ def loaded(path: Path, changed: int) -> tuple[HashNetwork, Mapping[str, NDArray[
     """
     network = HashNetwork.load(path)
     weights = {name: weight.astype(np.float64) for name, weight in network.weights.items()}
-    return network, weights, network.name
+    return network, weights, _name(path.read_bytes())
+
+
+def _name(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

@@ -20,6 +20,7 @@ from assay.hashers._network_file import HashNetwork
 Weights = Mapping[str, Floats]
 
 
+BLOCK = 2**14  # edges that are propagated at once: bounds the memory
 CONVOLUTIONS = (256, 128, 64)  # outputs of GCN1 … GCN3
 CONNECTED = (348, 256, 256, 128)  # outputs of FC1 … FC4
 
@@ -81,9 +82,15 @@ def _first(weights: Weights, graph: GraphArrays, costs: bool) -> Floats:
 
 
 def _propagate(graph: GraphArrays, rows: Floats) -> Floats:
-    """Â times ``rows`` (n, d); no row of Â is empty, for each layer is its own neighbor."""
-    products = rows[graph.columns] * graph.weights[:, None]
-    return np.add.reduceat(products, graph.starts[:-1], axis=0)
+    """Â times ``rows`` (n, d)."""
+    result = np.zeros_like(rows)
+    owners = np.repeat(np.arange(len(graph)), np.diff(graph.starts))
+    for first in range(0, len(owners), BLOCK):
+        part = slice(first, first + BLOCK)
+        products = rows[graph.columns[part]] * graph.weights[part, None]
+        heads = np.flatnonzero(np.diff(owners[part], prepend=-1))
+        result[owners[part][heads]] += np.add.reduceat(products, heads, axis=0)
+    return result
 
 
 def _attention(rows: Floats, weight: Floats) -> Floats:

@@ -28,7 +28,7 @@ EPSILON = 1e-5  # in layer normalization
 
 @dataclass(frozen=True)
 class ContrastiveGin(LearnedHasher):
-    """16, 32, 64 or 128 bits; the embedding has 128 numbers."""
+    """64 bits, or those of a network of one's own; the embedding has 128 numbers."""
 
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
         linear = {"inputs": (len(network.vocabulary) + 1 + NUMBERS, WIDTH)}
@@ -92,7 +92,10 @@ def _pool(state: Floats) -> Floats:
 
 
 def _whole(read: LayerInputs) -> Floats:
-    """Layers, multiply-accumulates and parameters of the graph, on logarithmic scales (3)."""
+    """How large the graph is: by layers, multiply-accumulates and parameters (3).
+
+    The last two are logarithms of the sum, over the layers, of their powers of 1 / ln 2.
+    """
     totals = [np.logaddexp.reduce(10 * read.numbers[:, column]) for column in (MACS, PARAMETERS)]
     return 0.1 * np.array([10 * np.log(len(read.numbers)) / 3, *totals])
 

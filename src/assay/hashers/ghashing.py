@@ -18,7 +18,10 @@ from assay.values import LayerGraph
 
 @dataclass(frozen=True)
 class GHashing(LearnedHasher):
-    """16, 32, 64 or 128 bits; squared distances of embeddings, too, follow the edit distance."""
+    """64 bits, or those of a network of one's own.
+
+    Squared distances of embeddings follow the edit distance too.
+    """
 
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
         return shapes(network, costs=False)

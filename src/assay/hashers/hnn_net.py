@@ -18,7 +18,7 @@ from assay.values import LayerGraph
 
 @dataclass(frozen=True)
 class HnnNet(LearnedHasher):
-    """16, 32, 64 or 128 bits of FC5; the embedding is FC3's, 256 numbers."""
+    """64 bits, or those of a network of one's own of FC5; the embedding is FC3's, 256 numbers."""
 
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
         return shapes(network, costs=True)

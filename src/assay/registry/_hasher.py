@@ -8,12 +8,11 @@ its scheme: the registry may be moved, and the file that it came from deleted.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import sqlite3
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 
+from assay.durable import write_whole
 from assay.errors import AssayError, DamagedRegistry, SchemeMismatch, UnknownMethod
 from assay.hashers import HASHERS, Hasher
 from assay.values import Record
@@ -61,7 +60,7 @@ def recall(connection: sqlite3.Connection, folder: Path) -> Hasher:
         options = json.loads(row[0])
         name, scheme = options.pop("method"), options.pop("scheme", None)
         if options.get("weights") is not None:
-            file = folder / options["weights"]
+            file = folder / Path(options["weights"]).name  # nowhere else
             options["weights"] = str(file)
         hasher = HASHERS[name](**options)
     except (UnknownMethod, TypeError, ValueError, KeyError) as error:
@@ -116,24 +115,6 @@ def _keep_network(folder: Path, hasher: Hasher) -> None:
     content = hasher.network.to_bytes()  # not the file again: it may have changed meanwhile
     try:
         if not file.exists() or file.read_bytes() != content:
-            _put(file, content)
+            write_whole(file, content)
     except OSError as error:
         raise AssayError(f"{file}: the network cannot be kept: {error.strerror}") from error
-
-
-def _put(file: Path, content: bytes) -> None:
-    """Write ``file`` whole or not at all; it survives a power cut once this returns."""
-    unfinished = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name, too
-    finally:
-        os.close(folder)

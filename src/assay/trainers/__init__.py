@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from assay.errors import BadOption
+from assay.hashers._network_file import LENGTHS
 from assay.methods import Methods
 from assay.values import LayerGraph
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from assay.hashers._network_file import HashNetwork
     from assay.trainers._batches import Batch, GraphTensors
     from assay.trainers._distances import Distances
-
-
-LENGTHS = (16, 32, 64, 128)  # bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def train(
         progress: Called after each epoch, and now and then before.
 
     Raises:
-        BadOption: the samples do not suffice, or the checkpoint is of another training.
+        BadOption: the samples do not suffice, or the checkpoint is damaged.
     """
     from assay.trainers._loop import run
 

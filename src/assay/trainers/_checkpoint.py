@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from assay.durable import write_whole
 from assay.errors import BadOption
 
 EXTRA = "torch"
@@ -29,7 +31,8 @@ class Checkpoint:
         folder: Path | None,
     ) -> None:
         self.network, self.optimizer, self.rng, self.training = network, optimizer, rng, training
-        self.file = folder / "checkpoint.safetensors" if folder else None
+        name = hashlib.sha256(training.encode()).hexdigest()[:16]
+        self.file = folder / f"checkpoint-{name}.safetensors" if folder else None
 
     def save(self, epochs: int) -> None:
         """Write the state after ``epochs`` epochs, whole or not at all."""
@@ -41,14 +44,13 @@ class Checkpoint:
             tensors |= {f"{moment}.{name}": state[moment] for moment in _MOMENTS}
         about = {"epochs": epochs, "training": self.training, "rng": self.rng.bit_generator.state}
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
-        part.write_bytes(save(tensors, {"assay": json.dumps(about)}))
-        part.replace(self.file)
+        write_whole(self.file, save(tensors, {"assay": json.dumps(about)}))
 
     def load(self) -> int:
         """Put the saved state back; how many epochs it has seen, 0 where none is saved.
 
-        Raises BadOption where what is saved is of another training.
+        Trainings with other options or models have files of their own.  Raises BadOption where the
+        file is damaged.
         """
         if self.file is None or not self.file.exists():
             return 0
@@ -59,11 +61,6 @@ class Checkpoint:
                 tensors: dict[str, Tensor] = {name: stored.get_tensor(name) for name in names}
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise BadOption(f"{self.file}: is damaged; remove it to start anew") from error
-        if about["training"] != self.training:
-            raise BadOption(
-                f"{self.file}: is of another training, with other options or models:"
-                " remove it, or choose another folder"
-            )
         prefix = "network."
         self.network.load_state_dict(
             {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}

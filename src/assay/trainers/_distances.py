@@ -7,21 +7,24 @@ an upper bound begins.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.durable import write_whole
 from assay.graphs.edit_distance import PreparedGraph, edit_distance
 from assay.trainers import Progress, Sample
 
 EXTRA = "torch"
 Table = NDArray[np.int32]
-SAVE_EVERY = 1000  # pairs
+SAVE_EVERY_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,17 @@ def compute(
     pairs = [(i, j) for i in range(count) for j in range(i)]
     file = cache / f"distances-{_name(samples, limit)}.npz" if cache else None
     found = _read(file, len(pairs))  # (done, 3)
-    done, new = len(found), []
+    done, new, saved = len(found), [], monotonic()
     prepared = [PreparedGraph.of(sample.graph) for sample in samples] if done < len(pairs) else []
     for place in range(done, len(pairs)):
         i, j = pairs[place]
-        lineage = _lineage(samples[i], samples[j])
-        one = edit_distance(prepared[i], prepared[j], lineage=lineage, limit=limit)
+        known = lineage(samples[i], samples[j])
+        one = edit_distance(prepared[i], prepared[j], lineage=known, limit=limit)
         new.append((one.lower, one.upper, one.size))
-        if len(new) % SAVE_EVERY == 0 or place + 1 == len(pairs):
+        if monotonic() - saved > SAVE_EVERY_S or place + 1 == len(pairs):
             found, new = np.concatenate([found, np.array(new, np.int32)]), []
             _write(file, found)
+            saved = monotonic()
         if progress and (place % 100 == 0 or place + 1 == len(pairs)):
             progress(Progress("distances", place + 1, len(pairs)))
     tables = np.zeros((3, count, count), np.int32)
@@ -75,7 +79,7 @@ def _name(samples: Sequence[Sample], limit: int | None) -> str:
     return f"{digest(samples)[:16]}-{'all' if limit is None else limit}"
 
 
-def _lineage(a: Sample, b: Sample) -> list[int] | None:
+def lineage(a: Sample, b: Sample) -> list[int] | None:
     """Which layer of ``b`` each of ``a`` is; None where that is not known."""
     if a.model != b.model or a.kept is None or b.kept is None:
         return None
@@ -101,7 +105,6 @@ def _write(file: Path | None, found: Table) -> None:
     if file is None:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, bounds=found)
-    part.replace(file)
+    stream = io.BytesIO()
+    np.savez(stream, bounds=found)
+    write_whole(file, stream.getvalue())

@@ -113,7 +113,7 @@ def distinct(sources: Sequence[Source]) -> Sources:
 def samples(
     models: Sequence[Source], seed: int, *, copies: int = 9, share: float = 0.1
 ) -> list[Sample]:
-    """Each model itself, and ``copies`` of it with a random ``share`` of its layers deleted."""
+    """Each model itself, and ``copies`` of it without a random ``share`` of its layers, or one."""
     made = []
     for model, deleted in zip(models, _deleted(models, seed, TRAINED, copies, share), strict=True):
         whole = tuple(range(len(model.graph.layers)))
@@ -134,7 +134,8 @@ def _deleted(
     result = []
     for number, model in enumerate(models):
         rng = np.random.default_rng([seed, use, number])
-        made = (delete_layers(model.graph, share, rng) for _ in range(copies))
+        some = max(share, 1 / len(model.graph.layers))  # one layer at least
+        made = (delete_layers(model.graph, some, rng) for _ in range(copies))
         result.append([Sample(model.path, model.category, *graph_kept) for graph_kept in made])
     return result
 

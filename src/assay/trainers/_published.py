@@ -28,9 +28,9 @@ class PublishedNetwork(nn.Module):
     """GCN 256/128/64, an attention pooling after each, FC 348/256/256/128/Q.
 
     With ``categories`` a linear classifier reads the activations of FC5, which are FC5's own as
-    printed.  With ``spread`` they are batch-normalized, to that standard deviation: sums over all
-    layers are so large that sigmoids are saturated from the start, and codes collapse.  Once
-    trained, the normalization is a part of FC5's weights.
+    printed.  With ``spread`` they are batch-normalized, at first to that standard deviation: sums
+    over all layers are so large that sigmoids are saturated from the start.  Once trained, the
+    normalization is a part of FC5's weights.
     """
 
     def __init__(

@@ -188,7 +188,7 @@ def _pool(state: Tensor, sizes: list[int]) -> Tensor:
 
 
 def _whole(graphs: Packed) -> Tensor:
-    """Layers, multiply-accumulates and parameters of each graph, on logarithmic scales (b, 3)."""
+    """How large each graph is: by layers, multiply-accumulates and parameters (b, 3)."""
     first = graphs.inputs.shape[1] - NUMBERS
     costs = 10 * graphs.inputs[:, [first + MACS, first + PARAMETERS]]
     totals = torch.stack([part.logsumexp(0) for part in costs.split(graphs.sizes)])

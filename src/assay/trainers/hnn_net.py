@@ -1,8 +1,9 @@
 """HNN-Net: topology, category and quantization, learned together.
 
 [Perceptual Hash of Neural Networks, Symmetry 2022, 14(4), 810, eqs. 6–9.]  Two readings of its
-losses.  As printed, the codes of many categories fall together.  As resolved, they do not: far
-pairs are free, the code has a topology loss of its own, and FC5 is batch-normalized.
+losses: as printed, and as resolved, where far pairs are free, the code has a topology loss of its
+own and FC5 is batch-normalized.  Without the classification loss nothing printed trains the code,
+and all models get the same one.
 """
 
 from __future__ import annotations
