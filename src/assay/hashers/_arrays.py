@@ -40,10 +40,7 @@ def arrays(graph: LayerGraph, vocabulary: Sequence[str], *, as_listed: bool = Fa
 
     ``as_listed`` leaves the order as it is, which is quicker, and good enough for training.
     """
-    order = list(range(len(graph.layers)))
-    if not as_listed:
-        order.sort(key=places(graph).__getitem__)
-    place = {old: new for new, old in enumerate(order)}
+    order, place = listing(graph, as_listed)
     index = {op: i for i, op in enumerate(vocabulary)}
     layers = [graph.layers[old] for old in order]
     edges = np.array([(place[a], place[b]) for a, b in graph.edges], np.int64).reshape(-1, 2)
@@ -56,6 +53,14 @@ def arrays(graph: LayerGraph, vocabulary: Sequence[str], *, as_listed: bool = Fa
         columns,
         weights,
     )
+
+
+def listing(graph: LayerGraph, as_listed: bool) -> tuple[list[int], dict[int, int]]:
+    """The layers in an order of their own, or as they are; and where each of them is in it."""
+    order = list(range(len(graph.layers)))
+    if not as_listed:
+        order.sort(key=places(graph).__getitem__)
+    return order, {old: new for new, old in enumerate(order)}
 
 
 def adjacency(n: int, edges: Ints) -> tuple[Ints, Ints, Floats]:

@@ -12,8 +12,7 @@ from math import log2, prod
 
 import numpy as np
 
-from assay.graphs.neighborhoods import places
-from assay.hashers._arrays import Floats, Ints
+from assay.hashers._arrays import Floats, Ints, listing
 from assay.values import Attribute, Layer, LayerGraph
 
 # Columns of a layer's numbers.  Those that an image's size shifts come first.
@@ -45,10 +44,7 @@ def layer_inputs(
 
     ``as_listed`` leaves the order as it is, which is quicker, and good enough for training.
     """
-    order = list(range(len(graph.layers)))
-    if not as_listed:
-        order.sort(key=places(graph).__getitem__)
-    place = {old: new for new, old in enumerate(order)}
+    order, place = listing(graph, as_listed)
     index = {op: i for i, op in enumerate(vocabulary)}
     ops = np.zeros((len(order), len(index) + 1))
     for row, old in enumerate(order):
