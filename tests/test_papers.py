@@ -121,6 +121,43 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_ledger(
     assert ledger(tmp_path) == ledger(whole)
 
 
+@pytest.mark.torch
+def test_a_ledger_that_came_without_the_caches_costs_each_table_once_more(
+    whole: Path, tmp_path: Path
+) -> None:
+    lines = (whole / "ledger.jsonl").read_text().splitlines(keepends=True)
+    trained = [line for line in lines if json.loads(line).get("row") == "hnn-net, as printed"]
+    searched = [line for line in lines if line.startswith('{"key": "search')]
+    missing = {*trained[:2], *searched[:1]}
+    assert len(missing) == 3
+    (tmp_path / "ledger.jsonl").write_text("".join(x for x in lines if x not in missing))
+    printed = finish(tmp_path).splitlines()
+    assert len(printed) == 3  # nothing else was done
+    assert ledger(tmp_path) == ledger(whole)
+    assert files(tmp_path, "distances/*.npz") == files(whole, "distances/*.npz")
+    assert files(tmp_path, "*.npz") == files(whole, "*.npz")
+
+
+def files(work: Path, pattern: str) -> dict[str, bytes]:
+    """Caches by name; at least one."""
+    found = {path.name: path.read_bytes() for path in (work / "work").glob(pattern)}
+    assert found
+    return found
+
+
+@pytest.mark.torch
+def test_all_trainings_of_a_data_set_share_one_table_of_distances(
+    whole: Path, tmp_path: Path, hnn_net: Module
+) -> None:
+    run, plan = hnn_net("run"), hnn_net("plan")
+    runs = list(plan.table2(plan.SMALL))
+    run.prepare(runs, tmp_path / "ledger.jsonl", tmp_path / "work", 1)
+    (key,) = ledger(tmp_path)
+    assert key == f"distances, {plan.named('merged', 3)}"
+    assert ledger(tmp_path)[key] == ledger(whole)[key]
+    assert files(tmp_path, "distances/*.npz") == files(whole, "distances/*.npz")
+
+
 def test_the_results_have_every_cell_of_the_table_and_of_figure_7() -> None:
     cells = {(cell["row"], cell["data"], cell["bits"]): cell for cell in RESULTS["table2"]}
     data, bits = ("raw", "merged"), (16, 32, 64)
@@ -134,6 +171,18 @@ def test_the_results_have_every_cell_of_the_table_and_of_figure_7() -> None:
         seeds = [run["seed"] for run in cell["runs"]]
         assert seeds == list(range(len(seeds)))
         assert seeds
+
+
+def test_every_part_has_the_same_five_seeds_the_first_first(hnn_net: Module) -> None:
+    plan = hnn_net("plan")
+    table2, figure7 = list(plan.table2(plan.PAPER)), list(plan.figure7(plan.PAPER))
+    seeds = [run.seed for run in table2]
+    assert seeds == sorted(seeds)
+    assert set(seeds) == {0, 1, 2, 3, 4}
+    assert [run.seed for _, _, run in figure7] == sorted(20 * [0, 1, 2, 3, 4])
+    trained = {run.key for run in table2 if run.trainer}
+    assert len(trained) == 180
+    assert len({run.key for _, _, run in figure7} - trained) == 80
 
 
 def test_every_run_of_the_results_is_a_line_of_the_ledger() -> None:

@@ -11,6 +11,7 @@ sides of τ it is undecided, and counted as such.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from typing import Any
 import numpy as np
 from dataset import dataset
 from measure import network_path, trained
-from plan import Run
+from plan import Run, named
 
+from assay.durable import write_whole
 from assay.graphs.edit_distance import PreparedGraph, edit_distance
 from assay.hashers import HASHERS
-from assay.trainers import Sample
+from assay.trainers._distances import lineage
 from assay.zoo.retrieval import Bits, hamming
 
 # GHashing asks for 0 … 6 and trains up to 11.  Copies of a layer graph are further apart than that.
@@ -46,20 +48,24 @@ class Bounds:
 
 
 def measure_bounds(data: str, models: int, work: Path) -> Json:
-    """Computes the bounds between test and training graphs and keeps them."""
+    """Computes the bounds between test and training graphs, unless they have been kept."""
+    path = _path(data, models, work)
+    if path.exists():
+        return {}
     training, test = dataset(data, models)
     database = [PreparedGraph.of(sample.graph) for sample in training]
     lower, upper = np.zeros((2, len(test), len(training)), int)
     for q, query in enumerate(test):
         prepared = PreparedGraph.of(query.graph)
         for d, entry in enumerate(training):
-            lineage = _lineage(query, entry) if query.model == entry.model else None
-            found = edit_distance(prepared, database[d], lineage=lineage, limit=LIMIT)
+            known = lineage(query, entry)
+            found = edit_distance(prepared, database[d], lineage=known, limit=LIMIT)
             lower[q, d], upper[q, d] = found.lower, found.upper
-    path = _path(data, models, work)
+    stream = io.BytesIO()
+    np.savez(stream, lower=lower, upper=upper)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, lower=lower, upper=upper)
-    return {"data": data, "limit": LIMIT, "pairs": lower.size}
+    write_whole(path, stream.getvalue())
+    return {}
 
 
 def measure_search(run: Run, work: Path) -> Json:
@@ -132,13 +138,5 @@ def _stage(found: Bits, wanted: Bits) -> Json:
     }
 
 
-def _lineage(query: Sample, entry: Sample) -> list[int] | None:
-    """Where each layer of a query is in another copy of its model."""
-    if query.kept is None or entry.kept is None:
-        return None
-    place = {layer: i for i, layer in enumerate(entry.kept)}
-    return [place.get(layer, -1) for layer in query.kept]
-
-
 def _path(data: str, models: int, work: Path) -> Path:
-    return work / f"bounds-{data}-{models}-{LIMIT}.npz"
+    return work / f"bounds {named(data, models)} {LIMIT}.npz".replace(" ", "-")

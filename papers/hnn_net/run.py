@@ -6,7 +6,9 @@
     python papers/hnn_net/figures.py              # the plots, from results.json
 
 A run that is killed goes on where it was: ledger.jsonl has a line for every finished training,
-work/distances the edit distances.  Needs ``assay[torch]``.
+work the edit distances, which are computed again where that folder is gone.
+
+Needs ``assay[torch]``.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
 os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
 
-from ghashing_search import LIMIT, measure_bounds, measure_search
-from measure import measure, measure_distances
+from ghashing_search import measure_bounds, measure_search
+from measure import measure, measure_distances, network_path
 from page import with_tables
-from plan import PAPER, SMALL, Run, Scope, figure7, table2
+from plan import PAPER, SMALL, Run, Scope, figure7, named, table2
 from summary import summary
 from workers import Task, append, read_ledger, results
 
@@ -37,31 +39,26 @@ PARTS = ("table2", "figure7", "search", "report")
 Tasks = dict[str, Task]
 
 
-def distance_tasks(scope: Scope, work: Path) -> Tasks:
-    """The edit distances of each data set, at any distance.
+def prepare(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
+    """Fills the cache of edit distances of each data set that these runs train on.
 
-    Some trainings ask for no more than 11, but one table serves all.
+    Before any training, so that no two compute the same table at once.  The cache alone says what
+    is missing: the ledger may have come without it.  Some trainings ask for no more than 11, but
+    one table, of any distance, serves all.
     """
-    return {
-        f"distances {data} {scope.models}": (measure_distances, (data, scope.models, work))
-        for data in scope.data
+    needed = [run for run in runs if run.trainer and run.trainer.distances != "none"]
+    tasks: Tasks = {
+        f"distances, {named(run.data, run.models)}": (
+            measure_distances,
+            (run.data, run.models, work),
+        )
+        for run in needed
     }
-
-
-def bound_tasks(scope: Scope, work: Path) -> Tasks:
-    """The edit distances between queries and database that GHashing's search is judged by."""
-    return {
-        f"bounds {data} {scope.models} {LIMIT}": (measure_bounds, (data, scope.models, work))
-        for data in scope.data
-    }
-
-
-def finish(tasks: Tasks, ledger: Path, jobs: int) -> None:
-    """Does what the ledger does not have yet."""
     done = read_ledger(ledger)
-    for key, result in results({k: task for k, task in tasks.items() if k not in done}, jobs):
-        append(ledger, {"key": key} | result)
-        print(key, flush=True)
+    for key, result in results(tasks, jobs):
+        if key not in done:
+            append(ledger, {"key": key} | result)
+            print(key, flush=True)
 
 
 def train_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
@@ -71,6 +68,7 @@ def train_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
     """
     done = read_ledger(ledger)
     to_do = {run.key: run for run in runs if not run.fits(done.get(run.key))}
+    prepare(list(to_do.values()), ledger, work, jobs)
     tasks: Tasks = {key: (measure, (run, work)) for key, run in to_do.items()}
     start = time.monotonic()
     for number, (key, result) in enumerate(results(tasks, jobs), 1):
@@ -88,13 +86,21 @@ def train_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
 
 
 def search_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
-    """GHashing's search with every network that has been trained."""
+    """GHashing's search with every network that has been trained, again if its file is gone."""
     done = read_ledger(ledger)
     to_do = {
         f"search {run.key}": run
         for run in runs
         if run.fits(done.get(run.key)) and not run.fits(done.get(f"search {run.key}"))
     }
+    prepare([r for r in to_do.values() if not network_path(r, work).exists()], ledger, work, jobs)
+    # The edit distances between queries and database that a search is judged by, each table once.
+    bounds: Tasks = {
+        named(run.data, run.models): (measure_bounds, (run.data, run.models, work))
+        for run in to_do.values()
+    }
+    for _ in results(bounds, jobs):
+        pass
     tasks: Tasks = {key: (measure_search, (run, work)) for key, run in to_do.items()}
     for key, result in results(tasks, jobs):
         append(ledger, {"key": key, **result, "behavior": to_do[key].behavior})
@@ -133,10 +139,8 @@ def main() -> None:
     runs += [run for _, _, run in figure7(scope)] if "figure7" in wanted else []
     runs.sort(key=lambda run: run.seed)  # everything with one seed before anything with another
     if runs:
-        finish(distance_tasks(scope, work), ledger, jobs)
         train_all(runs, ledger, work, jobs)
     if "search" in wanted:
-        finish(bound_tasks(scope, work), ledger, jobs)
         ghashing = [run for run in table2(scope) if run.method == "ghashing"]
         search_all(ghashing, ledger, work, jobs)
     report(ledger, scope, folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset import dataset
-from plan import Run, Scope, figure7, table2
+from plan import Run, Scope, figure7, named, table2
 
 from assay import __version__
 from assay.zoo.retrieval import at_k
@@ -34,13 +34,14 @@ def summary(ledger: dict[str, Json], scope: Scope) -> Json:
     cells: dict[tuple[str, str, int], list[Run]] = {}
     for run in table2(scope):
         cells.setdefault((run.row, run.data, run.bits), []).append(run)
+    tables = [f"distances, {named(data, scope.models)}" for data in scope.data]
     return {
         "command": COMMAND,
         "hardware": hardware(),
         "versions": {"assay": __version__, **{p: version(p) for p in ("numpy", "scipy", "torch")}},
         "dataset": sizes(scope),
         "ceiling": ceiling(scope),
-        "distances": [e for key, e in sorted(ledger.items()) if key.startswith("distances ")],
+        "distances": [ledger[key] for key in tables if key in ledger],
         "table2": [cell(runs, ledger) for runs in cells.values()],
         "figure7": [
             {weight: value, **cell(runs, ledger)} for (weight, value, _), runs in varied.items()
