@@ -175,7 +175,7 @@ def test_a_billion_parameters_are_hashed_without_being_there() -> None:
     count, parameters, megabytes, quality = map(float, run.stdout.split())
     assert count > 1e9
     assert parameters == count
-    assert megabytes < 700  # PyTorch itself takes most of it; the weights would take 4,000
+    assert megabytes < 1500  # PyTorch itself takes most of it; the weights would take 4,000
     assert quality == 1
 
 

@@ -27,11 +27,12 @@ def _first(inputs: Inputs) -> tuple[Tensor, Shape]:
 
 
 def numbers(inputs: Inputs, place: int) -> Shape | None:
-    """The values of an integer operand, None where it is absent, unknown or long."""
+    """The values of an integer operand, None where it is absent, unknown, long or not integer."""
     tensor = inputs[place] if len(inputs) > place else None
     if tensor is None or tensor.value is None or tensor.size > MOST_VALUES:
         return None
-    return tuple(int(v) for v in tensor.value.reshape(-1))
+    values = tensor.value.reshape(-1)
+    return tuple(int(v) for v in values) if values.dtype.kind in "iub" else None
 
 
 def _listed(node: Operator, inputs: Inputs, name: str, place: int) -> Shape | None:
