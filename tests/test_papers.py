@@ -33,8 +33,6 @@ ROWS = (
 )
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 CELLS = RESULTS["table2"] + RESULTS["figure7"]
-
-
 Module = Callable[[str], Any]
 
 
@@ -46,15 +44,8 @@ def hnn_net(monkeypatch: pytest.MonkeyPatch) -> Module:
 
 
 def small(work: Path) -> list[str]:
-    return [
-        sys.executable,
-        str(HNN_NET / "run.py"),
-        "--small",
-        "--jobs",
-        "2",
-        "--folder",
-        str(work),
-    ]
+    script = str(HNN_NET / "run.py")
+    return [sys.executable, script, "--small", "--jobs", "2", "--folder", str(work)]
 
 
 def finish(work: Path) -> str:
