@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx
 from hostile.building import FLOAT, INT64
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, defs, helper
 
@@ -241,7 +241,15 @@ def models(draw: st.DrawFn) -> bytes:
     return bytes(helper.make_model(graph, opset_imports=[opset]).SerializeToString())
 
 
+INFINITE_PLACE = bytes.fromhex(  # SequenceAt reads its place from a float that is infinite
+    "080e3a570a190a01780a02773012027430220a53657175656e636541743a001201672a0c10012204"
+    "0000807f420277302a081000420277314a002a081000420277324a005a090a017812040a02080162"
+    "0a0a02743012040a02080142040a001007"
+)
+
+
 @settings(max_examples=4 * EXAMPLES)
+@example(INFINITE_PLACE)
 @given(models())
 def test_a_model_of_random_parts_is_read_or_refused(content: bytes) -> None:
     outcome(content)
