@@ -17,6 +17,11 @@ from assay.errors import UnknownMethod
 Contract = TypeVar("Contract")
 
 
+def name_of(method: type) -> str:
+    """The name of a method's class: that of its module, in the spelling of users."""
+    return method.__module__.rpartition(".")[2].replace("_", "-")
+
+
 class Methods(Mapping[str, type[Contract]], Generic[Contract]):
     """The methods of one role by name; a module is imported when its method is asked for."""
 

@@ -39,6 +39,7 @@ def test_no_bit_of_any_zoo_graph_depends_on_the_listing_order(name: str) -> None
     for place, architecture in enumerate(architectures()):
         other = relisted(architecture.graph, place)
         assert hasher(architecture.graph) == hasher(other), architecture.name
+        assert abs(hasher.output(other).logits).min() > 1e-6, "far past what rounding changes"
 
 
 @pytest.mark.parametrize("name", LEARNED)
@@ -210,4 +211,4 @@ def test_a_hub_of_many_edges_takes_little_memory(name: str) -> None:
     shipped(name).output(graph)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 400 * 2**20
+    assert peak < 300 * 2**20

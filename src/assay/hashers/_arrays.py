@@ -63,6 +63,13 @@ def listing(graph: LayerGraph, as_listed: bool) -> tuple[list[int], dict[int, in
     return order, {old: new for new, old in enumerate(order)}
 
 
+def softmax(scores: Floats) -> Floats:
+    """Probabilities that rise with the scores."""
+    likely = np.exp(scores - scores.max())
+    result: Floats = likely / likely.sum()
+    return result
+
+
 def adjacency(n: int, edges: Ints) -> tuple[Ints, Ints, Floats]:
     """Â of an undirected simple graph with self loops: row starts, columns, weights.
 

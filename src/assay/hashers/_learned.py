@@ -14,6 +14,7 @@ from assay.errors import BadOption, UnreadableModel
 from assay.hashers import Hasher
 from assay.hashers._arrays import Floats
 from assay.hashers._network_file import HashNetwork, loaded
+from assay.methods import name_of
 from assay.values import LayerGraph
 
 SHIPPED = Path(__file__).parent / "networks"
@@ -64,7 +65,7 @@ class LearnedHasher(Hasher):
     @property
     def method(self) -> str:
         """The hasher's name."""
-        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+        return name_of(type(self))
 
     @property
     def network(self) -> HashNetwork:

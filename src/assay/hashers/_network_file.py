@@ -59,15 +59,7 @@ class HashNetwork:
     @classmethod
     def load(cls, path: str | Path) -> HashNetwork:
         """Read a file that ``save`` wrote.  Raises BadOption where it is none."""
-        path = Path(path)
-        try:
-            if path.stat().st_size > LARGEST:
-                raise ValueError(f"it is larger than {LARGEST} bytes")
-            return cls.from_bytes(path.read_bytes())
-        except OSError as error:
-            raise BadOption(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-            raise BadOption(f"{path}: is no trained hash network: {error}") from error
+        return _opened(Path(path))[0]
 
     @classmethod
     def from_bytes(cls, content: bytes) -> HashNetwork:
@@ -105,9 +97,22 @@ def loaded(path: Path, changed: int) -> tuple[HashNetwork, Mapping[str, NDArray[
 
     ``changed``, the file's time stamp, makes a file that was written anew be read anew.
     """
-    network = HashNetwork.load(path)
+    network, name = _opened(path)
     weights = {name: weight.astype(np.float64) for name, weight in network.weights.items()}
-    return network, weights, _name(path.read_bytes())
+    return network, weights, name
+
+
+def _opened(path: Path) -> tuple[HashNetwork, str]:
+    """The network in a file, and its name.  Raises BadOption where it is none."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST} bytes")
+        content = path.read_bytes()
+        return HashNetwork.from_bytes(content), _name(content)
+    except OSError as error:
+        raise BadOption(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise BadOption(f"{path}: is no trained hash network: {error}") from error
 
 
 def _name(content: bytes) -> str:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay.hashers._arrays import DIGITS, Floats, GraphArrays
+from assay.hashers._arrays import DIGITS, Floats, GraphArrays, softmax
 from assay.hashers._learned import Output
 from assay.hashers._network_file import HashNetwork
 
@@ -66,8 +66,7 @@ def run(weights: Weights, graph: GraphArrays, costs: bool) -> Output:
     if "classifier.weight" not in weights:
         return Output(embedding, logits, None)
     scores = _linear(weights, "classifier", sigmoid(logits))
-    likely = np.exp(scores - scores.max())
-    return Output(embedding, logits, likely / likely.sum())
+    return Output(embedding, logits, softmax(scores))
 
 
 def _first(weights: Weights, graph: GraphArrays, costs: bool) -> Floats:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from assay.hashers._arrays import Floats, Ints
+from assay.hashers._arrays import Floats, Ints, softmax
 from assay.hashers._layer_inputs import MACS, NUMBERS, PARAMETERS, LayerInputs, layer_inputs
 from assay.hashers._learned import LearnedHasher, Output
 from assay.hashers._network_file import HashNetwork
@@ -62,8 +62,7 @@ class ContrastiveGin(LearnedHasher):
         if not network.categories:
             return Output(embedding, logits)
         scores = _linear(weights, "classifier", np.maximum(embedding, 0))
-        likely = np.exp(scores - scores.max())
-        return Output(embedding, logits, likely / likely.sum())
+        return Output(embedding, logits, softmax(scores))
 
 
 def _round(weights: Mapping[str, Floats], number: int, read: LayerInputs, state: Floats) -> Floats:

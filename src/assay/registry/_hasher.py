@@ -15,6 +15,7 @@ from pathlib import Path
 from assay.durable import write_whole
 from assay.errors import AssayError, DamagedRegistry, SchemeMismatch, UnknownMethod
 from assay.hashers import HASHERS, Hasher
+from assay.methods import name_of
 from assay.values import Record
 
 SUFFIX = ".safetensors"
@@ -96,7 +97,7 @@ def _lost(what: str) -> DamagedRegistry:
 
 
 def _text(hasher: Hasher) -> str | None:
-    name = type(hasher).__module__.rpartition(".")[2].replace("_", "-")
+    name = name_of(type(hasher))
     if not is_dataclass(hasher) or name not in HASHERS or HASHERS[name] is not type(hasher):
         return None
     options = asdict(hasher)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from assay.errors import BadOption
 from assay.hashers._network_file import LENGTHS
-from assay.methods import Methods
+from assay.methods import Methods, name_of
 from assay.values import LayerGraph
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Trainer(ABC):
     limit: ClassVar[int] = 11  # edit distances are told apart up to here
 
     def __post_init__(self) -> None:
-        method = type(self).__module__.rpartition(".")[2].replace("_", "-")
+        method = name_of(type(self))
         if self.bits not in LENGTHS:
             raise BadOption(f"{method}: bits must be one of {LENGTHS}, not {self.bits}")
         if self.epochs < 1:

@@ -48,8 +48,7 @@ class Batch:
     origins: Tensor  # (b) which sample a graph is, or is a view of; 0 … r - 1 come first
     categories: Tensor  # (r)
     models: Tensor  # (r)
-    lower: Tensor  # (r, r) edits that are surely needed
-    upper: Tensor  # (r, r) edits that surely suffice
+    upper: Tensor  # (r, r) edits that surely suffice; 0 where the trainer asks for no distances
     scale: Tensor  # (r, r) layers and edges of both graphs
 
 

@@ -18,6 +18,7 @@ import torch
 
 from assay.errors import BadOption
 from assay.hashers._network_file import HashNetwork
+from assay.methods import name_of
 from assay.trainers import Progress, Sample, Trainer
 from assay.trainers._batches import Batch, GraphTensors, pack
 from assay.trainers._checkpoint import Checkpoint
@@ -57,7 +58,7 @@ def run(
                 checkpoint.save(epoch + 1)
                 saved = monotonic()
     return HashNetwork(
-        method=type(trainer).__module__.rpartition(".")[2].replace("_", "-"),
+        method=name_of(type(trainer)),
         bits=trainer.bits,
         vocabulary=data.vocabulary,
         categories=data.categories if trainer.classifies else (),
@@ -86,7 +87,10 @@ class _Data:
     def __init__(
         self, trainer: Trainer, samples: Sequence[Sample], distances: Distances | None
     ) -> None:
-        self.trainer, self.samples, self.distances = trainer, samples, distances
+        self.trainer, self.samples = trainer, samples
+        unknown = np.zeros((len(samples), len(samples)), np.int32)  # no loss asks for them
+        self._upper = unknown if distances is None else distances.upper
+        self._size = unknown if distances is None else distances.size
         ops = {layer.op for sample in samples for layer in sample.graph.layers}
         self.vocabulary = trainer.vocabulary(ops)
         self.categories = tuple(sorted({sample.category for sample in samples}))
@@ -109,20 +113,14 @@ class _Data:
         for number in range(len(views[0])):  # all first views, then all second ones
             graphs += [each[number] for each in views]
             origins += range(len(chosen))
-        rows = torch.from_numpy(chosen)
-        tables = self.distances
-        nothing = torch.zeros(len(chosen), len(chosen))
-        square = np.ix_(chosen, chosen)
+        rows, square = torch.from_numpy(chosen), np.ix_(chosen, chosen)
         return Batch(
             pack(graphs),
             torch.tensor(origins),
             self._category[rows],
             self._model[rows],
-            *(
-                torch.from_numpy(table[square]).float()
-                for table in ((tables.lower, tables.upper, tables.size) if tables else ())
-            ),
-            *((nothing,) * 3 if tables is None else ()),
+            torch.from_numpy(self._upper[square]).float(),
+            torch.from_numpy(self._size[square]).float(),
         )
 
 

@@ -21,7 +21,7 @@ def clipped(distances: Tensor, limit: float) -> Tensor:
     return distances - (distances - limit).clamp(min=0).detach()
 
 
-def bits_missed(distances: Tensor, labels: Tensor, rate: float) -> Tensor:
+def rated_error(distances: Tensor, labels: Tensor, rate: float) -> Tensor:
     """Mean exp(rate · (d − l)) (d − l)²: a rate above 0 weighs near pairs put far apart."""
     errors = distances - labels
     return (torch.exp(rate * errors) * errors.square()).mean()

@@ -17,11 +17,11 @@ from torch.nn import functional
 from assay.hashers._arrays import DIGITS, arrays
 from assay.hashers._published import CONNECTED, CONVOLUTIONS
 from assay.trainers._batches import GraphTensors, Links, Packed
+from assay.trainers._folding import folded
 from assay.values import LayerGraph
 
 EXTRA = "torch"
 SHARPNESS = 8.0  # of the classifier that reads normalized codes, as OrthoHash's scale
-_NORMALIZATION = ("weight", "bias", "running_mean", "running_var")
 
 
 class PublishedNetwork(nn.Module):
@@ -82,11 +82,7 @@ class PublishedNetwork(nn.Module):
         """
         state = {name: value.double() for name, value in self.state_dict().items()}
         if self.normalization:
-            norm = {name: state.pop(f"normalization.{name}") for name in _NORMALIZATION}
-            del state["normalization.num_batches_tracked"]
-            scale = norm["weight"] / (norm["running_var"] + self.normalization.eps).sqrt()
-            state["fc5.weight"] = state["fc5.weight"] * scale[:, None]
-            state["fc5.bias"] = (state["fc5.bias"] - norm["running_mean"]) * scale + norm["bias"]
+            state = folded(state, "fc5", self.normalization.eps)
         if self.normalization and self.classifier:
             weight = SHARPNESS * state["classifier.weight"]
             state |= {"classifier.weight": 2 * weight}

@@ -31,6 +31,7 @@ from assay.hashers._layer_inputs import (
 from assay.hashers.contrastive_gin import CONNECTED, EPSILON, ROUNDS, WHOLE, WIDTH
 from assay.trainers import Sample, Trainer
 from assay.trainers._batches import Batch, GraphTensors, Links, Packed
+from assay.trainers._folding import folded
 from assay.values import LayerGraph
 
 EXTRA = "torch"
@@ -146,12 +147,7 @@ class Network(nn.Module):
 
     def folded(self) -> dict[str, NDArray[np.float32]]:
         """The weights as the hasher runs them: the normalization is a part of the code's."""
-        state = {name: value.double() for name, value in self.state_dict().items()}
-        mean, variance = (state.pop(f"normalization.running_{name}") for name in ("mean", "var"))
-        del state["normalization.num_batches_tracked"]
-        scale = 1 / (variance + self.normalization.eps).sqrt()
-        state["code.weight"] = state["code.weight"] * scale[:, None]
-        state["code.bias"] = (state["code.bias"] - mean) * scale
+        state = folded(self.state_dict(), "code", self.normalization.eps)
         return {name: value.float().numpy() for name, value in state.items()}
 
 

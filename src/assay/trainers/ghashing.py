@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from assay.graphs.mutations import edit_once
 from assay.trainers import Sample, Trainer
 from assay.trainers._batches import Batch, GraphTensors
-from assay.trainers._pairs import bits_missed, clipped, squared_distances
+from assay.trainers._pairs import clipped, rated_error, squared_distances
 from assay.trainers._published import PublishedNetwork, tensors
 from assay.values import LayerGraph
 
@@ -59,8 +59,8 @@ class GHashing(Trainer):
             [_triangle(batch.upper.clamp(max=self.limit)), torch.ones(len(batch.upper))]
         )
         return {
-            "embedding": EMBEDDING * bits_missed(_distances(embeddings, self.limit), labels, 0.0),
-            "code": bits_missed(_distances(codes, self.limit), labels, CODE_RATE),
+            "embedding": EMBEDDING * rated_error(_distances(embeddings, self.limit), labels, 0.0),
+            "code": rated_error(_distances(codes, self.limit), labels, CODE_RATE),
             "quantization": QUANTIZATION * (codes.square() - 0.25).abs().mean(),
         }
 
