@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError, MissingExtra, UnreadableModel
+from assay.formats._weights import Weight
 from assay.graphs.operators import OperatorGraph
 from assay.methods import Methods
 
@@ -28,6 +29,7 @@ class Model:
     layers: OperatorGraph | None  # None where the file has no graph
     files: tuple[Path, ...]  # the file and those it refers to, each within its folder
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, what is missing
+    weights: Mapping[str, Weight] = field(default_factory=dict)  # by name; read one by one
 
 
 class Format(ABC):
