@@ -38,6 +38,7 @@ _ITEM = 64  # bytes that an object takes, roughly
 _MOST_NUMBERS = 4096  # of a list attribute
 
 Arguments = Mapping[str, Any]  # a function's attributes, where it is called
+StoredTensor = TensorProto | SparseTensorProto
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Converted:
     layers: OperatorGraph
     notes: Mapping[str, Any]
     external: Mapping[str, int]  # location → bytes that it must at least have
+    stored: Mapping[str, StoredTensor]  # constants by the name that the operators read them under
 
 
 def convert(proto: ModelProto, input_shapes: InputShapes) -> Converted:
@@ -64,7 +66,7 @@ def convert(proto: ModelProto, input_shapes: InputShapes) -> Converted:
     for function in proto.functions:  # called or not, what they point to belongs to the model
         for attribute in (a for node in function.node for a in node.attribute if a.HasField("t")):
             converter._tensor(attribute.t)
-    return Converted(graph, notes, converter.external)
+    return Converted(graph, notes, converter.external, converter.stored)
 
 
 def opset_of(proto: ModelProto) -> int:
@@ -86,6 +88,7 @@ class _Converter:
     given: InputShapes
     functions: dict[tuple[str, str, str], FunctionProto] = field(init=False)
     external: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, StoredTensor] = field(default_factory=dict)
     expanded: int = 0
     read: int = 0
     bytes_left: int = MOST_BYTES
@@ -102,9 +105,10 @@ class _Converter:
         names = dict(outer)
         self._spend(len(outer))
         tensors: dict[str, Tensor] = {}
-        for name, tensor in self._constants(proto):
+        for name, tensor, stored in self._constants(proto):
             names[name] = prefix + name
             tensors[prefix + name] = tensor
+            self.stored[prefix + name] = stored
         # IR version 3 lists the initializers among the inputs.
         inputs = {text(v.name): v for v in proto.input if prefix + text(v.name) not in tensors}
         wanted = match(self.given, inputs) if depth == 0 else {}
@@ -134,11 +138,11 @@ class _Converter:
         self._spend(_ITEM + len(name))
         return names.get(name, prefix + name) if name else ""
 
-    def _constants(self, proto: GraphProto) -> Iterable[tuple[str, Tensor]]:
+    def _constants(self, proto: GraphProto) -> Iterable[tuple[str, Tensor, StoredTensor]]:
         for tensor in proto.initializer:
-            yield text(tensor.name), self._tensor(tensor)
+            yield text(tensor.name), self._tensor(tensor), tensor
         for sparse in proto.sparse_initializer:
-            yield text(sparse.values.name), self._sparse(sparse)
+            yield text(sparse.values.name), self._sparse(sparse), sparse
 
     def _tensor(self, proto: TensorProto) -> Tensor:
         self._spend(3 * _ITEM + len(text(proto.name)))
@@ -217,6 +221,9 @@ class _Converter:
             value = self._attribute(attribute, names, depth, arguments)
             if value is not None:
                 attributes[text(attribute.name)] = value
+            if op_type == "Constant" and isinstance(value, Tensor):
+                is_sparse = attribute.type == AttributeProto.SPARSE_TENSOR
+                self.stored[outputs[0]] = attribute.sparse_tensor if is_sparse else attribute.t
         function = self.functions.get((domain, op_type, node.overload))
         if function is not None:
             return self._call(function, inputs, outputs, attributes, depth)

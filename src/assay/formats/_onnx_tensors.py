@@ -19,7 +19,7 @@ from assay.graphs.operators import MOST_VALUES, Tensor, Values
 
 RAW = 9  # the field that holds any type as little-endian bytes
 # The fields of the typed lists → their names, and the bytes of one element, least and most.
-_LISTS = {
+LISTS = {
     4: ("float_data", 4, 4),
     5: ("int32_data", 1, 10),
     6: ("string_data", 1, 2**63),
@@ -27,7 +27,7 @@ _LISTS = {
     10: ("double_data", 8, 8),
     11: ("uint64_data", 1, 10),
 }
-PAYLOADS = frozenset({RAW, *_LISTS})
+PAYLOADS = frozenset({RAW, *LISTS})
 _COMPLEX = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
 _BITS = {
     TensorProto.FLOAT: 32, TensorProto.UINT8: 8, TensorProto.INT8: 8, TensorProto.UINT16: 16,
@@ -64,7 +64,7 @@ def check(proto: TensorProto, dropped: Dropped) -> None:
     size = prod(shape_of(f"tensor {proto.name!r}", proto.dims))
     counts = {field: (n, n) for field, n in _held(proto).items() if n}
     for field, length in dropped:  # a list may be written in pieces
-        _, least, most = _LISTS.get(field, ("", 1, 1))
+        _, least, most = LISTS.get(field, ("", 1, 1))
         before = counts.get(field, (0, 0))
         counts[field] = (before[0] + -(-length // most), before[1] + length // least)
     for field, (fewest, most) in counts.items():
@@ -78,7 +78,7 @@ def check(proto: TensorProto, dropped: Dropped) -> None:
 
 def _held(proto: TensorProto) -> dict[int, int]:
     """Payloads that are in memory: bytes of the raw one, elements of the others."""
-    counts = {field: len(getattr(proto, name)) for field, (name, _, _) in _LISTS.items()}
+    counts = {field: len(getattr(proto, name)) for field, (name, _, _) in LISTS.items()}
     return {RAW: len(proto.raw_data), **counts}
 
 

@@ -34,6 +34,7 @@ class Message:
     longest: int = 0  # bytes of a payload that is kept
     counted: Mapping[int, str] = field(default_factory=dict)  # field → the limit that it counts for
     check: Callable[[bytes, Dropped], None] | None = None  # called where payloads were dropped
+    place: int = 0  # a text field that then says where the message lies: "start,end" in bytes
 
 
 @dataclass
@@ -143,6 +144,9 @@ class Slimmer:
         if kept == start:
             return None
         parts.append(self._copy(kept, end))
+        if dropped and message.place:
+            text = b"%d,%d" % (start, end)
+            parts.append(write_varint(message.place << 3 | BYTES) + bytes([len(text)]) + text)
         if dropped and message.check is not None:
             message.check(b"".join(parts), dropped)
         return parts

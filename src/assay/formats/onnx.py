@@ -2,7 +2,7 @@
 
 The protobuf is walked and tensor data are skipped by their length (``_protobuf``), then the
 reference library parses what is left.  Functions are expanded; bodies of If, Loop and Scan become
-nested graphs.  External data are looked up, never opened.
+nested graphs.  External data are looked up, and opened when a weight is read (``_onnx_weights``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ def _schema() -> Message:
     from assay.formats._onnx_tensors import PAYLOADS, check_slim
 
     tensor = Message(
-        keep=frozenset({1, 2, 3, 8, 13, 14}), payloads=PAYLOADS, longest=8192, check=check_slim
+        keep=frozenset({1, 2, 3, 8, 13, 14}),
+        payloads=PAYLOADS,
+        longest=8192,
+        check=check_slim,
+        place=12,  # the documentation's field, which is not kept
     )
     sparse = Message(keep=frozenset({3}), enter={1: tensor, 2: tensor})
     value = Message(keep=frozenset({1, 2}), longest=1024)
@@ -62,6 +66,7 @@ class Onnx(Format):
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         from assay.formats._onnx_graph import convert, opset_of, text
+        from assay.formats._onnx_weights import weights
 
         proto = parse(path)
         metadata: dict[str, Any] = {"opset": opset_of(proto), "ir_version": proto.ir_version}
@@ -73,7 +78,17 @@ class Onnx(Format):
         metadata |= converted.notes
         if missing:
             metadata["missing_external_data"] = missing
-        return Model("onnx", converted.layers, (path, *files), metadata)
+        found = weights(converted.layers, converted.stored, path)
+        return Model("onnx", converted.layers, (path, *files), metadata, found)
+
+    def write(self, model: Model, path: Path) -> None:
+        """The file that ``model`` was read from, with the weights that ``model`` has.
+
+        Raises UnreadableModel where they do not fit the file's tensors.
+        """
+        from assay.formats._onnx_write import rewrite
+
+        rewrite(self.read(model.files[0], {}), model, path)
 
 
 def parse(path: Path) -> ModelProto:

@@ -1,0 +1,104 @@
+"""NumPy files ``.npy`` and ``.npz``, and pickles of arrays [numpy.lib.format; joblib].
+
+Arrays stay where they lie.  Arrays of objects, and pickles as joblib and scikit-learn's users write
+them, are read by the reader of pickles that runs none; compressed ones are unpacked within bounds.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from assay.errors import UnreadableModel
+from assay.formats import Format, InputShapes, Model
+from assay.formats._archives import member, members
+from assay.formats._compressed import LZ4, is_compressed, unpacked
+from assay.formats._pickle_opcodes import Entries, Known, Pickled
+from assay.formats._pickled_tensors import CONSTRUCTORS, Dtype, Pending, array, part
+from assay.formats._pickled_weights import inert, weights
+from assay.formats._sources import FilePart, Source
+
+_MAGIC = b"\x93NUMPY"
+_TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
+_ZIP = b"PK\x03\x04"
+_LONGEST_HEADER = 10_000  # as NumPy allows
+_LAYERS = 2  # of compression
+
+
+class NumpyArchive(Format):
+    """The arrays of a file that NumPy or joblib has written.  It has no graph."""
+
+    suffixes = (".npy", ".npz", ".joblib", ".lz4", ".pkl", ".pickle")
+
+    def sniff(self, head: bytes) -> bool:
+        if head.startswith(_ZIP):
+            return b".npy" in head and b"/data.pkl" not in head
+        is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
+        return head.startswith((_MAGIC, LZ4)) or (is_pickle and _TORCH not in head[:32])
+
+    def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        source: Source = FilePart(path, 0, path.stat().st_size)
+        known = Known(CONSTRUCTORS)
+        notes: dict[str, Any] = {}
+        head = source.read(0, min(32, source.size))
+        if head.startswith(_ZIP):
+            notes["container"] = "npz"
+            value = _of_archive(path, known)
+        else:
+            for _ in range(_LAYERS):
+                if not head.startswith(_MAGIC) and is_compressed(head):
+                    notes["container"] = "compressed"
+                    source = unpacked(source)
+                    head = source.read(0, min(32, source.size))
+            value = _value(source, known)
+        found, more = weights(value, source.size, "array")
+        return Model(
+            "numpy-archive", None, (path,), {**notes, **more, **inert(known.unknown)}, found
+        )
+
+
+def _of_archive(path: Path, known: Known) -> Entries:
+    listed = {name: info for name, info in members(path).items() if name.endswith(".npy")}
+    if not listed:
+        raise UnreadableModel("not a NumPy archive: it has no .npy members")
+    return Entries(
+        (name.removesuffix(".npy"), _value(member(path, info), known))
+        for name, info in listed.items()
+    )
+
+
+def _value(source: Source, known: Known) -> Any:
+    """An array, or what a pickle gives."""
+    head = source.read(0, min(12, source.size))
+    if not head.startswith(_MAGIC):
+        if _TORCH in source.read(0, min(32, source.size)):
+            raise UnreadableModel("a file of PyTorch, not of NumPy")
+        stream = Pickled(source, known)
+        value = stream.load()
+        if stream.at != source.size:
+            raise UnreadableModel("it goes on behind its pickle")
+        return value
+    wide = head[6:7] not in (b"\1", b"\0")
+    start = 12 if wide else 10
+    length = int.from_bytes(head[8:start], "little")
+    if length > _LONGEST_HEADER:
+        raise UnreadableModel(f"an array's header is longer than {_LONGEST_HEADER:,} bytes")
+    shape, dtype, is_fortran = _header(source.read(start, length))
+    start += length
+    if dtype.name == "object":
+        return Pickled(source, known, start).load()
+    if not dtype.name:
+        return None  # text, times, records: no numbers of a network
+    return Pending(array(part(source, start), dtype, shape, is_fortran))
+
+
+def _header(content: bytes) -> tuple[tuple[int, ...], Dtype, bool]:
+    try:
+        about = ast.literal_eval(content.decode("latin-1").strip())
+        code, shape, is_fortran = about["descr"], about["shape"], about["fortran_order"]
+    except (SyntaxError, ValueError, TypeError, LookupError, MemoryError, RecursionError) as error:
+        raise UnreadableModel("an array's header is damaged") from error
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise UnreadableModel("an array's header has no shape")
+    return shape, Dtype.of(code), bool(is_fortran)
