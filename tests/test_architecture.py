@@ -17,7 +17,10 @@ ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "waterma
 LEVELS = (
     {"errors"},
     {"values", "methods", "durable"},
-    {"graphs", "sketches", "alignment", "running", "training"},
+    {"graphs", "alignment", "running", "training"},
+    {"weights"},
+    {"containers", "sketches"},
+    {"vocabularies"},
     ROLES,
     {"examine"},
     {"registry", "report", "trainers", "zoo"},

@@ -2,6 +2,7 @@
 
 AssayError
 ├── UnreadableModel    the bytes are not a model of the expected format, or pass a limit
+├── UnwritableModel    a format does not write that model
 ├── SchemeMismatch     two hash codes made by different schemes were compared
 ├── UnknownMethod      no method of that name in that role
 ├── UnknownModel       no registered model of that name or sha256, or more than one
@@ -17,6 +18,10 @@ class AssayError(Exception):
 
 class UnreadableModel(AssayError):
     """The bytes are not a model of the expected format, or pass a limit."""
+
+
+class UnwritableModel(AssayError):
+    """A format does not write that model."""
 
 
 class SchemeMismatch(AssayError):

@@ -3,41 +3,51 @@ each time, and nothing is changed or executed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hostile import archives, building
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import sample
 
 from assay.errors import MissingExtra, UnreadableModel
-from assay.formats import FORMATS, HEAD, known_suffixes, read
+from assay.formats import FORMATS, HEAD, Model, folder_format, known_suffixes, opening, read
 from assay.graphs import layer_graph
+from assay.weights import Array
 
 TEXT = b"This is a letter, not a model. " * 200
 ZEROS = bytes(100_000)
-SAMPLES: dict[str, Callable[[Path], Path]] = {  # a small sound file of each format
-    "onnx": building.small,
-    "torch-export": lambda folder: archives.archive(folder, archives.program()),
-}
 NEEDS_TORCH = {"torch-export"}  # to be read whole; what is damaged is refused without
 names = pytest.mark.parametrize("name", FORMATS)
 readable = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.torch) if n in NEEDS_TORCH else n for n in SAMPLES]
+    "name", [pytest.param(n, marks=pytest.mark.torch) if n in NEEDS_TORCH else n for n in FORMATS]
 )
+
+
+def files_of(path: Path) -> list[Path]:
+    """The model's own file, or all of its folder."""
+    return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+
+
+def state_of(path: Path) -> list[tuple[Path, bytes, int]]:
+    """All that lies in the model's folder."""
+    found = files_of(path if path.is_dir() else path.parent)
+    return [(file, file.read_bytes(), file.stat().st_mtime_ns) for file in found]
+
+
+def whole(model: Model) -> dict[str, Array]:
+    """Every weight, read."""
+    return {name: weight.read() for name, weight in model.weights.items()}
 
 
 def refuses(name: str, path: Path) -> None:
     """Reading ``path`` as this format ends in one of our errors, and leaves the file as it was."""
-    before = path.read_bytes()
+    before = state_of(path)
     with pytest.raises(UnreadableModel):
-        FORMATS[name]().read(path, {})
-    assert path.read_bytes() == before
-
-
-def test_every_format_has_a_sample() -> None:
-    assert SAMPLES.keys() == FORMATS.keys()
+        whole(FORMATS[name]().read(path, {}))
+    assert state_of(path) == before
 
 
 @names
@@ -59,38 +69,43 @@ def test_any_bytes_are_refused(name: str, content: bytes, tmp_path: Path) -> Non
 
 @names
 def test_a_model_that_is_cut_anywhere_is_refused(name: str, tmp_path: Path) -> None:
-    path = SAMPLES[name](tmp_path)
-    content = path.read_bytes()
-    for end in {1, *range(3, len(content), max(1, len(content) // 40)), len(content) - 1}:
-        path.write_bytes(content[:end])
-        refuses(name, path)
+    path = sample(name).small(tmp_path)
+    for file in files_of(path):
+        content = file.read_bytes()
+        for end in {1, *range(3, len(content), max(1, len(content) // 40)), len(content) - 1}:
+            file.write_bytes(content[:end])
+            refuses(name, path)
+        file.write_bytes(content)
 
 
 @names
 def test_models_of_other_formats_are_refused(name: str, tmp_path: Path) -> None:
-    for other in SAMPLES.keys() - {name}:
-        refuses(name, SAMPLES[other](tmp_path))
+    for other in FORMATS.keys() - {name}:
+        folder = tmp_path / other
+        folder.mkdir()
+        refuses(name, sample(other).small(folder))
 
 
 @names
 def test_a_format_says_its_suffixes_and_sniffs_no_text(name: str) -> None:
     method = FORMATS[name]()
-    assert method.suffixes
+    assert isinstance(method.suffixes, tuple)
     assert all(s.startswith(".") and s == s.lower() for s in method.suffixes)
     assert set(method.suffixes) <= set(known_suffixes())
     assert not method.sniff(TEXT[:HEAD])
     assert not method.sniff(ZEROS[:HEAD])
-
-
-def test_no_two_formats_share_a_suffix() -> None:
-    suffixes = [suffix for method in FORMATS.values() for suffix in method.suffixes]
-    assert len(suffixes) == len(set(suffixes))
+    assert not method.sniff_folder(frozenset({"README.md", "model.onnx", "weights.safetensors"}))
 
 
 @names
 def test_a_format_sniffs_its_own_models_only(name: str, tmp_path: Path) -> None:
-    head = SAMPLES[name](tmp_path).read_bytes()[:HEAD]
-    assert [other for other in FORMATS if FORMATS[other]().sniff(head)] == [name]
+    path = sample(name).small(tmp_path)
+    if path.is_dir():
+        entries = frozenset(entry.name for entry in path.iterdir())
+        assert [other for other in FORMATS if FORMATS[other]().sniff_folder(entries)] == [name]
+    else:
+        head = opening(path)
+        assert [other for other in FORMATS if FORMATS[other]().sniff(head)] == [name]
 
 
 @pytest.mark.parametrize("suffix", known_suffixes())
@@ -105,25 +120,37 @@ def test_the_error_begins_with_the_path_and_is_one_line(suffix: str, tmp_path: P
 
 @readable
 def test_a_model_is_read_the_same_twice_and_stays_as_it_is(name: str, tmp_path: Path) -> None:
-    path = SAMPLES[name](tmp_path)
-    before = path.read_bytes(), path.stat().st_mtime_ns
+    wanted = sample(name)
+    path = wanted.small(tmp_path)
+    before = state_of(tmp_path)
     graphs = []
     for _ in range(2):
         model = read(path)
         assert model.format == name
-        assert model.files == (path,)
-        assert model.layers is not None
-        graphs.append(layer_graph(model.layers))
+        assert model.files
+        assert {*model.files} <= {*files_of(tmp_path)}
+        weights = whole(model)
+        assert weights.keys() == wanted.WEIGHTS.keys()
+        for key, values in weights.items():
+            assert values.dtype == np.float32
+            assert values.shape == model.weights[key].shape
+            assert np.array_equal(values, np.array(wanted.WEIGHTS[key], np.float32))
+        graphs.append(None if model.layers is None else layer_graph(model.layers))
     assert graphs[0] == graphs[1]
-    assert [layer.op for layer in graphs[0].layers] == ["Relu"]
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    assert sorted(tmp_path.iterdir()) == [path], "something was written, or executed"
+    found = None if graphs[0] is None else [layer.op for layer in graphs[0].layers]
+    assert found == wanted.OPS
+    assert state_of(tmp_path) == before, "something was written, or executed"
 
 
 @readable
-def test_a_model_is_known_by_its_content_where_the_suffix_says_nothing(
+def test_a_model_is_known_by_its_content_where_the_name_says_nothing(
     name: str, tmp_path: Path
 ) -> None:
-    path = SAMPLES[name](tmp_path)
-    renamed = path.rename(tmp_path / "download.bin")
+    path = sample(name).small(tmp_path)
+    if path.is_dir():
+        renamed = tmp_path / "download"
+        shutil.move(path, renamed)
+        assert folder_format(renamed) is FORMATS[name]
+    else:
+        renamed = path.rename(tmp_path / "download.bin")
     assert read(renamed).format == name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tflite_files import Design, flatbuffer, i8, i32, ints, quantization, u32, u64
+from samples.tflite import Design, flatbuffer, i8, i32, ints, quantization, u32, u64
 
 from hostile.building import attack, write
 

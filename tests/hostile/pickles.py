@@ -8,27 +8,18 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hostile.archives import CANARY
+from hostile.building import attack
 
-Build = Callable[[Path], Path]
-PICKLES: dict[str, tuple[str, Build]] = {}  # name → a part of the error, "" where it is read
 GLOBALS = {
     "storage": b"ctorch\nFloatStorage\n",
     "rebuild": b"ctorch._utils\n_rebuild_tensor_v2\n",
     "ordered": b"ccollections\nOrderedDict\n",
 }
-
-
-def hostile(error: str) -> Callable[[Build], Build]:
-    def register(build: Build) -> Build:
-        PICKLES[build.__name__] = (error, build)
-        return build
-
-    return register
 
 
 def text(value: str) -> bytes:
@@ -167,86 +158,86 @@ def canary_beside(folder: Path, value: Any) -> bytes:
     return pickle.dumps({"value": value, "evil": _Executes(folder)}, 2)
 
 
-@hostile("nested more than")
+@attack("nested more than")
 def deep_lists(folder: Path) -> Path:
     return torch_file(folder, b"]" * 100_000 + tensor() + b"a" * 100_000)
 
 
-@hostile("too long names")
+@attack("too long names")
 def billion_laughs(folder: Path) -> Path:
     body = b"]\x94" + b"".join(b"(" + b"h%c" % n * 10 + b"l\x94" for n in range(40))
     return torch_file(folder, body)
 
 
-@hostile("show the same numbers too often")
+@attack("show the same numbers too often")
 def one_tensor_by_a_hundred_thousand_names(folder: Path) -> Path:
     wide = tensor((2**20,), (0,)) + b"\x94"
     return torch_file(folder, b"]" + wide + b"0](" + b"h\x00" * 100_000 + b"e")
 
 
-@hostile("steps")
+@attack("steps")
 def millions_of_opcodes(folder: Path) -> Path:
     return torch_file(folder, b"N0" * 1_500_000 + tensor(), packing=zipfile.ZIP_DEFLATED)
 
 
-@hostile("reaches beyond its storage")
+@attack("reaches beyond its storage")
 def storage_that_claims_2_to_the_60(folder: Path) -> Path:
     return torch_file(folder, tensor((2**30, 2**20), (2**20, 1)))
 
 
-@hostile("a storage claims")
+@attack("a storage claims")
 def storage_longer_than_its_member(folder: Path) -> Path:
     return torch_file(folder, tensor((2**40,), (1,), stored=storage("0", 2**40)))
 
 
-@hostile("missing")
+@attack("missing")
 def storage_that_is_not_there(folder: Path) -> Path:
     return torch_file(folder, tensor(stored=storage("7")))
 
 
-@hostile("missing")
+@attack("missing")
 def storage_outside_of_the_archive(folder: Path) -> Path:
     return torch_file(folder, tensor(stored=storage("../../../etc/passwd")))
 
 
-@hostile("reaches beyond its storage")
+@attack("reaches beyond its storage")
 def strides_beyond_the_storage(folder: Path) -> Path:
     return torch_file(folder, tensor((2, 3), (4, 1)))
 
 
-@hostile("reaches beyond its storage")
+@attack("reaches beyond its storage")
 def offset_beyond_the_storage(folder: Path) -> Path:
     return torch_file(folder, tensor(offset=1))
 
 
-@hostile("out of range")
+@attack("out of range")
 def negative_strides(folder: Path) -> Path:
     return torch_file(folder, tensor((2, 3), (-3, 1), 3))
 
 
-@hostile("numbers of")
+@attack("numbers of")
 def one_number_shown_2_to_the_40_times(folder: Path) -> Path:
     return torch_file(folder, tensor((2**20, 2**20), (0, 0)))
 
 
-@hostile("claims to unpack")
+@attack("claims to unpack")
 def zip_bomb(folder: Path) -> Path:
     content = {"0": bytes(2**28)}
     body = tensor((2**26,), (1,), stored=storage("0", 2**26))
     return torch_file(folder, body, content, zipfile.ZIP_DEFLATED)
 
 
-@hostile("its pickle has a number of too many digits")
+@attack("its pickle has a number of too many digits")
 def number_of_a_million_digits(folder: Path) -> Path:
     return torch_file(folder, b"\x8b" + struct.pack("<I", 10**6) + b"\x01" * 10**6)
 
 
-@hostile("cut, or claims more")
+@attack("cut, or claims more")
 def text_of_2_to_the_60_bytes(folder: Path) -> Path:
     return torch_file(folder, b"\x8e" + struct.pack("<Q", 2**60))
 
 
-@hostile("two members have the name")
+@attack("two members have the name")
 def duplicate_members(folder: Path) -> Path:
     path = sound(folder)
     with zipfile.ZipFile(path, "a") as archive:
@@ -256,7 +247,7 @@ def duplicate_members(folder: Path) -> Path:
     )
 
 
-@hostile("encrypted")
+@attack("encrypted")
 def encrypted_members(folder: Path) -> Path:
     content = bytearray(sound(folder).read_bytes())
     at = content.index(b"PK\x01\x02")
@@ -264,28 +255,28 @@ def encrypted_members(folder: Path) -> Path:
     return plain_file(folder, bytes(content), "encrypted.pt")
 
 
-@hostile("no storage")
+@attack("no storage")
 def persistent_identifier_that_is_a_text(folder: Path) -> Path:
     return torch_file(folder, text("storage") + b"Q")
 
 
-@hostile("unknown opcode")
+@attack("unknown opcode")
 def extension_registry(folder: Path) -> Path:
     return torch_file(folder, b"\x82\x01")
 
 
-@hostile("no tensors")
+@attack("no tensors")
 def dictionary_in_itself(folder: Path) -> Path:
     return torch_file(folder, b"}\x94" + text("self") + b"h\x00s")
 
 
-@hostile("another size")
+@attack("another size")
 def legacy_storage_of_another_size(folder: Path) -> Path:
     held = struct.pack("<q6f", 2**60, *range(6))
     return plain_file(folder, legacy(tensor(), ["0"], held), "hostile.pth")
 
 
-@hostile("not those that its pickle names")
+@attack("not those that its pickle names")
 def legacy_storages_by_the_same_name(folder: Path) -> Path:
     held = struct.pack("<q6f", 6, *range(6))
     return plain_file(folder, legacy(tensor(), ["0", "0"], held * 2), "hostile.pth")

@@ -10,9 +10,11 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 
 from assay.errors import AssayError
 from assay.examine import examine
+from assay.formats import naming, read
 
 CPU_SECONDS = 10  # a guard: an honest reading takes a fraction of it
 ADDRESSES = 3 * 2**30  # bytes; what is resident is measured
@@ -24,7 +26,20 @@ def outcome(path: str) -> dict[str, object]:
     except AssayError as error:
         return {"error": str(error)}
     layers = 0 if record.graph is None else len(record.graph.layers)
-    return {"layers": layers, "quality": record.quality, "json": len(json.dumps(record.to_json()))}
+    answer = {"layers": layers, "quality": record.quality, "unreadable": unreadable(path)}
+    return answer | {"json": len(json.dumps(record.to_json()))}
+
+
+def unreadable(path: str) -> str:
+    """Reads each weight; what is wrong with the last one that is damaged, or nothing."""
+    wrong = ""
+    for weight in read(Path(path)).weights.values():
+        try:
+            with naming(path):
+                weight.read()
+        except AssayError as error:
+            wrong = str(error)
+    return wrong
 
 
 def child(path: str, answer: int) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tflite_files as files
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import tflite as files
 
-from assay.formats import _flatbuffer
-from assay.formats._flatbuffer import FlatBuffer, FlatBufferError, Table
+from assay.containers import flatbuffer as _flatbuffer
+from assay.containers.flatbuffer import FlatBuffer, FlatBufferError, Table
 
 EVERYTHING = {
     0: files.i8(-3), 1: files.u32(2**32 - 1), 3: files.f32(0.5), 4: files.u64(2**63),

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from assay.formats import read
-from assay.formats._weights import Weight
+from assay.weights import Weight
 
 RNG = np.random.default_rng(0)
 

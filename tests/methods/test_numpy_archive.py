@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile.archives import CANARY
-from hostile.arrays import ARRAYS, lz4
+from hostile.arrays import lz4
 from hostile.pickles import canary_beside, plain_file, sound_legacy
 
 from assay.errors import UnreadableModel
@@ -123,13 +123,6 @@ def test_nothing_is_called_and_the_arrays_beside_it_are_read(tmp_path: Path) -> 
     assert np.array_equal(only(path), ARRAY.astype(np.float32))
     assert model.metadata["inert_objects"] == ["io.open"]
     assert not (tmp_path / CANARY).exists()
-
-
-@pytest.mark.parametrize("name", ARRAYS)
-def test_a_hostile_file_is_refused(name: str, tmp_path: Path) -> None:
-    error, build = ARRAYS[name]
-    with pytest.raises(UnreadableModel, match=error):
-        read(build(tmp_path))
 
 
 def test_a_file_of_torch_is_another_format(tmp_path: Path) -> None:

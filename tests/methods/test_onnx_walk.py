@@ -14,9 +14,9 @@ from hostile.building import of_nodes
 from onnx import helper
 from reading import names_of, operators_of
 
-from assay.formats import _protobuf
+from assay.containers import protobuf as _protobuf
+from assay.containers.protobuf import BYTES, Limits, Message, Slimmer, WireError
 from assay.formats import onnx as reader
-from assay.formats._protobuf import BYTES, Limits, Message, Slimmer, WireError
 
 
 @pytest.mark.parametrize("name", ["resnet50", "shufflenet", "vgg19", "densenet121"])

@@ -13,10 +13,10 @@ from hostile.pickles import CALLS, call, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assay.containers.pickle_opcodes import Entries, Known, Name, Node, Pickled, Span
+from assay.containers.pickled_tensors import CONSTRUCTORS
+from assay.containers.sources import InMemory
 from assay.errors import UnreadableModel
-from assay.formats._pickle_opcodes import Entries, Known, Name, Node, Pickled, Span
-from assay.formats._pickled_tensors import CONSTRUCTORS
-from assay.formats._sources import InMemory
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**200), 2**200) | st.text(max_size=20)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tflite_files as files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tflite_files import Design, f32, i8, i32, quantization
+from samples import tflite as files
+from samples.tflite import Design, f32, i8, i32, quantization
 
 from assay.errors import UnreadableModel
 from assay.formats import Model, read

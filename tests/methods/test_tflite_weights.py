@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tflite_files as files
-from tflite_files import Design, i8, i32, quantization
+from samples import tflite as files
+from samples.tflite import Design, i8, i32, quantization
 
 from assay.errors import UnreadableModel
 from assay.formats import Model, read

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hostile.archives import CANARY
 from hostile.pickles import (
-    PICKLES,
     Build,
     canaries,
     dictionary,
@@ -116,13 +115,6 @@ def test_no_call_is_made_and_the_tensors_beside_it_are_read(tmp_path: Path) -> N
         assert np.array_equal(model.weights["weight"].read(), SIX.reshape(2, 3))
         assert model.metadata["inert_objects"] == ["builtins.open"]
     assert not (tmp_path / CANARY).exists()
-
-
-@pytest.mark.parametrize("name", PICKLES)
-def test_a_hostile_file_is_refused(name: str, tmp_path: Path) -> None:
-    error, build = PICKLES[name]
-    with pytest.raises(UnreadableModel, match=error):
-        read(build(tmp_path))
 
 
 def test_a_torchscript_archive_is_another_format(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Formats: a model file in, its layers out.  A file is read, never run.
+"""Formats: a model file in, its layers and weights out.  A file is read, never run.
 
-A format reads the container itself, tensor data stay on disk.  What it returns is in ONNX's
-vocabulary whatever framework wrote the file.
+A format reads the container itself, tensor data stay on disk until one is asked for.  What it
+returns is in ONNX's vocabulary, and in one layout, whatever framework wrote the file.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError, MissingExtra, UnreadableModel
-from assay.formats._weights import Weight
+from assay.containers.archives import ZIP, members
+from assay.errors import AssayError, MissingExtra, UnreadableModel, UnwritableModel
 from assay.graphs.operators import OperatorGraph
-from assay.methods import Methods
-
-InputShapes = Mapping[str, tuple[int, ...]]  # by input's name; "" for the only input
+from assay.methods import Methods, name_of
+from assay.vocabularies.inputs import InputShapes as InputShapes
+from assay.weights import Weight
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,20 @@ class Model:
 
 
 class Format(ABC):
-    """One kind of model file."""
+    """One kind of model file, or of folder."""
 
-    suffixes: tuple[str, ...]  # lower case, with the dot
+    suffixes: tuple[str, ...]  # lower case, with the dot: how a file's name may end
 
     @abstractmethod
     def sniff(self, head: bytes) -> bool:
-        """Whether a file whose first 4 KiB are ``head`` may be of this format."""
+        """Whether a file whose first 4 KiB are ``head`` may be of this format.
+
+        Of a zip archive, ``head`` is its sign and its members' names instead: see ``opening``.
+        """
+
+    def sniff_folder(self, names: frozenset[str]) -> bool:
+        """Whether a folder that holds files and folders of these names may be of this format."""
+        return False
 
     @abstractmethod
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
@@ -48,6 +55,10 @@ class Format(ABC):
         ``input_shapes`` make dynamic inputs concrete; inputs that are not named get batch 1,
         images 3×256×256, sequences 128.  Raises UnreadableModel where it is not of this format.
         """
+
+    def write(self, model: Model, path: Path) -> None:
+        """Makes ``path`` hold ``model``.  Raises UnwritableModel where this format cannot."""
+        raise UnwritableModel(f"files of the format {name_of(type(self))} are read, not written")
 
 
 FORMATS = Methods(Format)
@@ -102,25 +113,52 @@ def naming(source: Path | str) -> Iterator[None]:
 def _choose(path: Path) -> type[Format]:
     if not path.exists():
         raise UnreadableModel("no such file")
+    if path.is_dir():
+        return _of_folder(path)
     if not path.is_file():
         raise UnreadableModel("not a regular file")
-    with path.open("rb") as file:
-        head = file.read(HEAD)
+    head = opening(path)
     if not head:
         raise UnreadableModel("the file is empty")
-    for method in FORMATS.values():
-        if path.suffix.lower() in method.suffixes:
-            return method
-    for method in FORMATS.values():
+    name = path.name.lower()
+    methods = sorted(FORMATS.values(), key=lambda method: not name.endswith(method.suffixes))
+    for method in methods:  # those of the suffix first
         if method().sniff(head):
             return method
-    known = sorted(suffix for method in FORMATS.values() for suffix in method.suffixes)
-    raise UnreadableModel(f"not a known model format: convert it to one of {', '.join(known)}")
+    if name.endswith(methods[0].suffixes):
+        return methods[0]  # says what is wrong with it
+    known = ", ".join(known_suffixes())
+    raise UnreadableModel(f"not a known model format: convert it to one of {known}")
+
+
+def _of_folder(path: Path) -> type[Format]:
+    method = folder_format(path)
+    if method is None:
+        raise UnreadableModel("a folder that is no model: name the files in it")
+    return method
+
+
+def folder_format(path: Path) -> type[Format] | None:
+    """The format of a folder that is one model; None of any other folder."""
+    names = frozenset(entry.name for entry in path.iterdir())
+    return next((method for method in FORMATS.values() if method().sniff_folder(names)), None)
+
+
+def opening(path: Path) -> bytes:
+    """What ``sniff`` sees of a file: its beginning, or of a zip archive its members' names.
+
+    The names follow the archive's sign, one a line.  Raises UnreadableModel where it is damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head.startswith(ZIP):
+        return head
+    return b"\n".join([ZIP, *(name.encode("utf-8", "replace") for name in members(path))])
 
 
 def known_suffixes() -> tuple[str, ...]:
     """The suffixes of all formats, lower case, sorted."""
-    return tuple(sorted(suffix for method in FORMATS.values() for suffix in method.suffixes))
+    return tuple(sorted({suffix for method in FORMATS.values() for suffix in method.suffixes}))
 
 
 def _one_line(source: Path | str, error: Exception | str) -> str:

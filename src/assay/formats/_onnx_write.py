@@ -14,8 +14,8 @@ import numpy as np
 from assay.durable import write_whole
 from assay.errors import UnreadableModel
 from assay.formats import Model
-from assay.formats._layout import Weights
-from assay.formats._numbers import encode
+from assay.weights.layout import Weights
+from assay.weights.numbers import encode
 
 
 def rewrite(source: Model, changed: Model, path: Path) -> None:
@@ -29,8 +29,8 @@ def rewrite(source: Model, changed: Model, path: Path) -> None:
     """
     from onnx import SparseTensorProto, TensorProto, load_model
 
-    from assay.formats._onnx_graph import convert
-    from assay.formats._onnx_weights import DTYPES
+    from assay.vocabularies.onnx_graph import convert
+    from assay.vocabularies.onnx_weights import DTYPES
 
     whole = load_model(str(source.files[0]))
     stored = convert(whole, {}).stored  # the tensors of ``whole`` itself, not copies

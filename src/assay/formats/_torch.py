@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtra, UnreadableModel
 from assay.formats import InputShapes, Model
-from assay.formats._inputs import CHANNELS, IMAGE, SEQUENCE, shape_of
 from assay.graphs.operators import MOST_VALUES, Shape
+from assay.vocabularies.inputs import CHANNELS, IMAGE, SEQUENCE
+from assay.weights.shapes import shape_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -37,7 +38,7 @@ def trace(module: nn.Module, input_shapes: InputShapes) -> Model:
         MissingExtra: PyTorch is not installed.
     """
     torch = import_torch()
-    from assay.formats._onnx_graph import convert
+    from assay.vocabularies.onnx_graph import convert
 
     if not isinstance(module, torch.nn.Module):
         raise UnreadableModel(f"expected a path or an nn.Module, got {type(module).__name__}")

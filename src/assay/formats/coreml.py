@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from assay.containers.messages import Message, mapped
+from assay.containers.protobuf import WireError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._coreml_blobs import Blobs
-from assay.formats._messages import Message, mapped
-from assay.formats._protobuf import WireError
+from assay.vocabularies.coreml_blobs import Blobs
 
 MOST_MANIFEST = 2**20  # bytes
 _NETWORKS = (500, 403, 303)  # a neural network, one that classifies, one that regresses
@@ -50,7 +50,7 @@ def _read(path: Path, file: Path, model: Message, input_shapes: InputShapes) -> 
     metadata: dict[str, Any] = {"specification_version": version}
     blobs = Blobs(file.parent if path.is_dir() else None)
     if model.has(_PROGRAM):
-        from assay.formats._coreml_program import Program
+        from assay.vocabularies.coreml_program import Program
 
         program = Program(blobs)
         defaults = {name: kind.message(5).integers(1) for name, kind in inputs.items()}
@@ -59,7 +59,7 @@ def _read(path: Path, file: Path, model: Message, input_shapes: InputShapes) -> 
         return Model("coreml", layers, files, metadata, program.weights)
     for number in _NETWORKS:
         if model.has(number):
-            from assay.formats._coreml_network import Network
+            from assay.vocabularies.coreml_network import Network
 
             network = Network(inputs, input_shapes)
             outputs = [value.text(1) for value in model.message(2).messages(10)]

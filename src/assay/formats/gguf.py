@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._gguf_blocks import KINDS, Kind
-from assay.formats._numbers import MOST_AT_ONCE, elements, region
-from assay.formats._weights import Array, Weight
+from assay.weights import Array, Weight
+from assay.weights.gguf_blocks import KINDS, Kind
+from assay.weights.numbers import MOST_AT_ONCE, elements, region
 
 MOST_TENSORS = 300_000
 MOST_ENTRIES = 100_000  # of the metadata

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.containers.hdf5 import SIGNATURE, File
+from assay.containers.messages import mapped
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._hdf5 import SIGNATURE, File
-from assay.formats._keras_weights import Variables
-from assay.formats._messages import mapped
+from assay.vocabularies.keras_weights import Variables
 
 MOST_CONFIGURATION = 64 * 2**20  # bytes
 MOST_ENTRIES = 1000  # of an archive
@@ -46,7 +46,7 @@ class Keras(Format):
         layers = None
         metadata: dict[str, Any] = dict(variables.metadata)
         if configuration:
-            from assay.formats._keras_model import KerasModel
+            from assay.vocabularies.keras_model import KerasModel
 
             layers = KerasModel(variables, input_shapes).read(_json(configuration))
         variables.settle_rest()

@@ -10,14 +10,14 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from assay.containers.archives import member, members
+from assay.containers.compressed import LZ4, is_compressed, unpacked
+from assay.containers.pickle_opcodes import Entries, Known, Pickled
+from assay.containers.pickled_tensors import CONSTRUCTORS, Dtype, Pending, array, part
+from assay.containers.pickled_weights import inert, weights
+from assay.containers.sources import FilePart, Source
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._archives import member, members
-from assay.formats._compressed import LZ4, is_compressed, unpacked
-from assay.formats._pickle_opcodes import Entries, Known, Pickled
-from assay.formats._pickled_tensors import CONSTRUCTORS, Dtype, Pending, array, part
-from assay.formats._pickled_weights import inert, weights
-from assay.formats._sources import FilePart, Source
 
 _MAGIC = b"\x93NUMPY"
 _TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from assay.containers.protobuf import Limits, Message, Slimmer, WireError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._protobuf import Limits, Message, Slimmer, WireError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -27,7 +27,7 @@ _UNSEEN = 2**20  # bytes of it that are not walked
 
 def _schema() -> Message:
     """The parts of onnx.proto that the reader needs: no documentation, types or metadata."""
-    from assay.formats._onnx_tensors import PAYLOADS, check_slim
+    from assay.vocabularies.onnx_tensors import PAYLOADS, check_slim
 
     tensor = Message(
         keep=frozenset({1, 2, 3, 8, 13, 14}),
@@ -65,8 +65,8 @@ class Onnx(Format):
         return len(head) > 2 and head[0] == 8 and 0 < head[1] < 32  # ir_version comes first
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        from assay.formats._onnx_graph import convert, opset_of, text
-        from assay.formats._onnx_weights import weights
+        from assay.vocabularies.onnx_graph import convert, opset_of, text
+        from assay.vocabularies.onnx_weights import weights
 
         proto = parse(path)
         metadata: dict[str, Any] = {"opset": opset_of(proto), "ir_version": proto.ir_version}

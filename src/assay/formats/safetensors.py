@@ -15,8 +15,8 @@ from typing import Any
 
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._numbers import BITS, bytes_of, decode, elements, encode, is_shape, region
-from assay.formats._weights import Array, Weight
+from assay.weights import Array, Weight
+from assay.weights.numbers import BITS, bytes_of, decode, elements, encode, is_shape, region
 
 LONGEST_HEADER = 32 * 2**20  # bytes
 MOST_PARTS = 1_000_000  # objects and lists of a header, which cost its parser most

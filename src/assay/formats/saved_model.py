@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from assay.containers.messages import Message, mapped
+from assay.containers.protobuf import WireError
+from assay.containers.tensor_bundle import OBJECT_GRAPH, TYPES, Bundle
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._layout import Stored, Weights
-from assay.formats._messages import Message, mapped
-from assay.formats._protobuf import WireError
-from assay.formats._tensor_bundle import OBJECT_GRAPH, TYPES, Bundle
+from assay.weights.layout import Stored, Weights
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _TRAINING = ("/.OPTIMIZER_SLOT/", "optimizer/", "save_counter")
@@ -53,7 +53,7 @@ def _read(file: Path, saved: Message, input_shapes: InputShapes) -> Model:
         stored = _variables(bundle)
         names = _full_names(bundle)
         files += bundle.files
-    from assay.formats._saved_graph import SavedGraph
+    from assay.vocabularies.tensorflow_graph import SavedGraph
 
     reader = SavedGraph(stored, names, input_shapes)
     layers = reader.read(graph)
@@ -79,7 +79,7 @@ def _full_names(bundle: Bundle) -> dict[str, str]:
         return {}
     data = bundle.bytes(OBJECT_GRAPH)
     # A tensor of one text: its length, a checksum of that, and the text.
-    from assay.formats._protobuf import read_varint
+    from assay.containers.protobuf import read_varint
 
     length, at = read_varint(data, 0, len(data))
     if at + 4 + length > len(data):

@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.containers.messages import mapped
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._graph_builder import GraphBuilder
-from assay.formats._inputs import Dimension, concrete, match, shape_of
-from assay.formats._layout import Stored, Weights
-from assay.formats._messages import mapped
-from assay.formats._tensorflow_operators import Node, translate
-from assay.formats._weights import Array
 from assay.graphs.operators import FLOAT, INT64, MOST_VALUES, OperatorGraph
+from assay.vocabularies.builder import GraphBuilder
+from assay.vocabularies.inputs import Dimension, concrete, match
+from assay.vocabularies.tensorflow_operators import Node, translate
+from assay.weights import Array
+from assay.weights.layout import Stored, Weights
+from assay.weights.shapes import shape_of
 
 MOST_JSON = 64 * 2**20  # bytes
 MOST_SHARDS = 10_000
@@ -250,9 +251,9 @@ def _layers(
     topology: Mapping[str, Json], shards: _Shards, given: InputShapes
 ) -> tuple[OperatorGraph, Mapping[str, Any]]:
     """The graph of a layers model, which is Keras' configuration."""
-    from assay.formats._keras_model import KerasModel
-    from assay.formats._keras_weights import Variables
-    from assay.formats._weights import Weight
+    from assay.vocabularies.keras_model import KerasModel
+    from assay.vocabularies.keras_weights import Variables
+    from assay.weights import Weight
 
     configuration = topology.get("model_config", topology)
     if not isinstance(configuration, Mapping):

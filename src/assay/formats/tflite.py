@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.containers.flatbuffer import FlatBufferError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._flatbuffer import FlatBufferError
-from assay.formats._tflite_graph import OPAQUE, Writer, convert, operator_graph
-from assay.formats._tflite_schema import IDENTIFIER, Program, parse
-from assay.formats._tflite_tensors import TYPES, StoredTensor
-from assay.formats._weights import Array, Weight
 from assay.graphs.operators import OperatorGraph, Shape
+from assay.vocabularies.tflite_graph import OPAQUE, Writer, convert, operator_graph
+from assay.vocabularies.tflite_schema import IDENTIFIER, Program, parse
+from assay.vocabularies.tflite_tensors import TYPES, StoredTensor
+from assay.weights import Array, Weight
 
 _LONGEST = 200  # characters of a note
 

@@ -39,7 +39,7 @@ class TorchExport(Format):
         proto = _in_child(path)
         from onnx import ModelProto
 
-        from assay.formats._onnx_graph import convert
+        from assay.vocabularies.onnx_graph import convert
 
         program = ModelProto.FromString(proto)
         converted = convert(program, input_shapes)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from assay.containers.archives import member, members
+from assay.containers.pickle_opcodes import Entries, Known, Pickled
+from assay.containers.pickled_tensors import CONSTRUCTORS
+from assay.containers.pickled_weights import inert, weights
+from assay.containers.sources import FilePart, Source
+from assay.containers.torch_storages import Storages
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._archives import member, members
-from assay.formats._numbers import BITS
-from assay.formats._pickle_opcodes import Entries, Known, Pickled
-from assay.formats._pickled_tensors import CONSTRUCTORS
-from assay.formats._pickled_weights import inert, weights
-from assay.formats._sources import FilePart, Source
-from assay.formats._torch_storages import Storages
+from assay.weights.numbers import BITS
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _MAGIC_BYTES = _MAGIC.to_bytes(10, "little")

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.containers.archives import member, members
+from assay.containers.pickle_opcodes import Known, Pickled
+from assay.containers.pickled_tensors import CONSTRUCTORS
+from assay.containers.pickled_weights import Found, Walk, by_name, inert
+from assay.containers.sources import Source
+from assay.containers.torch_storages import Storages
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.formats._archives import member, members
-from assay.formats._pickle_opcodes import Known, Pickled
-from assay.formats._pickled_tensors import CONSTRUCTORS
-from assay.formats._pickled_weights import Found, Walk, by_name, inert
-from assay.formats._sources import Source
-from assay.formats._torch_storages import Storages
 
 
 class Torchscript(Format):

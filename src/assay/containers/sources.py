@@ -1,0 +1,157 @@
+"""Bytes that a reader may look at piece by piece: of a file, of a part of it, or unpacked.
+
+A source knows its length, so that whatever a file claims is checked before it is believed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from assay.errors import UnreadableModel
+from assay.weights.numbers import region
+
+_BLOCK = 2**16
+
+
+class Source(Protocol):
+    """A run of bytes."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, start: int, length: int) -> bytes:
+        """Exactly these bytes.  Raises UnreadableModel where they are not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A part of a file, opened for each piece."""
+
+    path: Path
+    base: int
+    size: int
+
+    def read(self, start: int, length: int) -> bytes:
+        check_within(self, start, length)
+        return region(self.path, self.base + start, length)
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Bytes at hand."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def read(self, start: int, length: int) -> bytes:
+        check_within(self, start, length)
+        return self.content[start : start + length]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What was unpacked into a temporary file, which ends with the last reader."""
+
+    file: BinaryIO
+    size: int
+
+    def __del__(self) -> None:
+        self.file.close()
+
+    def read(self, start: int, length: int) -> bytes:
+        check_within(self, start, length)
+        self.file.seek(start)
+        return self.file.read(length)
+
+
+@dataclass(frozen=True, slots=True)
+class Deflated:
+    """A deflated part of a file [RFC 1951], unpacked from its start for each piece."""
+
+    packed: FilePart
+    size: int
+
+    def read(self, start: int, length: int) -> bytes:
+        check_within(self, start, length)
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        content, passed, at = bytearray(), 0, 0
+        pending = b""
+        while len(content) < length:
+            if not pending:
+                if at == self.packed.size or unpacker.eof:
+                    raise UnreadableModel("a packed member is shorter than it claims")
+                pending = self.packed.read(at, min(_BLOCK, self.packed.size - at))
+                at += len(pending)
+            try:
+                piece = unpacker.decompress(pending, 16 * _BLOCK)
+            except zlib.error as error:
+                raise UnreadableModel(f"a packed member is damaged: {error}") from error
+            pending = unpacker.unconsumed_tail
+            begin = max(0, start - passed)
+            content += piece[begin : begin + length - len(content)]
+            passed += len(piece)
+        return bytes(content)
+
+
+def check_within(source: Source, start: int, length: int) -> None:
+    """Raises UnreadableModel where a piece is not wholly inside."""
+    if start < 0 or length < 0 or start + length > source.size:
+        raise UnreadableModel(f"it ends before byte {start + length:,}, which it refers to")
+
+
+class Stream:
+    """A source that is read in order."""
+
+    def __init__(self, source: Source, at: int = 0) -> None:
+        self.source = source
+        self._block, self._base, self._next = b"", at, 0
+
+    @property
+    def at(self) -> int:
+        """The place of the next byte."""
+        return self._base + self._next
+
+    def skip(self, length: int) -> int:
+        """The place of the next byte, then passes ``length`` bytes, which must be there."""
+        at = self.at
+        if length < 0 or length > self.source.size - at:
+            raise UnreadableModel("it is cut, or claims more bytes than it has")
+        if self._next + length <= len(self._block):
+            self._next += length
+        else:
+            self._block, self._base, self._next = b"", at + length, 0
+        return at
+
+    def take(self, length: int) -> bytes:
+        """The next bytes."""
+        end = self._next + length
+        if end > len(self._block) or length < 0:
+            at = self.at
+            self.skip(length)
+            self._block = self.source.read(at, min(max(_BLOCK, length), self.source.size - at))
+            self._base, self._next, end = at, 0, length
+        piece = self._block[self._next : end]
+        self._next = end
+        return piece
+
+    def line(self, longest: int) -> str:
+        """The text up to the next line break."""
+        text = bytearray()
+        while True:
+            if self._next == len(self._block):
+                self.take(1)  # fetches a block; raises where there is none
+                self._next -= 1
+            end = self._block.find(b"\n", self._next)
+            text += self._block[self._next : None if end < 0 else end]
+            if len(text) > longest:
+                raise UnreadableModel("it has a line that does not end")
+            self._next = len(self._block) if end < 0 else end + 1
+            if end >= 0:
+                return text.decode("latin-1")

@@ -1,0 +1,173 @@
+"""The canonical layout of a weight, decided by the operator that reads it [ONNX operators].
+
+Formats that have a graph share this.  Each constant is followed through what only rearranges,
+casts or dequantizes it to its readers; a reader knows which axis is the output and which the
+input.  The way there is a list of steps: run on the stored values, they give output, input,
+space.  Readers that disagree leave a weight as it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.graphs.operators import Operator, OperatorGraph, Shape, Tensor
+from assay.weights import Array, Weight
+from assay.weights.follow import Follower
+from assay.weights.numbers import INTEGERS, elements
+from assay.weights.steps import Dequantize, Lookup, Step, simple
+
+_TABLE = 256  # whole numbers that no operator dequantizes are weights from this size on
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a constant becomes canonical."""
+
+    steps: tuple[Step, ...] = ()
+    known: bool = False  # whether its readers agree; otherwise the steps only dequantize
+
+    def shape(self, shape: Shape) -> Shape:
+        """Of what ``run`` gives."""
+        for step in self.steps:
+            shape = step.shape(shape)
+        return shape
+
+    def run(self, array: Array, lookup: Lookup) -> Array:
+        """The stored values in canonical layout."""
+        for step in self.steps:
+            array = step.run(array, lookup)
+        return np.asarray(array, order="C")
+
+    def undo(self, array: Array, shape: Shape, lookup: Lookup) -> Array:
+        """The inverse of ``run``; ``shape`` is the stored one."""
+        shapes = [shape]
+        for step in self.steps:
+            shapes.append(step.shape(shapes[-1]))
+        for step, before in zip(reversed(self.steps), reversed(shapes[:-1]), strict=True):
+            array = step.undo(array, before, lookup)
+        return array
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A constant as the file holds it."""
+
+    shape: Shape
+    dtype: str
+    read: Callable[[], Array]  # the numbers as they are, float32, in the stored shape
+
+
+class Weights(Mapping[str, Weight]):
+    """The weights of a graph's constants; the graph is followed when they are first asked for."""
+
+    def __init__(self, graph: OperatorGraph, stored: Mapping[str, Stored]) -> None:
+        self._graph, self._stored = graph, stored
+        self._found: dict[str, Weight] | None = None
+
+    def __getitem__(self, name: str) -> Weight:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def as_stored(self, name: str, values: Array) -> Array:
+        """Canonical values as the file would hold them: the inverse of reading."""
+        shapes = {name: constant.shape for name, constant in self._stored.items()}
+        layout = layouts(self._graph, shapes)[name]
+        return layout.undo(values, shapes[name], lambda other: self._stored[other].read())
+
+    def _all(self) -> dict[str, Weight]:
+        if self._found is None:
+            self._found = _weights(self._graph, self._stored)
+        return self._found
+
+
+def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, Weight]:
+    """Floats, and whole numbers that stand for them; neither indices nor scales are weights."""
+    shapes = {name: constant.shape for name, constant in stored.items()}
+    found = layouts(graph, shapes)
+    scales = {
+        name
+        for layout in found.values()
+        for step in layout.steps
+        if isinstance(step, Dequantize)
+        for name in (step.scale, step.zero_point)
+    }
+
+    def read(name: str, layout: Layout) -> Array:
+        return layout.run(stored[name].read(), lambda other: stored[other].read())
+
+    weights = {}
+    for name, constant in stored.items():
+        layout = found[name]
+        if name in scales or not _is_weight(constant, layout):
+            continue
+        weights[name] = Weight(
+            name,
+            layout.shape(constant.shape),
+            constant.dtype,
+            lambda name=name, layout=layout: read(name, layout),  # type: ignore[misc]
+            layout.known,
+        )
+    return weights
+
+
+def _is_weight(constant: Stored, layout: Layout) -> bool:
+    if constant.dtype not in INTEGERS:
+        return True
+    small = constant.dtype.removeprefix("u") in ("int2", "int4", "int8")
+    return any(isinstance(step, Dequantize) for step in layout.steps) or (
+        small and elements(constant.shape) >= _TABLE
+    )
+
+
+def layouts(graph: OperatorGraph, shapes: Mapping[str, Shape]) -> dict[str, Layout]:
+    """How each of the constants that ``shapes`` names becomes canonical."""
+    operators = list(_all_operators(graph))
+    follower = Follower(operators, _constants(graph, operators), frozenset(shapes))
+    return {name: _agreed(follower.ends(name, shape), shape) for name, shape in shapes.items()}
+
+
+def _agreed(ends: Iterable[tuple[tuple[Step, ...], bool]], shape: Shape) -> Layout:
+    """What all readers that know the layout say; else only what dequantizes, where all do."""
+    known, ways = set(), set()
+    for steps, is_known in ends:
+        ways.add(_until_real(steps))
+        if is_known:
+            known.add(simple(steps, shape))
+    if len(known) == 1:
+        return Layout(known.pop(), True)
+    steps = ways.pop() if len(ways) == 1 else ()
+    return Layout(simple(steps, shape), not known and sum(dim != 1 for dim in shape) <= 1)
+
+
+def _until_real(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    places = [place for place, step in enumerate(steps) if isinstance(step, Dequantize)]
+    return steps[: places[-1] + 1] if places else ()
+
+
+def _all_operators(graph: OperatorGraph) -> Iterator[Operator]:
+    """Those of nested bodies too."""
+    waiting = [graph]
+    while waiting:
+        for node in waiting.pop().operators:
+            yield node
+            waiting += [v for v in node.attributes.values() if isinstance(v, OperatorGraph)]
+
+
+def _constants(graph: OperatorGraph, operators: Iterable[Operator]) -> dict[str, Tensor]:
+    """Constants by name, those of nested bodies and of Constant operators too."""
+    found = {name: tensor for name, tensor in graph.tensors.items() if tensor.constant}
+    for node in operators:
+        for value in node.attributes.values():
+            if isinstance(value, OperatorGraph):
+                found |= {name: t for name, t in value.tensors.items() if t.constant}
+            elif isinstance(value, Tensor) and node.op == "Constant":
+                found[node.outputs[0]] = value
+    return found

@@ -1,0 +1,7 @@
+"""A sound ONNX file."""
+
+from hostile.building import small
+
+__all__ = ["OPS", "WEIGHTS", "small"]
+OPS = ["Relu"]
+WEIGHTS: dict[str, list[float]] = {}
