@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile.archives import CANARY
+from hostile.building import Attack
 from hostile.pickles import (
-    Build,
     canaries,
     dictionary,
     script_file,
@@ -36,7 +36,7 @@ def read(path: Path) -> Model:
 
 
 @pytest.mark.parametrize("build", [sound, sound_legacy], ids=lambda build: build.__name__)
-def test_a_state_dict_gives_its_tensors(build: Build, tmp_path: Path) -> None:
+def test_a_state_dict_gives_its_tensors(build: Attack, tmp_path: Path) -> None:
     model = read(build(tmp_path))
     (weight,) = model.weights.values()
     assert model.layers is None
@@ -127,7 +127,7 @@ def test_a_torchscript_archive_is_another_format(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(data=st.data())
 def test_a_changed_byte_is_read_or_refused(
-    build: Build, data: st.DataObject, tmp_path: Path
+    build: Attack, data: st.DataObject, tmp_path: Path
 ) -> None:
     path = build(tmp_path)
     content = bytearray(path.read_bytes())
