@@ -60,6 +60,9 @@ records = st.builds(
     quality=st.floats(0, 1),
     metadata=st.dictionaries(text, st.integers() | text, max_size=3),
     predicted=st.none() | st.tuples(text, st.floats(0, 1)),
+    shapes=st.lists(
+        st.tuples(st.lists(st.integers(0, 2**40)).map(tuple), st.integers(1, 99)), max_size=3
+    ).map(tuple),
 )
 
 

@@ -1,7 +1,7 @@
 """A model file in, its record out: read, graph, code in one pass.
 
-This is what hash, add, check and compare call.  Weights are not read; the file's bytes only where
-``digest`` asks for their sha256.
+This is what hash, add, check and compare call.  Of the weights only the shapes are looked at; the
+file's bytes only where ``digest`` asks for their sha256.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from assay.graphs._vocabulary import known
 from assay.graphs.merge_blocks import RULES
 from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph, Record
+from assay.weights.signature import signature
 
 DEFAULT_HASHER = "contrastive-gin"
 ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
@@ -68,7 +69,15 @@ def _record(
     model: Model, path: str, name: str, digest: str | None, hasher: Hasher | None, raw: bool
 ) -> Record:
     if model.layers is None:
-        return Record(path, model.format, digest, name, metadata=model.metadata)
+        return Record(
+            path,
+            model.format,
+            digest,
+            name,
+            parameters=sum(weight.size for weight in model.weights.values()),
+            metadata=model.metadata,
+            shapes=signature(model.weights.values()),
+        )
     graph = layer_graph(model.layers, () if raw else RULES)
     hasher = hasher or HASHERS[DEFAULT_HASHER]()
     trust = quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata)
@@ -84,6 +93,7 @@ def _record(
         quality=trust,
         metadata=model.metadata,
         predicted=said and (said[0], floor(said[1] * 1e4) / 1e4),  # only a true 1 reads as 1
+        shapes=signature(model.weights.values()),
     )
 
 

@@ -17,6 +17,7 @@ from assay.errors import AssayError, SchemeMismatch
 
 Json = dict[str, Any]
 Attribute = int | float | str | tuple[int, ...]
+Shapes = tuple[tuple[tuple[int, ...], int], ...]  # sorted sizes, and how many tensors have them
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Record:
     quality: float = 0.0  # 0 … 1: how much of the graph was understood, and enough to tell apart
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, notes …
     predicted: tuple[str, float] | None = None  # the hasher's category and how likely, 0 … 1
+    shapes: Shapes = ()  # the tensor-shape signature of its weights
 
     def summary(self) -> Json:
         """The ``suspect`` object of the reports; what is not known may be left out."""
@@ -205,6 +207,7 @@ class Record:
             "added": self.added,
             "graph": None if self.graph is None else self.graph.to_json(),
             "metadata": dict(self.metadata),
+            "shapes": [[list(sizes), count] for sizes, count in self.shapes],
         }
 
     @classmethod
@@ -223,6 +226,7 @@ class Record:
             quality=data["quality"],
             metadata=data["metadata"],
             predicted=(data["category"], data["confidence"]) if "category" in data else None,
+            shapes=tuple((tuple(sizes), count) for sizes, count in data.get("shapes", ())),
         )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from assay.errors import SchemeMismatch
 from assay.registry._rows import as_bytes, pack
+from assay.registry._shapes import keep
 from assay.values import HashCode, Json, Record
 
 INSERT = """INSERT INTO models(sha256, name, path, format, parameters, body, scheme, digest, rules,
@@ -31,12 +32,16 @@ def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
         "SELECT id, name, body, scheme, rules FROM models WHERE sha256 = ?", [record.sha256]
     ).fetchone()
     if known is None:
-        key, name, status = connection.execute(INSERT, row).lastrowid, record.name, "added"
+        (key,) = connection.execute(f"{INSERT} RETURNING id", row).fetchone()
+        name, status = record.name, "added"
+        keep(connection, key, record.shapes)
     else:
         key, name, body, scheme, rules = known
         status = "exists"
-        if record.code is not None and (scheme, rules) != (row["scheme"], row["rules"]):
+        recoded = record.code is not None and (scheme, rules) != (row["scheme"], row["rules"])
+        if recoded or (record.shapes and not json.loads(body).get("shapes")):
             _refresh(connection, key, row, body)
+            keep(connection, key, record.shapes)
     owner = as_bytes(record.owner) if record.owner else None
     path, called = as_bytes(record.path), as_bytes(record.name)
     connection.execute(CLAIM, [key, owner, path, called, now])

@@ -19,8 +19,20 @@ from assay.errors import AssayError, DamagedRegistry
 
 FILE = "registry.sqlite"
 APPLICATION_ID = 0x41737379  # "Assy": marks the file as a registry
-VERSION = 1  # of the schema below
+VERSION = 2  # of the schema below
 BUSY_TIMEOUT_S = 30.0
+
+# What a file without a graph is found by; layout 1 had no such table.
+SHAPES = """
+CREATE TABLE shapes (  -- of the models' weights: what a file without a graph is found by
+    shape TEXT NOT NULL,  -- sorted sizes, as 3x3x16x32
+    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+    tensors INTEGER NOT NULL,  -- how many have it
+    PRIMARY KEY (shape, model)
+) WITHOUT ROWID;
+CREATE INDEX shapes_model ON shapes(model);
+"""
+UPGRADES = {1: SHAPES}  # what each older layout lacks
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -155,10 +167,12 @@ class Database:
             self._make_tables()
         if execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
             raise DamagedRegistry(f"{self.file}: not a registry of assay")
+        self._upgrade()
         (version,) = execute("PRAGMA user_version").fetchone()
         if version != VERSION:
+            remedy = "open it where it may be written" if version in UPGRADES else "upgrade assay"
             raise DamagedRegistry(
-                f"{self.file}: has layout {version}, this assay reads {VERSION}: upgrade assay"
+                f"{self.file}: has layout {version}, this assay reads {VERSION}: {remedy}"
             )
         if self.writable:
             self._use_wal()
@@ -166,11 +180,22 @@ class Database:
         execute("PRAGMA foreign_keys = ON")
         execute("SELECT (SELECT max(seq) FROM changes), (SELECT count(*) FROM settings)").fetchone()
 
+    def _upgrade(self) -> None:
+        """Give an older registry what it lacks, where it may be written."""
+        query = "PRAGMA user_version"
+        while self.writable and self._connection.execute(query).fetchone()[0] in UPGRADES:
+            with self.write() as connection:  # waits while another process does it
+                (version,) = connection.execute(query).fetchone()
+                for statement in _statements(UPGRADES.get(version, "")):
+                    connection.execute(statement)
+                if version in UPGRADES:
+                    connection.execute(f"PRAGMA user_version = {version + 1}")
+
     def _make_tables(self) -> None:
         with self.write() as connection:  # waits while another process makes them
             if self.file.stat().st_size:  # it did; or the file is somebody else's
                 return
-            for statement in _statements(SCHEMA):
+            for statement in _statements(SCHEMA + SHAPES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,6 +1,7 @@
 """Which registered models are related to a suspect, best first.
 
-The models with the nearest codes are compared with it in full.  Codes are short, so many models are
+The models with the nearest codes, or the suspect's tensor shapes where one of the two has no graph,
+are compared with it in full.  Codes are short, so many models are
 equally near; those that tie are told apart by the continuous code behind the bits, made from their
 stored graphs, where the registry's hasher has one.
 """
@@ -17,6 +18,7 @@ from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
 from assay.registry._find import claims
 from assay.registry._rows import COLUMNS, Where, unpack
+from assay.registry._shapes import nearest
 from assay.values import Kin, LayerGraph, Match, Record, Relation
 
 if TYPE_CHECKING:
@@ -76,7 +78,10 @@ def related(database: Database, codes: LiveCodes, search: Search) -> list[Kin]:
 def _candidates(
     database: Database, codes: LiveCodes, search: Search
 ) -> Iterator[tuple[Record, int]]:
-    """The models with the suspect's bytes and those with the nearest codes, and their distances."""
+    """The models with the suspect's bytes, the nearest codes or its tensors' shapes.
+
+    Beside each the distance of its code, 0 where there is none to be compared.
+    """
     condition, arguments = search.where.sql()
     with database.read() as connection:
         same = f"SELECT id FROM models WHERE sha256 = ? AND {condition}"
@@ -89,7 +94,17 @@ def _candidates(
     if search.suspect.code is not None:
         near = codes.search(search.suspect.code, search.count + TIED, allowed)
         distances |= {match.key: match.distance for match in _nearest(database, near, search)}
+    distances = dict.fromkeys(_alike(database, search), 0) | distances
     return ((record, distances[key]) for key, record in _records(database, [*distances]))
+
+
+def _alike(database: Database, search: Search) -> list[int]:
+    """The models with the suspect's tensor shapes, where one of the two has no code."""
+    condition, arguments = search.where.sql()
+    if search.suspect.code is not None:
+        condition = f"scheme IS NULL AND {condition}"
+    with database.read() as connection:
+        return nearest(connection, search.suspect.shapes, search.count, (condition, arguments))
 
 
 def _nearest(database: Database, near: Sequence[Match], search: Search) -> Sequence[Match]:

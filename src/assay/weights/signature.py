@@ -1,0 +1,28 @@
+"""The tensor-shape signature: which shapes a model's weights have, and how many have each.
+
+It is what a file without a graph tells of its structure.  Layouts, names, number types and
+framework play no part: sizes are sorted, and axes of size 1 are left out, so a convolution of 1×1
+is the matrix that it computes.  Biases and scales of normalizations are left out too: converters
+fold them away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from assay.values import Shapes
+from assay.weights import Weight
+
+SMALLEST = 64  # elements: smaller tensors are constants more often than weights
+_INDICES = frozenset({"int64", "uint64", "bool"})  # positions and masks, not weights
+
+
+def signature(weights: Iterable[Weight]) -> Shapes:
+    """Sorted sizes of each tensor that tells of the structure, and how many have them; sorted."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for weight in weights:
+        sizes = tuple(sorted(size for size in weight.shape if size != 1))
+        if len(sizes) >= 2 and weight.size >= SMALLEST and weight.dtype not in _INDICES:
+            found[sizes] += 1
+    return tuple(sorted(found.items()))
