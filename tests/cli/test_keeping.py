@@ -62,7 +62,7 @@ def test_add_walks_folders_and_says_what_it_left_out(run: Run, models: Path) -> 
         "zoo/b.onnx", "zoo/squeeze.onnx", "zoo/a/VGG.ONNX", "suspect.onnx",
     ]  # fmt: skip
     assert answer.err.splitlines() == [
-        "left out, does not end in .onnx or .pt2: 2",
+        "left out, no known model format: 2",
         "left out, not a regular file: 1",
         "left out, symbolic link: 2",
     ]

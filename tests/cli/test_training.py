@@ -192,7 +192,7 @@ def test_bad_files_among_good_ones_are_named_and_the_rest_is_trained_on(
     assert said[1] == "assay: zoo/small/idle.onnx: has no layers to train on"
     assert said[3].endswith("has the layers of zoo/plain/again.onnx, of another category")
     assert [line for line in answer.err.splitlines() if line not in said] == [
-        "left out, does not end in .onnx or .pt2: 1",
+        "left out, no known model format: 1",
         "left out, in no category's folder: 1",
         "left out, the layers of another model: 1",
     ]

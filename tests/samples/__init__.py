@@ -1,7 +1,7 @@
 """A small sound file of each format, one module each.
 
 ``small`` writes it into a folder, ``OPS`` are its merged layers (None where the format has no
-graph), ``WEIGHTS`` its weights in the canonical layout.
+graph), ``WEIGHTS`` its weights in the canonical layout, ``FORMAT`` what it is read as.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ class Sample(Protocol):
 
     OPS: Sequence[str] | None
     WEIGHTS: Mapping[str, Any]  # nested lists
+    FORMAT: str  # the module's name, but for what only packs another format
 
     def small(self, folder: Path) -> Path: ...
 
 
 def sample(name: str) -> Sample:
     """That of the format called ``name``."""
-    return cast(Sample, import_module(f"samples.{name.replace('-', '_')}"))
+    module = import_module(f"samples.{name.replace('-', '_')}")
+    module.__dict__.setdefault("FORMAT", name)
+    return cast(Sample, module)

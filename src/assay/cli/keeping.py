@@ -94,19 +94,19 @@ def added_json(path: str, added: Added | None, wrong: str) -> Json:
 
 
 def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OSError]]:
-    """The files meant by files and folders, in order; what was left out; folders that are closed.
+    """The models meant by files and folders, in order; what was left out; folders that are closed.
 
-    A closed folder stands in the list, too, for it has failed.  Links inside a folder are not
-    followed: they may lead in circles, or out of what was meant.
+    A folder that is one model is not searched.  A closed folder stands in the list, too, for it has
+    failed.  Links inside a folder are not followed: they may lead in circles, or out of what was
+    meant.
     """
-    from assay.formats import known_suffixes
+    from assay.formats import is_model
 
-    suffixes = known_suffixes()
     files: list[str] = []
     left_out: Counter[str] = Counter()
     closed: dict[str, OSError] = {}
     for path in paths:
-        if not Path(path).is_dir():
+        if not Path(path).is_dir() or is_model(Path(path)):
             files.append(path)
             continue
         folders = [path]
@@ -122,14 +122,14 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
             for entry in entries:
                 if entry.is_symlink():
                     left_out["symbolic link"] += 1
+                elif not (entry.is_dir() or entry.is_file()):
+                    left_out["not a regular file"] += 1
+                elif is_model(Path(entry.path)):
+                    files.append(entry.path)
                 elif entry.is_dir():
                     inner.append(entry.path)
-                elif not entry.is_file():
-                    left_out["not a regular file"] += 1
-                elif entry.name.lower().endswith(suffixes):
-                    files.append(entry.path)
                 else:
-                    left_out[f"does not end in {' or '.join(suffixes)}"] += 1
+                    left_out["no known model format"] += 1
             folders += reversed(inner)
     return files, left_out, closed
 

@@ -9,40 +9,59 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from assay.containers.sources import Deflated, FilePart, Source
+from assay.containers.sources import Deflated, Part, Source, source_of
 from assay.errors import UnreadableModel
 
 ZIP = b"PK\x03\x04"  # how an archive begins
 MOST_DIRECTORY = 16 * 2**20  # bytes
 MOST_UNPACKED = 64  # times the file's length
 SLACK = 64 * 2**20  # bytes that may be unpacked of any file
+_PIECE = 2**20  # bytes
 _LOCAL = struct.Struct("<4s22xHH")
 _DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError)
 
 
-class _Bounded(io.FileIO):
-    """A file of which no more than a directory's length is read at once."""
+class _Bounded(io.RawIOBase):
+    """A source as a file, of which no more than a directory's length is read at once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._at = source, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, place: int, whence: int = io.SEEK_SET, /) -> int:
+        self._at = place + {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence, self._source.size)
+        if self._at < 0:
+            raise ValueError("a place before its beginning")
+        return self._at
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            here = self.tell()
-            size = self.seek(0, io.SEEK_END) - here
-            self.seek(here)
+        left = max(0, self._source.size - self._at)
+        size = left if size is None or size < 0 else min(size, left)
         if size > MOST_DIRECTORY:
             raise UnreadableModel(f"its directory is longer than {MOST_DIRECTORY:,} bytes")
-        return super().read(size) or b""
+        content = self._source.read(self._at, size)
+        self._at += size
+        return content
 
 
-def members(path: Path) -> dict[str, zipfile.ZipInfo]:
+def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
     """The members of an archive, by name.
 
     Raises UnreadableModel where it is none, is encrypted, or claims what it cannot hold.
     """
-    size = path.stat().st_size
+    source = _source(archived)
+    size = source.size
     try:
-        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+        with _Bounded(source) as file, zipfile.ZipFile(file) as archive:
             listed = archive.infolist()
     except (*_DAMAGED, struct.error) as error:
         raise UnreadableModel(f"not a zip archive, or cut: {error}") from error
@@ -60,17 +79,31 @@ def members(path: Path) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def member(path: Path, info: zipfile.ZipInfo) -> Source:
+def pieces(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What a member holds, in order, its checksum verified.  Raises UnreadableModel."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except (*_DAMAGED, RuntimeError, zlib.error) as error:
+        raise UnreadableModel(f"member {info.filename!r:.200} is damaged: {error}") from error
+
+
+def member(archived: Path | Source, info: zipfile.ZipInfo) -> Source:
     """What a member holds.  Raises UnreadableModel where it is not there, or not readable so."""
-    size = path.stat().st_size
-    head = FilePart(path, 0, size).read(info.header_offset, _LOCAL.size)
+    source = _source(archived)
+    head = source.read(info.header_offset, _LOCAL.size)
     sign, name, extra = _LOCAL.unpack(head)
     base = info.header_offset + _LOCAL.size + name + extra
-    if sign != ZIP or base + info.compress_size > size:
+    if sign != ZIP or base + info.compress_size > source.size:
         raise UnreadableModel(f"member {info.filename!r:.200} is cut")
-    packed = FilePart(path, base, info.compress_size)
+    packed = Part(source, base, info.compress_size)
     if info.compress_type == zipfile.ZIP_DEFLATED:
         return Deflated(packed, info.file_size)
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise UnreadableModel(f"member {info.filename!r:.200} is packed in an unknown way")
     return packed
+
+
+def _source(archived: Path | Source) -> Source:
+    return source_of(archived) if isinstance(archived, Path) else archived

@@ -64,6 +64,11 @@ class Format(ABC):
 FORMATS = Methods(Format)
 
 HEAD = 4096  # bytes that ``sniff`` sees
+_SHARED = tuple(  # suffixes that other files have too
+    f".{suffix}"
+    for suffix in ("bin", "bz2", "ckpt", "gz", "h5", "hdf5", "joblib", "json", "lz4", "npy", "npz",
+    "params", "pb", "pickle", "pkl", "tar", "tbz2", "tgz", "txz", "xz", "zip")
+)  # fmt: skip
 _LONGEST = 300  # characters of a message
 _UNFORESEEN = (
     ArithmeticError,
@@ -117,18 +122,26 @@ def _choose(path: Path) -> type[Format]:
         return _of_folder(path)
     if not path.is_file():
         raise UnreadableModel("not a regular file")
-    head = opening(path)
-    if not head:
+    if path.stat().st_size == 0:
         raise UnreadableModel("the file is empty")
-    name = path.name.lower()
+    method = format_of(path)
+    if method is None:
+        known = ", ".join(known_suffixes())
+        raise UnreadableModel(f"not a known model format: convert it to one of {known}")
+    return method
+
+
+def format_of(path: Path) -> type[Format] | None:
+    """The format that a file's content shows, among those of its suffix first.
+
+    Where it shows none, the one of its suffix: that says what is wrong with the file.
+    """
+    head, name = opening(path), path.name.lower()
     methods = sorted(FORMATS.values(), key=lambda method: not name.endswith(method.suffixes))
-    for method in methods:  # those of the suffix first
+    for method in methods:
         if method().sniff(head):
             return method
-    if name.endswith(methods[0].suffixes):
-        return methods[0]  # says what is wrong with it
-    known = ", ".join(known_suffixes())
-    raise UnreadableModel(f"not a known model format: convert it to one of {known}")
+    return methods[0] if name.endswith(methods[0].suffixes) else None
 
 
 def _of_folder(path: Path) -> type[Format]:
@@ -144,16 +157,37 @@ def folder_format(path: Path) -> type[Format] | None:
     return next((method for method in FORMATS.values() if method().sniff_folder(names)), None)
 
 
+def is_model(path: Path) -> bool:
+    """Whether a search of folders takes this file or folder, by its name and its beginning.
+
+    A suffix that only models have suffices, so that a damaged model is named and not passed over.
+    """
+    try:
+        if path.is_dir():
+            return folder_format(path) is not None
+        name = path.name.lower()
+        if not name.endswith(known_suffixes()):
+            return False
+        head = opening(path) if name.endswith(_SHARED) else b""
+    except OSError:
+        return True  # what is wrong with it is said where it is read
+    return not head or any(method().sniff(head) for method in FORMATS.values())
+
+
 def opening(path: Path) -> bytes:
     """What ``sniff`` sees of a file: its beginning, or of a zip archive its members' names.
 
-    The names follow the archive's sign, one a line.  Raises UnreadableModel where it is damaged.
+    The names follow the archive's sign, one a line; of a damaged one they are not known.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head.startswith(ZIP):
         return head
-    return b"\n".join([ZIP, *(name.encode("utf-8", "replace") for name in members(path))])
+    try:
+        names = members(path)
+    except UnreadableModel:  # the format of the suffix says so
+        return ZIP
+    return b"\n".join([ZIP, *(name.encode("utf-8", "replace") for name in names)])
 
 
 def known_suffixes() -> tuple[str, ...]:
