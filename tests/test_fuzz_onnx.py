@@ -20,6 +20,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, defs, helpe
 
 from assay.errors import AssayError
 from assay.examine import examine
+from assay.formats import naming, read
 from assay.values import Record
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
@@ -29,12 +30,18 @@ SMALL = [name for name, content in NETWORKS.items() if len(content) < 20_000]
 
 
 def outcome(content: bytes) -> Record | None:
-    """The record, or None where the file is refused; anything else fails the test."""
+    """The record, or None where the file is refused; anything else fails the test.
+
+    The weights are read too, each in the shape that it is said to have.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fuzzed.onnx"
         path.write_bytes(content)
         try:
             record = examine(path, digest=False)
+            with naming(path):
+                for weight in read(path).weights.values():
+                    assert weight.read().shape == weight.shape, weight.name
         except AssayError as error:
             message = str(error)
             assert message.startswith(f"{path}: ")

@@ -46,6 +46,27 @@ def test_rule_1_layer_normalization(body: str, put_together: Callable[..., str])
     assert put_together(body) == "LayerNormalization(x)"
 
 
+SHARED = f"{CENTERED} {VARIANCE} r = Reciprocal(d)  s = Mul(r, w)  p1 = Mul(x, s)"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "n = Neg(m)  q = Mul(n, s)  k = Add(q, b)  y = Add(p1, k)",
+        "q = Mul(s, m)  k = Sub(b, q)  y = Add(k, p1)",
+    ],
+)
+def test_rule_6_scale_and_shift_are_multiplied_out(
+    rest: str, put_together: Callable[..., str]
+) -> None:
+    assert put_together(f"{SHARED} {rest}") == "LayerNormalization(x, w, b)"
+
+
+def test_rule_6_another_mean_is_no_normalization(put_together: Callable[..., str]) -> None:
+    other = "o = ReduceMean(z, last)  q = Mul(s, o)  k = Sub(b, q)  y = Add(k, p1)"
+    assert "LayerNormalization" not in put_together(f"{SHARED} {other}")
+
+
 MAP = """(float[1,8,6,6] x) => (y) <int64[2] space = {2, 3}, int64[3] all = {1, 2, 3},
     int64[2] behind = {-1, -2}, int64[1] channels = {1}, float e = {1e-5}, float two = {2},
     float[8,1,1] w, float[8,1,1] b>"""

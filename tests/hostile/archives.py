@@ -228,7 +228,7 @@ def archive_cut_in_half(folder: Path) -> Path:
     return path
 
 
-@attack("not a .pt2 archive")
+@attack("damaged")
 def archive_with_damaged_data(folder: Path) -> Path:
     path = archive(folder, program())
     content = bytearray(path.read_bytes())
@@ -238,7 +238,7 @@ def archive_with_damaged_data(folder: Path) -> Path:
     return path
 
 
-@attack("longer than")
+@attack("claims to unpack")
 def archive_that_is_a_bomb(folder: Path) -> Path:
     return archive(folder, b" " * 10**8)
 
@@ -270,4 +270,4 @@ def archive_of_many_members(folder: Path) -> Path:
 @attack("what torch.export writes")
 def archive_with_sizes_of_words(folder: Path) -> Path:
     sizes = config("weights", tensor_meta={**META, "sizes": [{"as_expr": {"expr_str": "s0"}}]})
-    return archive(folder, program(), sizes)
+    return archive(folder, program(), {**sizes, "data/weights/weight_0": bytes(12)})

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile import building
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from assay.formats import read
 from assay.weights import Weight
+from assay.weights.layout import Weights
 
 RNG = np.random.default_rng(0)
 
 
-def weight(folder: Path, text: str, values: dict[str, np.ndarray], name: str = "w") -> Weight:
-    """The weight of a graph that is given as text; ``values`` become its initializers."""
-    model = building.model(text)
+def weight(folder: Path, text: str, values: dict[str, np.ndarray], opset: int = 17) -> Weight:
+    """The weight w of a graph that is given as text; ``values`` become its initializers."""
+    model = building.model(text, opset)
     for key, array in values.items():
         model.graph.initializer.append(numpy_helper.from_array(array, key))
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    return read(path).weights[name]
+    return read(path).weights["w"]
 
 
 def floats(*shape: int) -> np.ndarray:
@@ -157,3 +161,111 @@ def test_indices_and_shapes_are_no_weights(tmp_path: Path) -> None:
     text = "g (float[4, 6] x) => (float[?, ?] y) { t = Reshape(x, s) y = MatMul(t, w) }"
     weight(tmp_path, text, {"w": floats(6, 2), "s": np.array([4, 6])})
     assert set(read(tmp_path / "model.onnx").weights) == {"w"}
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("zero", ["packed", "float", "none"])
+def test_a_matrix_of_packed_blocks_is_its_real_values(bits: int, zero: str, tmp_path: Path) -> None:
+    rows, columns, block, blocks = 6, 40, 16, 3  # the last block is not full
+    codes = RNG.integers(0, 2**bits, (rows, blocks * block))
+    scale = np.abs(floats(rows * blocks))
+    middles = np.full((rows, blocks), 2 ** (bits - 1))
+    constants = {"w": packed(codes, bits).reshape(rows, blocks, -1), "s": scale}
+    if zero != "none":
+        middles = RNG.integers(0, 2**bits, (rows, blocks))
+        wide = np.pad(middles, ((0, 0), (0, -blocks % (8 // bits))))
+        is_float = zero == "float"
+        constants["z"] = middles.astype("f4").reshape(-1) if is_float else packed(wide, bits)
+    given = "x, w, s, z" if zero != "none" else "x, w, s"
+    options = f"K = {columns}, N = {rows}, bits = {bits}, block_size = {block}"
+    node = f"y = com.microsoft.MatMulNBits<{options}>({given})"
+    text = f"g (float[2, {columns}] x) => (float[?, ?] y) {{ {node} }}"
+    found = weight(tmp_path, text, constants)
+    assert (found.canonical, found.shape) == (True, (rows, columns))
+    steps = np.repeat(scale.reshape(rows, blocks), block, 1)
+    real = (codes - np.repeat(middles, block, 1)) * steps
+    np.testing.assert_allclose(found.read(), real[:, :columns], rtol=1e-6)
+    assert set(read(tmp_path / "model.onnx").weights) == {"w"}
+
+
+def packed(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Rows of small numbers as bytes, the first number in the lowest bits."""
+    each = 8 // bits
+    parts = codes.reshape(codes.shape[0], -1, each) << (np.arange(each) * bits)
+    return parts.sum(-1).astype(np.uint8)
+
+
+def test_packed_blocks_come_back_as_they_were(tmp_path: Path) -> None:
+    codes, scale = RNG.integers(0, 16, (6, 48)), np.abs(floats(18))
+    constants = {"w": packed(codes, 4).reshape(6, 3, -1), "s": scale}
+    node = "y = com.microsoft.MatMulNBits<K = 48, N = 6, bits = 4, block_size = 16>(x, w, s)"
+    text = f"g (float[2, 48] x) => (float[?, ?] y) {{ {node} }}"
+    values = weight(tmp_path, text, constants).read()
+    weights = read(tmp_path / "model.onnx").weights
+    assert isinstance(weights, Weights)
+    np.testing.assert_array_equal(weights.as_stored("w", values), constants["w"])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_scale_that_comes_behind_the_product_is_the_weights(bias: bool, tmp_path: Path) -> None:
+    codes, scale = RNG.integers(0, 255, (4, 6), dtype=np.uint8), np.array(0.25, np.float32)
+    added, total = ("t = Add(q, b)", "t") if bias else ("", "q")
+    text = f"""g (float[?, ?] x) => (float[?, ?] y) {{
+        a, sa, za = DynamicQuantizeLinear(x)
+        q = MatMulInteger(a, w, za, z)
+        {added}
+        c = Cast<to = 1>({total})
+        p = Mul(sa, s)
+        y = Mul(c, p)
+    }}"""
+    zero = np.array(100, np.uint8)
+    constants = {"w": codes, "s": scale, "z": zero, "b": np.zeros(6, np.int32)}
+    found = weight(tmp_path, text, constants)
+    assert (found.canonical, found.shape) == (True, (6, 4))
+    np.testing.assert_allclose(found.read(), (codes.astype("f4") - 100).T * 0.25)
+
+
+@st.composite
+def ways(draw: st.DrawFn) -> tuple[list[str], tuple[int, ...]]:
+    """Operators that rearrange w into t, a matrix, and the shape of w."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    steps, now, name = [], shape, "w"
+    for place in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["Transpose", "Reshape", "Unsqueeze", "Squeeze", "Identity"]))
+        if kind == "Transpose":
+            axes = draw(st.permutations(range(len(now))))
+            step, now = f"Transpose<perm = {list(axes)}>({name})", tuple(now[a] for a in axes)
+        elif kind == "Reshape":
+            cut = draw(st.integers(0, len(now)))
+            now = (math.prod(now[:cut]), math.prod(now[cut:]))
+            step = f"Flatten<axis = {cut}>({name})"
+        elif kind == "Unsqueeze":
+            axis = draw(st.integers(0, len(now)))
+            step, now = f"Unsqueeze<axes = [{axis}]>({name})", (*now[:axis], 1, *now[axis:])
+        elif kind == "Squeeze" and 1 in now:
+            axis = now.index(1)
+            step, now = f"Squeeze<axes = [{axis}]>({name})", (*now[:axis], *now[axis + 1 :])
+        else:
+            step = f"Identity({name})"
+        name = f"t{place}"
+        steps.append(f"{name} = {step}")
+    steps.append(f"t = Flatten<axis = {draw(st.integers(0, len(now)))}>({name})")
+    return steps, shape
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(way=ways())
+def test_a_weight_is_what_its_reader_multiplies_with(
+    way: tuple[list[str], tuple[int, ...]], tmp_path: Path
+) -> None:
+    steps, shape = way
+    values = RNG.standard_normal(shape).astype(np.float32)
+    body = " ".join(steps)
+    text = f"g (float[?, ?] x) => (float[?, ?] y) {{ {body} y = MatMul(x, t) }}"
+    found = weight(tmp_path, text, {"w": values}, opset=11)
+    result = f"g (float[{', '.join(map(str, shape))}] w) => (float[?, ?] t) {{ {body} }}"
+    (t,) = ReferenceEvaluator(building.model(result, 11)).run(None, {"w": values})
+    np.testing.assert_array_equal(found.read(), t.T)
+    weights = read(tmp_path / "model.onnx").weights
+    assert isinstance(weights, Weights)
+    np.testing.assert_array_equal(weights.as_stored("w", found.read()), values)

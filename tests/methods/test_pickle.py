@@ -101,6 +101,46 @@ def test_any_bytes_are_a_value_or_refused(content: bytes) -> None:
         assert str(error)  # noqa: PT017 - both outcomes are right, and a third is none
 
 
+NAMED = [
+    f"c{module}\n{name}\n".encode()
+    for module, _, name in (n.rpartition(".") for n in [*sorted(CONSTRUCTORS), "builtins.open"])
+]
+PLAIN_STEPS = [bytes([code]) for code in b"()]}.NR0129abdelostu\x81\x85\x86\x87\x88\x90\x92"]
+STEPS = st.one_of(
+    st.sampled_from(PLAIN_STEPS),
+    st.sampled_from(NAMED),
+    st.sampled_from([b"q\0", b"q\1", b"h\0", b"h\1"]),
+    st.integers(0, 255).map(lambda value: bytes([ord("K"), value])),
+    st.binary(max_size=9).map(lambda text: b"X" + len(text).to_bytes(4, "little") + text),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=500)
+@given(steps=st.lists(STEPS, max_size=40))
+def test_any_steps_are_a_value_or_refused(steps: list[bytes]) -> None:
+    try:
+        loaded(whole(b"".join(steps)))
+    except UnreadableModel as error:
+        assert str(error)  # noqa: PT017 - both outcomes are right, and a third is none
+
+
+CALLS_OF_KNOWN = st.tuples(
+    st.sampled_from(NAMED),
+    st.lists(
+        st.sampled_from([b"N", b"K\3", b")", b"]", b"}", b"(K\2K\3t", b"X\1\0\0\0f"]), max_size=8
+    ),
+    st.sampled_from([b"", b"}b", b"Nb", b"(K\1K\2tb", b"(K\1K\2K\3K\4K\5K\6tb"]),
+).map(lambda call: call[0] + b"(" + b"".join(call[1]) + b"tR" + call[2])
+
+
+@given(body=CALLS_OF_KNOWN)
+def test_a_known_constructor_takes_any_arguments_or_refuses_them(body: bytes) -> None:
+    try:
+        loaded(whole(body))
+    except UnreadableModel as error:
+        assert str(error)  # noqa: PT017 - as above
+
+
 @given(data=st.data(), value=PLAIN)
 def test_a_changed_byte_is_read_or_refused(data: st.DataObject, value: Any) -> None:
     content = bytearray(pickle.dumps({"a": [value], "b": (value, value)}))

@@ -79,10 +79,12 @@ def test_pickles_under_the_names_that_the_loader_trusts_are_not_loaded(tmp_path:
     pickled += bytes(-len(pickled) % 4)  # whole numbers, so that it can pass for a tensor
     scalar = {**META, "sizes": [], "strides": []}
     constants = archives.config("constants", path_name="opaque_obj_0", tensor_meta=scalar)
-    weights = archives.config("weights", path_name="model.pt", tensor_meta=scalar)
-    members = {"data/constants/opaque_obj_0": pickled, "data/weights/model.pt": pickled}
-    path = archive(tmp_path, program(), {**constants, **weights, **members})
+    path = archive(tmp_path, program(), {**constants, "data/constants/opaque_obj_0": pickled})
     assert [layer.op for layer in layers_of(path).layers] == ["Relu"]
+    weights = archives.config("weights", path_name="model.pt", tensor_meta=scalar)
+    path = archive(tmp_path, program(), {**weights, "data/weights/model.pt": pickled})
+    with pytest.raises(UnreadableModel, match=r"torch\.save did not write it"):
+        layers_of(path)
     assert not (tmp_path / CANARY).exists()
 
 

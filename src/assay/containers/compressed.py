@@ -32,11 +32,25 @@ def is_compressed(head: bytes) -> bool:
     return head.startswith(LZ4) or _unpacker(head) is not None
 
 
-def unpacked(source: Source) -> Source:
-    """What a compressed source holds.  Raises UnreadableModel where it is damaged or too large."""
+def beginning(head: bytes) -> bytes:
+    """The first bytes of what a file holds that begins so; none where more of it is needed."""
+    unpacker = _unpacker(head)
+    if unpacker is None:
+        return b""
+    try:
+        return bytes(unpacker.decompress(head, _BLOCK))
+    except (zlib.error, lzma.LZMAError, OSError, EOFError):
+        return b""
+
+
+def unpacked(source: Source, most: int = MOST_UNPACKED) -> Source:
+    """What a compressed source holds.
+
+    Raises UnreadableModel where it is damaged or unpacks to more than ``most`` bytes.
+    """
     head = source.read(0, min(8, source.size))
     pieces = _lz4(source) if head.startswith(LZ4) else _streamed(source, _unpacker(head))
-    most = min(MOST_UNPACKED, MOST_TIMES * source.size + SLACK)
+    most = min(most, MOST_TIMES * source.size + SLACK)
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the source
     size = 0
     try:

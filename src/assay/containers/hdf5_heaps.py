@@ -1,85 +1,128 @@
-"""Groups of many members in newer HDF5 files: a tree of places in a heap [HDF5, section III].
+"""Heaps of newer HDF5 files, where links and attributes lie that are many [HDF5, III.G].
 
-The tree (version 2) lists an identifier for each link; the identifier tells where in the heap's
-address space the link lies; a table of blocks tells where in the file that is.  Trees of more than
-two levels and heaps of more than one are refused: no model has so many layers in one group.
+A heap is one address space in blocks of growing size; a table of blocks, which may hold tables,
+tells where in the file each lies.  What is too large for a block lies apart and has a tree.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assay.containers.hdf5_messages import UNDEFINED
+from assay.containers.hdf5_trees import records, width_of
 from assay.errors import UnreadableModel
 
 if TYPE_CHECKING:
     from assay.containers.hdf5 import File
 
-_KEYS = {5: 4, 6: 8}  # bytes before the identifier, by the tree's kind: by name, by creation
+_MANAGED, _HUGE, _TINY = 0, 1, 2
+_HUGE_RECORDS = (1,)
+_MOST_TABLES = 8  # nested
+_MOST_ROWS = 64
+# Records of trees, by kind: bytes before the identifier of what lies in the heap.
+LINKS = {5: 4, 6: 8}  # by name, by creation
+ATTRIBUTES = {8: 0, 9: 0}
 
 
-def dense_links(file: File, heap: int, tree: int) -> Iterator[bytes]:
-    """The link messages of a group."""
-    blocks = list(_blocks(file, heap))
-    bits = file.number(heap + 128, 2)
-    wide = -(-bits // 8)
-    largest = min(file.number(heap + 120, 8), file.number(heap + 10, 4))
-    long = -(-largest.bit_length() // 8)
-    for place in _identifiers(file, tree):
-        if file.number(place, 1) >> 4 & 3:
-            raise UnreadableModel("an HDF5 link is stored in a way that is not read")
-        offset, length = file.number(place + 1, wide), file.number(place + 1 + wide, long)
-        block = next(((at, s, n) for at, s, n in blocks if s <= offset < s + n), None)
-        if block is None or offset + length > block[1] + block[2]:
-            raise UnreadableModel("an HDF5 link lies outside its heap")
-        yield file.bytes(block[0] + offset - block[1], length)
-
-
-def _blocks(file: File, heap: int) -> Iterator[tuple[int, int, int]]:
-    """Address, first place and length of each block of the heap."""
-    if file.bytes(heap, 4) != b"FRHP" or file.number(heap + 7, 2):
-        raise UnreadableModel(f"no plain HDF5 heap is at byte {heap:,}")
-    width, size = file.number(heap + 110, 2), file.number(heap + 112, 8)
-    root, rows = file.number(heap + 132, 8), file.number(heap + 140, 2)
-    if not rows:
-        yield root, 0, size
-        return
-    wide = -(-file.number(heap + 128, 2) // 8)
-    largest, start = file.number(heap + 120, 8), 0
-    at = root + 13 + wide
-    for row in range(rows):
-        length = size << max(row - 1, 0)
-        if length > largest:
-            raise UnreadableModel("an HDF5 group has too many members")
-        for _ in range(width):
-            file.spend()
-            address = file.number(at, 8)
-            if address != 2**64 - 1:
-                yield address, start, length
-            start, at = start + length, at + 8
-
-
-def _identifiers(file: File, tree: int) -> Iterator[int]:
-    """Where the identifiers stand."""
+def listed(file: File, heap: int, tree: int, kinds: dict[int, int]) -> Iterator[bytes]:
+    """The messages that a tree lists and a heap holds."""
     kind = file.number(tree + 5, 1)
-    if file.bytes(tree, 4) != b"BTHD" or kind not in _KEYS:
-        raise UnreadableModel(f"no HDF5 tree of links is at byte {tree:,}")
-    node, record = file.number(tree + 6, 4), file.number(tree + 10, 2)
-    depth, root, count = (file.number(tree + at, n) for at, n in ((12, 2), (16, 8), (24, 2)))
-    if depth > 1 or record <= _KEYS[kind]:
-        raise UnreadableModel("an HDF5 group has too many members")
-    leaves = [(root, count)]
-    if depth:
-        most = max((node - 10) // record, 1)
-        wide = -(-most.bit_length() // 8)
-        yield from _records(file, root, count, record, _KEYS[kind])
-        pointers = [root + 6 + count * record + i * (8 + wide) for i in range(count + 1)]
-        leaves = [(file.number(at, 8), file.number(at + 8, wide)) for at in pointers]
-    for address, records in leaves:
-        yield from _records(file, address, records, record, _KEYS[kind])
+    found = Heap.at(file, heap)
+    before = kinds.get(kind, 0)
+    for record in records(file, tree, tuple(kinds)):
+        yield found.object(record[before : before + found.identifier])
 
 
-def _records(file: File, address: int, count: int, size: int, key: int) -> Iterator[int]:
-    for i in range(count):
-        file.spend()
-        yield address + 6 + i * size + key
+@dataclass
+class Heap:
+    """A fractal heap."""
+
+    file: File
+    identifier: int  # bytes of an identifier
+    offset: int  # bytes of a place in its address space
+    length: int  # bytes of a length
+    huge: int  # the address of the tree of large objects
+    starts: list[int]
+    blocks: list[tuple[int, int]]  # where in the file each block lies, and its length
+
+    @classmethod
+    def at(cls, file: File, heap: int) -> Heap:
+        """The heap whose header lies at an address."""
+        if file.piece(heap, 4) != b"FRHP" or file.number(heap + 7, 2):
+            raise UnreadableModel(f"no plain HDF5 heap is at byte {heap:,}")
+        offset = -(-file.number(heap + 128, 2) // 8)
+        most = min(file.number(heap + 120, 8), file.number(heap + 10, 4))
+        blocks = sorted(_blocks(file, heap, offset))
+        return cls(
+            file,
+            file.number(heap + 5, 2),
+            offset,
+            width_of(most),
+            file.number(heap + 22, 8),
+            [start for start, _, _ in blocks],
+            [(address, length) for _, address, length in blocks],
+        )
+
+    def object(self, identifier: bytes) -> bytes:
+        """What an identifier stands for."""
+        if not identifier:
+            raise UnreadableModel("an HDF5 identifier is cut")
+        kind = identifier[0] >> 4 & 3
+        if kind == _TINY:
+            return identifier[1 : 2 + (identifier[0] & 15)]
+        if kind == _HUGE:
+            return self._apart(identifier)
+        place = int.from_bytes(identifier[1 : 1 + self.offset], "little")
+        end = 1 + self.offset + self.length
+        length = int.from_bytes(identifier[1 + self.offset : end], "little")
+        which = bisect_right(self.starts, place) - 1
+        if kind != _MANAGED or which < 0:
+            raise UnreadableModel("an HDF5 object lies outside its heap")
+        address, size = self.blocks[which]
+        inside = place - self.starts[which]
+        if inside + length > size:
+            raise UnreadableModel("an HDF5 object lies outside its heap")
+        return self.file.piece(address + inside, length)
+
+    def _apart(self, identifier: bytes) -> bytes:
+        """An object that is too large for a block."""
+        wanted = int.from_bytes(identifier[1:9], "little")
+        for record in records(self.file, self.huge, _HUGE_RECORDS):
+            if int.from_bytes(record[16:24], "little") == wanted:
+                address = int.from_bytes(record[:8], "little")
+                return self.file.piece(address, int.from_bytes(record[8:16], "little"))
+        raise UnreadableModel("an HDF5 object is not in its heap")
+
+
+def _blocks(file: File, heap: int, offset: int) -> Iterator[tuple[int, int, int]]:
+    """First place, address and length of each block."""
+    columns, size = file.number(heap + 110, 2), file.number(heap + 112, 8)
+    largest = file.number(heap + 120, 8)
+    root, rows = file.number(heap + 132, 8), file.number(heap + 140, 2)
+    if root == UNDEFINED:
+        return
+    if not 0 < size <= largest or not columns:
+        raise UnreadableModel(f"no plain HDF5 heap is at byte {heap:,}")
+    if not rows:
+        yield 0, root, size
+        return
+    waiting = [(root, 0, rows, 0)]
+    while waiting:
+        table, start, rows, depth = waiting.pop()
+        if depth > _MOST_TABLES or rows > _MOST_ROWS or file.piece(table, 4) != b"FHIB":
+            raise UnreadableModel(f"no HDF5 table of blocks is at byte {table:,}")
+        at = table + 13 + offset
+        for row in range(rows):
+            length = size << max(row - 1, 0)
+            inner = (length // (size * columns)).bit_length()  # rows of a table of that length
+            for _ in range(columns):
+                file.spend()
+                address = file.number(at, 8)
+                if address != UNDEFINED and length <= largest:
+                    yield start, address, length
+                elif address != UNDEFINED:
+                    waiting.append((address, start, inner, depth + 1))
+                start, at = start + length, at + 8

@@ -195,7 +195,7 @@ class _Machine:
         target = self.stack[-1]
         if type(target) is Node:
             target.state = state
-        elif not isinstance(target, Entries | list):  # those have no state that matters
+        elif hasattr(target, "build"):  # others have no state that matters
             target.build(state, self.stream)
 
     def extend(self, items: list[Any]) -> None:

@@ -41,6 +41,19 @@ class FilePart:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a source."""
+
+    whole: Source
+    base: int
+    size: int
+
+    def read(self, start: int, length: int) -> bytes:
+        check_within(self, start, length)
+        return self.whole.read(self.base + start, length)
+
+
+@dataclass(frozen=True, slots=True)
 class InMemory:
     """Bytes at hand."""
 
@@ -73,9 +86,9 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class Deflated:
-    """A deflated part of a file [RFC 1951], unpacked from its start for each piece."""
+    """A deflated source [RFC 1951], unpacked from its start for each piece."""
 
-    packed: FilePart
+    packed: Source
     size: int
 
     def read(self, start: int, length: int) -> bytes:
@@ -98,6 +111,11 @@ class Deflated:
             content += piece[begin : begin + length - len(content)]
             passed += len(piece)
         return bytes(content)
+
+
+def source_of(path: Path) -> FilePart:
+    """A whole file."""
+    return FilePart(path, 0, path.stat().st_size)
 
 
 def check_within(source: Source, start: int, length: int) -> None:

@@ -8,12 +8,14 @@ shows is read; a view that is much sparser than its part is read in halves.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from assay.containers.sources import Source
 from assay.errors import UnreadableModel
@@ -22,6 +24,27 @@ from assay.weights.numbers import BITS, MOST_AT_ONCE, decode, is_shape
 
 REPEATED = 2**24  # numbers that a view may show beyond those of its storage
 _PART = 2**22  # numbers that are read at once though the view does not show them all
+
+
+class Held(Protocol):
+    """A tensor as a file holds it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def weight(self, name: str) -> Weight: ...
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A tensor of which only the shape is known; reading it says why."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    reason: str
+
+    def weight(self, name: str) -> Weight:
+        return listed(name, self.shape, self.dtype, partial(_refused, self, name))
 
 
 @dataclass(frozen=True)
@@ -51,8 +74,16 @@ class Strided:
         self._fill(values, self.shape, self.offset)
         return values if self.affine is None else self._dequantized(values, self.affine)
 
+    def whole_numbers(self) -> NDArray[np.int64]:
+        """The values of a tensor of int64 or int32, exact, which float32 is not."""
+        if self.dtype not in ("int64", "int32"):
+            raise UnreadableModel(f"indices are of type {self.dtype}")
+        numbers = np.empty(self.shape, np.int64)
+        self._fill(numbers, self.shape, self.offset)
+        return numbers
+
     def weight(self, name: str) -> Weight:
-        return Weight(name, self.shape, self.dtype, partial(_read, self, name))
+        return listed(name, self.shape, self.dtype, partial(_read, self, name))
 
     def quantized(self, scales: Any, zero_points: Any, axis: Any) -> Strided:
         """The same numbers, which stand for others.  Raises UnreadableModel if nothing fits."""
@@ -64,7 +95,7 @@ class Strided:
             raise UnreadableModel("a quantized tensor has no scale")
         return replace(self, affine=Affine(scales, zero_points, axis))
 
-    def _fill(self, values: Array, shape: tuple[int, ...], offset: int) -> None:
+    def _fill(self, values: NDArray[Any], shape: tuple[int, ...], offset: int) -> None:
         """Reads the part of this shape that begins at ``offset``."""
         if 0 in shape:
             return
@@ -79,12 +110,20 @@ class Strided:
             rest = (*before, shape[axis] - half, *after)
             self._fill(second, rest, offset + half * self.strides[axis])
             return
-        item = BITS[self.dtype] // 8
-        content = self.storage.read(offset * item, extent * item)
-        if self.is_big_endian and item > 1:
-            content = np.frombuffer(content, f"u{item}").byteswap().tobytes()
-        numbers = decode(content, self.dtype, extent)
-        values[...] = as_strided(numbers, shape, [4 * step for step in self.strides])
+        numbers = self._run(offset, extent, values.dtype == np.int64)
+        item = numbers.itemsize
+        values[...] = as_strided(numbers, shape, [item * step for step in self.strides])
+
+    def _run(self, offset: int, count: int, is_exact: bool) -> NDArray[Any]:
+        """Numbers that follow each other; those of less than a byte are packed."""
+        bits = BITS[self.dtype]
+        start, before = offset * bits // 8, offset * bits % 8 // bits
+        content = self.storage.read(start, -(-(offset + count) * bits // 8) - start)
+        if self.is_big_endian and bits > 8:
+            content = np.frombuffer(content, f"u{bits // 8}").byteswap().tobytes()
+        if is_exact:
+            return np.frombuffer(content, f"<i{bits // 8}")
+        return decode(content, self.dtype, before + count)[before:]
 
     def _dequantized(self, values: Array, affine: Affine) -> Array:
         along = [1] * len(self.shape)
@@ -122,12 +161,11 @@ def strided(
         raise UnreadableModel("a tensor's shape or strides are none")
     if any(step < 0 or step >= 2**62 for step in strides):
         raise UnreadableModel("a tensor's strides are out of range")
-    if dtype in ("complex64", "complex128"):
-        dtype = "float32" if dtype == "complex64" else "float64"
+    halves = {"complex64": "float32", "complex128": "float64", "complex32": "float16"}
+    if dtype in halves:
+        dtype = halves[dtype]
         shape, strides = (*shape, 2), (*(2 * step for step in strides), 1)
         offset *= 2
-    if BITS.get(dtype, 1) % 8:
-        raise UnreadableModel(f"numbers of type {dtype} are not read")
     stored = 8 * storage.size // BITS[dtype]
     count = math.prod(shape)
     if count and offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) >= stored:
@@ -158,8 +196,25 @@ def _numbers_of(sizes: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def listed(name: str, shape: tuple[int, ...], dtype: str, read: Callable[[], Array]) -> Weight:
+    """A weight whose layout is known only where it has but one axis."""
+    return Weight(name, shape, dtype, read, canonical=sum(dim != 1 for dim in shape) <= 1)
+
+
+def sizes_of(shape: Any) -> tuple[int, ...]:
+    """The shape that a file claims.  Raises UnreadableModel where no array could have it."""
+    sizes = _numbers_of(shape)
+    if not is_shape([*sizes]):
+        raise UnreadableModel("a tensor's shape is none")
+    return sizes
+
+
 def _read(tensor: Strided, name: str) -> Array:
     try:
         return tensor.read()
     except UnreadableModel as error:
         raise UnreadableModel(f"tensor {name!r:.200}: {error}") from error
+
+
+def _refused(tensor: Unread, name: str) -> Array:
+    raise UnreadableModel(f"tensor {name!r:.200} {tensor.reason}")

@@ -15,7 +15,8 @@ _TYPES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",
     "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
     "Bool": "bool", "ComplexFloat": "complex64", "ComplexDouble": "complex128", "QInt8": "int8",
-    "QUInt8": "uint8", "QInt32": "int32", "Untyped": "uint8",
+    "QUInt8": "uint8", "QInt32": "int32", "QUInt4x2": "uint4", "QUInt2x4": "uint2",
+    "Untyped": "uint8",
 }  # fmt: skip
 _MOST_NUMBERS = 2**62
 
@@ -59,7 +60,21 @@ class Reference:
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.count * BITS[self.dtype] // 8
+        return self.count * item_of(self.dtype)
+
+
+def item_of(dtype: str) -> int:
+    """Bytes of what PyTorch counts; of packed numbers it counts the bytes."""
+    return max(8, BITS[dtype]) // 8
+
+
+def kind_of(name: Any) -> str:
+    """The type of a storage's class.  Raises UnreadableModel where it is unknown."""
+    text = name.text.rpartition(".")[2] if isinstance(name, Name) else ""
+    dtype = _TYPES.get(text.removesuffix("Storage"))
+    if dtype is None:
+        raise UnreadableModel(f"storages of type {text[:60]!r} are not read")
+    return dtype
 
 
 def reference(value: Any) -> Reference:
@@ -70,10 +85,7 @@ def reference(value: Any) -> Reference:
     if not isinstance(value, tuple) or len(value) < 5 or value[0] != "storage":
         raise UnreadableModel("its pickle refers to something that is no storage")
     kind, key, count = value[1], value[2], value[4]
-    name = kind.text.rpartition(".")[2] if isinstance(kind, Name) else ""
-    dtype = _TYPES.get(name.removesuffix("Storage"))
-    if dtype is None:
-        raise UnreadableModel(f"storages of type {name[:60]!r} are not read")
+    dtype = kind_of(kind)
     if type(key) is not str or type(count) is not int or not 0 <= count < _MOST_NUMBERS:
         raise UnreadableModel("a storage has no name or no size")
     view = value[5] if len(value) > 5 else None
@@ -110,7 +122,7 @@ class Storages:
         if wanted.view is None:
             return root
         name, offset, length = wanted.view
-        item = BITS[wanted.dtype] // 8
+        item = item_of(wanted.dtype)
         view, _ = self.views.setdefault(
             (wanted.key, name),
             (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def _followed(path: Path) -> bytes:
     from assay.formats._torch import import_torch, reason, to_onnx
 
     torch = import_torch()
+    if b"torch.ops.quantized_decomposed." in archive.getvalue():
+        import_module("torch.ao.quantization.fx._decomposed")  # defines them
     causes = _Causes()
     logging.getLogger("torch.export").addHandler(causes)
     try:

@@ -19,6 +19,8 @@ CPU = {"type": "cpu", "index": None}  # where the program ran does not matter
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims)\.(?!__)\w+\.(?!__)\w+"
     r"|torch\.ops\.aten\.__(and|or|xor|lshift|rshift)__\.(?!__)\w+"
+    r"|torch\.ops\.quantized_decomposed\.(de)?quantize_per_(tensor|channel|token)(_group)?"
+    r"\.(default|tensor|tensor2)"
     r"|torch\.ops\.higher_order\.(cond|while_loop|scan|map_impl|invoke_subgraph"
     r"|wrap_with_set_grad_enabled|wrap_with_autocast)"
     r"|torch\.sym_(int|float|max|min|not|ite|sqrt|sum)"

@@ -1,194 +1,120 @@
-"""GGUF files [GGUF specification, ggml].
+"""GGUF files, single or split [ggml, gguf.md; llama.cpp, convert_hf_to_gguf.py].
 
-A header of counted entries: metadata, then name, shape, type and offset of each tensor; then the
-tensors, aligned.  Shapes are listed fastest axis first, so that reversed they are canonical: a
-matrix multiplies from the left (output, input).  Quantized tensors are decoded block by
-block (``_gguf_blocks``).  Nothing is believed before it is held against the file's size.
+Shapes are listed fastest axis first, so that reversed they are canonical: a matrix multiplies from
+the left (output, input).  Quantized tensors are decoded block by block.  Converters of Llama and
+its kin interleave the two halves of each head's queries and keys; that is undone, so that the
+weights are those of the same model in safetensors.  The graph of architectures that are built like
+Llama comes from the metadata.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from assay.containers.gguf import MAGIC, Contents, Place, contents
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
+from assay.formats._shards import join, located
+from assay.graphs.operators import OperatorGraph
+from assay.vocabularies.gguf_graph import translate
 from assay.weights import Array, Weight
-from assay.weights.gguf_blocks import KINDS, Kind
 from assay.weights.numbers import MOST_AT_ONCE, elements, region
 
-MOST_TENSORS = 300_000
-MOST_ENTRIES = 100_000  # of the metadata
-LONGEST_TEXT = 2**20  # bytes of a name or a text
-LONGEST_KEPT = 200  # characters of a text that is kept
-MOST_ITEMS = 20_000_000  # of all lists together
-_MOST_AXES = 8
-_MAGIC = b"GGUF"
-_TEXT, _LIST, _BOOL = 8, 9, 7
-_NUMBERS = {
-    0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d",
+MOST_FILES = 2000
+_PART = re.compile(r"(?P<start>.*-)(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
+_ROTATED = re.compile(r"blk\.\d+\.attn_(?P<part>[qk])\.(weight|bias)")
+_INTERLEAVED = {  # architectures whose converters do that
+    "llama", "llama-embed", "mistral3", "minicpm", "granite", "granitemoe", "granitehybrid", "deci",
+    "arctic", "xverse", "baichuan", "internlm2", "smollm3", "arcee", "nanbeige",
 }  # fmt: skip
 
 
 class Gguf(Format):
-    """The tensors of a ``.gguf`` file, version 2 or 3; such a file has no graph."""
+    """The tensors of a ``.gguf`` file, version 2 or 3, or of all files that it was split into."""
 
     suffixes = (".gguf",)
 
     def sniff(self, head: bytes) -> bool:
-        return head.startswith(_MAGIC)
+        return head.startswith(MAGIC)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            cursor = _Cursor(file, size)
-            count, entries = cursor.start()
-            metadata = _metadata(cursor, entries)
-            places = [_place(cursor) for _ in range(count)]
-            begin = cursor.at
-        alignment = metadata.get("general.alignment", 32)
-        if type(alignment) is not int or not 0 < alignment <= 2**16 or alignment % 8:
-            raise UnreadableModel(f"its tensors are aligned to {alignment!r} bytes")
-        begin += -begin % alignment
-        weights = _weights(places, path, begin, size)
-        return Model("gguf", None, (path,), metadata, weights)
+        named = contents(path)
+        files, missing = _files(path, named.metadata)
+        held = {file: named if file == path else contents(file) for file in files}
+        metadata = dict(held[files[0]].metadata)
+        weights: dict[str, Weight] = {}
+        for file, part in held.items():
+            join(weights, _weights(file, part, metadata))
+        if missing:
+            metadata["missing_external_data"] = missing
+        layers = _graph(metadata, weights, input_shapes)
+        return Model("gguf", layers, tuple(files), metadata, weights)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    name: str
-    shape: tuple[int, ...]  # slowest axis first
-    kind: Kind
-    offset: int  # from where the tensors begin
+def _files(path: Path, metadata: Mapping[str, Any]) -> tuple[list[Path], list[str]]:
+    """All files that the model was split into, and the names of those that are not there."""
+    count = metadata.get("split.count", 1)
+    if type(count) is not int or count > MOST_FILES:
+        raise UnreadableModel(f"it claims to be split into {count!r:.40} files")
+    if count <= 1:
+        return [path], []
+    match = _PART.fullmatch(path.name)
+    if match is None or int(match["count"]) != count:
+        return [path], [f"{count - 1} other parts: its name does not say which"]
+    names = [f"{match['start']}{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
+    places = {name: path if name == path.name else None for name in names}
+    others = located(path.parent, (name for name in names if name != path.name))
+    found = [places[name] or others[name] for name in names]
+    return [f for f in found if f.is_file()], [f.name for f in found if not f.is_file()]
 
 
-class _Cursor:
-    """Reads numbers and texts one after the other."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size, self.at = file, size, 0
-        self.order = "<"
-        self.items = MOST_ITEMS
-
-    def take(self, length: int) -> bytes:
-        if length > self.size - self.at:
-            raise UnreadableModel("truncated: its header is longer than the file")
-        content = self.file.read(length)
-        if len(content) < length:
-            raise UnreadableModel("the file became shorter while it was read")
-        self.at += length
-        return content
-
-    def skip(self, length: int) -> None:
-        if length > self.size - self.at:
-            raise UnreadableModel("truncated: its header is longer than the file")
-        self.at += length
-        self.file.seek(self.at)
-
-    def number(self, code: str) -> Any:
-        return struct.unpack(self.order + code, self.take(struct.calcsize("<" + code)))[0]
-
-    def text(self) -> str:
-        length = self.number("Q")
-        if length > LONGEST_TEXT:
-            raise UnreadableModel(f"a text of its header has {length:,} bytes")
-        return self.take(length).decode("utf-8", "replace")
-
-    def start(self) -> tuple[int, int]:
-        """The numbers of tensors and of metadata's entries."""
-        if self.take(4) != _MAGIC:
-            raise UnreadableModel("not a GGUF file")
-        version = self.number("I")
-        if version not in (2, 3):
-            turned = version in (2 << 24, 3 << 24)
-            text = "big-endian files are" if turned else f"version {version:,} is"
-            raise UnreadableModel(f"{text} not read")
-        count, entries = self.number("Q"), self.number("Q")
-        if count > MOST_TENSORS or entries > MOST_ENTRIES:
-            raise UnreadableModel(f"it claims {count:,} tensors and {entries:,} entries")
-        return count, entries
-
-
-def _metadata(cursor: _Cursor, entries: int) -> dict[str, Any]:
-    """Numbers and short texts; lists are told by their length, as the words of a tokenizer are."""
-    found: dict[str, Any] = {}
-    for _ in range(entries):
-        key = cursor.text()
-        if key in found:
-            raise UnreadableModel(f"its header names {key[:80]!r} twice")
-        found[key] = _value(cursor, cursor.number("I"), 0)
-    return found
-
-
-def _value(cursor: _Cursor, code: int, depth: int) -> Any:
-    if code == _TEXT:
-        return cursor.text()[:LONGEST_KEPT]
-    if code == _BOOL:
-        return cursor.number("B") != 0
-    if code in _NUMBERS:
-        return cursor.number(_NUMBERS[code])
-    if code != _LIST:
-        raise UnreadableModel(f"its header has a value of the unknown type {code:,}")
-    if depth > 4:
-        raise UnreadableModel("its header has lists in lists in lists")
-    inner, length = cursor.number("I"), cursor.number("Q")
-    cursor.items -= length
-    if cursor.items < 0:
-        raise UnreadableModel(f"its header has more than {MOST_ITEMS:,} values")
-    if inner in _NUMBERS:
-        cursor.skip(length * struct.calcsize("<" + _NUMBERS[inner]))
-    elif inner == _TEXT:
-        for _ in range(length):
-            cursor.skip(cursor.number("Q"))
-    else:
-        for _ in range(length):
-            _value(cursor, inner, depth + 1)
-    return f"{length} values"
-
-
-def _place(cursor: _Cursor) -> _Place:
-    """What the header says of one tensor."""
-    name = cursor.text()
-    axes = cursor.number("I")
-    if axes > _MOST_AXES:
-        raise UnreadableModel(f"tensor {name[:80]!r} has {axes:,} axes")
-    shape = tuple(cursor.number("Q") for _ in range(axes))[::-1]
-    code, offset = cursor.number("I"), cursor.number("Q")
-    kind = KINDS.get(code)
-    if kind is None:
-        raise UnreadableModel(f"tensor {name[:80]!r} has the unknown type {code:,}")
-    if shape and shape[-1] % kind.block:
-        raise UnreadableModel(f"rows of tensor {name[:80]!r} are no whole blocks of {kind.name}")
-    return _Place(name, shape, kind, offset)
-
-
-def _weights(places: list[_Place], path: Path, begin: int, size: int) -> dict[str, Weight]:
-    """The tensors by name, once it is known that they are in the file and do not overlap."""
-    weights: dict[str, Weight] = {}
-    at = 0
-    for place in sorted(places, key=lambda place: place.offset):
-        length = elements(place.shape) // place.kind.block * place.kind.length
-        if begin + place.offset + length > size:
-            raise UnreadableModel(f"tensor {place.name[:80]!r} lies past the end of the file")
-        if place.offset < at:
-            raise UnreadableModel(f"tensor {place.name[:80]!r} overlaps another")
-        at = place.offset + length
-    for place in places:
-        if place.name in weights:
-            raise UnreadableModel(f"its header names {place.name[:80]!r} twice")
-        read = partial(_read, path, begin + place.offset, place)
+def _weights(path: Path, part: Contents, metadata: Mapping[str, Any]) -> dict[str, Weight]:
+    weights = {}
+    for place in part.places:
+        heads = _interleaved_heads(place, metadata)
+        read = partial(_read, path, place, heads)
         weights[place.name] = Weight(place.name, place.shape, place.kind.name, read, True)
     return weights
 
 
-def _read(path: Path, offset: int, place: _Place) -> Array:
-    decode: Callable[[bytes, int], Array] | None = place.kind.decode
+def _interleaved_heads(place: Place, metadata: Mapping[str, Any]) -> int:
+    """The heads whose rows are interleaved; 0 where none are."""
+    match = _ROTATED.fullmatch(place.name)
+    kind = metadata.get("general.architecture")
+    if match is None or kind not in _INTERLEAVED:
+        return 0
+    heads = metadata.get(f"{kind}.attention.head_count")
+    if match["part"] == "k":
+        heads = metadata.get(f"{kind}.attention.head_count_kv", heads)
+    fits = type(heads) is int and heads > 0 and place.shape[0] % (2 * heads) == 0
+    return heads if fits and heads is not None else 0
+
+
+def _read(path: Path, place: Place, heads: int) -> Array:
     count = elements(place.shape)
-    if decode is None or count > MOST_AT_ONCE:
-        raise UnreadableModel(f"tensor {place.name!r} of type {place.kind.name} is not read")
-    content = region(path, offset, count // place.kind.block * place.kind.length)
-    return decode(content, count).reshape(place.shape)
+    if count > MOST_AT_ONCE:
+        raise UnreadableModel(f"tensor {place.name!r} is too large to be read")
+    content = region(path, place.offset, place.length)
+    values = place.kind.decode(content, count).reshape(place.shape)
+    if not heads:
+        return values
+    pairs = values.reshape(heads, place.shape[0] // heads // 2, 2, *place.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(place.shape)
+
+
+def _graph(
+    metadata: dict[str, Any], weights: Mapping[str, Weight], input_shapes: InputShapes
+) -> OperatorGraph | None:
+    """The graph; None, and a note of the reason, where it is not known."""
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    try:
+        return translate(metadata, shapes, input_shapes)
+    except UnreadableModel as error:
+        if input_shapes:  # which fit a graph only
+            raise
+        metadata["no_graph"] = str(error)
+        return None

@@ -6,21 +6,22 @@ as JSON; an archive holds both apart.  No class is looked up, no function that a
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.containers.archives import ZIP, member, members
 from assay.containers.hdf5 import SIGNATURE, File
+from assay.containers.json_object import json_object
 from assay.containers.messages import mapped
+from assay.containers.sources import FilePart, Source
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.vocabularies.keras_weights import Variables
 
-MOST_CONFIGURATION = 64 * 2**20  # bytes
-MOST_ENTRIES = 1000  # of an archive
-_WEIGHTS, _CONFIGURATION = "model.weights.h5", "config.json"
+MOST_CONFIGURATION = 32 * 2**20  # bytes
+MOST_WEIGHTS = 2**28  # bytes of compressed weights, which are unpacked in memory
+_WEIGHTS, _CONFIGURATION, _METADATA = "model.weights.h5", "config.json", "metadata.json"
+_WHAT = "the configuration of the layers"
 
 
 class Keras(Format):
@@ -29,70 +30,60 @@ class Keras(Format):
     suffixes = (".keras", ".h5", ".hdf5")
 
     def sniff(self, head: bytes) -> bool:
-        return head.startswith(SIGNATURE) or (
-            head.startswith(b"PK\x03\x04") and b"model.weights.h5" in head
-        )
+        if head.startswith(ZIP):
+            return {_WEIGHTS.encode(), _CONFIGURATION.encode()} <= set(head.split(b"\n"))
+        return head.startswith(SIGNATURE)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        if path.is_dir():
+            raise UnreadableModel("a folder, not a Keras file")
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(len(SIGNATURE))
         if start == SIGNATURE:
-            variables = Variables(File(mapped(path)))
+            variables = Variables.of_file(File(mapped(path)))
             configuration = variables.configuration.encode()
-        elif zipfile.is_zipfile(path):
+        elif start.startswith(ZIP):
             variables, configuration = _archive(path)
         else:
             raise UnreadableModel("neither an HDF5 file nor a Keras archive")
         layers = None
-        metadata: dict[str, Any] = dict(variables.metadata)
         if configuration:
             from assay.vocabularies.keras_model import KerasModel
 
-            layers = KerasModel(variables, input_shapes).read(_json(configuration))
+            described = json_object(configuration, _WHAT)
+            layers = KerasModel(variables, input_shapes).read(described)
         variables.settle_rest()
         if not variables.by_path and layers is None:
             raise UnreadableModel("the HDF5 file holds no weights")
-        return Model("keras", layers, (path,), metadata, variables.by_path)
-
-
-def _json(text: str | bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableModel("the configuration of the layers is no JSON") from error
-    if not isinstance(content, Mapping):
-        raise UnreadableModel("the configuration of the layers is no object")
-    return content
+        return Model("keras", layers, (path,), variables.metadata, variables.by_path)
 
 
 def _archive(path: Path) -> tuple[Variables, bytes]:
-    """The weights and the configuration of an archive.
+    """The weights and the configuration of an archive."""
+    found = members(path)
+    for name in (_WEIGHTS, _CONFIGURATION):
+        if name not in found:
+            raise UnreadableModel(f"not a Keras archive: it has no {name}")
+    metadata: dict[str, Any] = {}
+    if _METADATA in found:
+        metadata = json_object(_text(member(path, found[_METADATA])), "metadata.json")
+    configuration = _text(member(path, found[_CONFIGURATION]))
+    variables = Variables.of_file(_weights(path, member(path, found[_WEIGHTS])))
+    version = metadata.get("keras_version")
+    variables.metadata |= {"keras_version": version[:80]} if isinstance(version, str) else {}
+    return variables, configuration
 
-    Raises:
-        UnreadableModel: it is damaged, has too much in it, or its weights are compressed.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > MOST_ENTRIES:
-                raise UnreadableModel(f"an archive of {len(entries):,} files")
-            names = {entry.filename: entry for entry in entries}
-            if not {_WEIGHTS, _CONFIGURATION} <= names.keys():
-                raise UnreadableModel("not a Keras archive: it has no weights or no configuration")
-            if names[_CONFIGURATION].file_size > MOST_CONFIGURATION:
-                raise UnreadableModel("the configuration of the layers is too long")
-            configuration = archive.read(_CONFIGURATION)
-            weights = names[_WEIGHTS]
-            if weights.compress_type != zipfile.ZIP_STORED:
-                raise UnreadableModel("the archive's weights are compressed")
-            start = weights.header_offset
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise UnreadableModel(f"the archive is damaged: {error}") from error
-    data = mapped(path)
-    head = data[start : start + 30]
-    if head[:4] != b"PK\x03\x04":
-        raise UnreadableModel("the archive is damaged")
-    start += 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    if start + weights.file_size > len(data):
-        raise UnreadableModel("the archive's weights are cut")
-    return Variables(File(data, start, weights.file_size)), configuration
+
+def _text(source: Source) -> bytes:
+    if source.size > MOST_CONFIGURATION:
+        raise UnreadableModel(f"{_WHAT} is too long")
+    return source.read(0, source.size)
+
+
+def _weights(path: Path, source: Source) -> File:
+    """Those of an archive lie in it as they are; compressed ones are unpacked."""
+    if isinstance(source, FilePart):
+        return File(mapped(path), source.base, source.size)
+    if source.size > MOST_WEIGHTS:
+        raise UnreadableModel(f"its compressed weights have {source.size:,} bytes")
+    return File(source.read(0, source.size))

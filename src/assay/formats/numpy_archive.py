@@ -10,18 +10,18 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from assay.containers.archives import member, members
+from assay.containers.archives import ZIP, member, members
 from assay.containers.compressed import LZ4, is_compressed, unpacked
 from assay.containers.pickle_opcodes import Entries, Known, Pickled
-from assay.containers.pickled_tensors import CONSTRUCTORS, Dtype, Pending, array, part
+from assay.containers.pickled_arrays import Dtype, Pending, array
+from assay.containers.pickled_tensors import CONSTRUCTORS
 from assay.containers.pickled_weights import inert, weights
-from assay.containers.sources import FilePart, Source
+from assay.containers.sources import Part, Source, source_of
+from assay.containers.torch_files import MAGIC_BYTES
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
 _MAGIC = b"\x93NUMPY"
-_TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
-_ZIP = b"PK\x03\x04"
 _LONGEST_HEADER = 10_000  # as NumPy allows
 _LAYERS = 2  # of compression
 
@@ -32,17 +32,17 @@ class NumpyArchive(Format):
     suffixes = (".npy", ".npz", ".joblib", ".lz4", ".pkl", ".pickle")
 
     def sniff(self, head: bytes) -> bool:
-        if head.startswith(_ZIP):
+        if head.startswith(ZIP):
             return b".npy" in head and b"/data.pkl" not in head
         is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
-        return head.startswith((_MAGIC, LZ4)) or (is_pickle and _TORCH not in head[:32])
+        return head.startswith((_MAGIC, LZ4)) or (is_pickle and MAGIC_BYTES not in head[:32])
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        source: Source = FilePart(path, 0, path.stat().st_size)
+        source: Source = source_of(path)
         known = Known(CONSTRUCTORS)
         notes: dict[str, Any] = {}
         head = source.read(0, min(32, source.size))
-        if head.startswith(_ZIP):
+        if head.startswith(ZIP):
             notes["container"] = "npz"
             value = _of_archive(path, known)
         else:
@@ -72,7 +72,7 @@ def _value(source: Source, known: Known) -> Any:
     """An array, or what a pickle gives."""
     head = source.read(0, min(12, source.size))
     if not head.startswith(_MAGIC):
-        if _TORCH in source.read(0, min(32, source.size)):
+        if MAGIC_BYTES in source.read(0, min(32, source.size)):
             raise UnreadableModel("a file of PyTorch, not of NumPy")
         stream = Pickled(source, known)
         value = stream.load()
@@ -90,7 +90,7 @@ def _value(source: Source, known: Known) -> Any:
         return Pickled(source, known, start).load()
     if not dtype.name:
         return None  # text, times, records: no numbers of a network
-    return Pending(array(part(source, start), dtype, shape, is_fortran))
+    return Pending(array(Part(source, start, source.size - start), dtype, shape, is_fortran))
 
 
 def _header(content: bytes) -> tuple[tuple[int, ...], Dtype, bool]:

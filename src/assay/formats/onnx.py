@@ -82,13 +82,20 @@ class Onnx(Format):
         return Model("onnx", converted.layers, (path, *files), metadata, found)
 
     def write(self, model: Model, path: Path) -> None:
-        """The file that ``model`` was read from, with the weights that ``model`` has.
+        """``model``'s graph with the weights that ``model`` has.
 
-        Raises UnreadableModel where they do not fit the file's tensors.
+        Of a model that was read from ONNX, the file it was read from gives everything else.
+
+        Raises:
+            UnwritableModel: it has no graph, or its weights do not fit that.
+            UnreadableModel: what it was read from is damaged.
         """
-        from assay.formats._onnx_write import rewrite
+        from assay.formats._onnx_write import compose, rewrite
 
-        rewrite(self.read(model.files[0], {}), model, path)
+        if model.format == "onnx":
+            rewrite(self.read(model.files[0], {}), model, path)
+        else:
+            compose(model, path)
 
 
 def parse(path: Path) -> ModelProto:

@@ -8,20 +8,27 @@ exactly.  A set of shards is opened through its ``….safetensors.index.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assay.containers.json_object import LONGEST, json_object
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
+from assay.formats._shards import MOST_TENSORS, indexed
 from assay.weights import Array, Weight
-from assay.weights.numbers import BITS, bytes_of, decode, elements, encode, is_shape, region
+from assay.weights.numbers import (
+    BITS,
+    MOST_AT_ONCE,
+    bytes_of,
+    decode,
+    elements,
+    encode,
+    is_shape,
+    region,
+)
 
-LONGEST_HEADER = 32 * 2**20  # bytes
-MOST_PARTS = 1_000_000  # objects and lists of a header, which cost its parser most
-MOST_TENSORS = 300_000  # of a model
-MOST_SHARDS = 2000
 LONGEST_NOTES = 65_536  # characters of a file's own metadata that are kept
 INDEX = ".safetensors.index.json"
 DTYPES = {
@@ -44,7 +51,7 @@ class Safetensors(Format):
         if head[:1] == b"{":
             return b'"weight_map"' in head and b".safetensors" in head
         length = int.from_bytes(head[:8], "little")
-        return 2 <= length <= LONGEST_HEADER and head[8:9] == b"{"
+        return 2 <= length <= LONGEST and head[8:9] == b"{"
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         with path.open("rb") as file:
@@ -84,9 +91,9 @@ def tensors(path: Path) -> tuple[dict[str, Weight], dict[str, str]]:
     """
     size = path.stat().st_size
     length = int.from_bytes(region(path, 0, 8), "little") if size >= 8 else -1
-    if not 2 <= length <= min(size - 8, LONGEST_HEADER):
+    if not 2 <= length <= min(size - 8, LONGEST):
         raise UnreadableModel("not a safetensors file: it has no header of the length it says")
-    header = _json(region(path, 8, length), "its header")
+    header = json_object(region(path, 8, length), "its header")
     notes = header.pop("__metadata__", {})
     if len(header) > MOST_TENSORS:
         raise UnreadableModel(f"more than {MOST_TENSORS:,} tensors")
@@ -113,7 +120,7 @@ def _entry(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
         raise UnreadableModel(f"tensor {name!r} has the unknown type {str(entry.get('dtype'))!r}")
     if not is_shape(shape) or not isinstance(shape, list):
         raise UnreadableModel(f"tensor {name!r} has an absurd shape")
-    if not is_shape(offsets) or not isinstance(offsets, list) or len(offsets) != 2:
+    if not isinstance(offsets, list) or [type(offset) for offset in offsets] != [int, int]:
         raise UnreadableModel(f"tensor {name!r} lies at no place of the file")
     start, end = offsets
     wanted = bytes_of(dtype, elements(shape))
@@ -141,86 +148,19 @@ def _check_spans(spans: list[tuple[int, int, str]], size: int) -> None:
 
 
 def _values(path: Path, offset: int, length: int, dtype: str, shape: tuple[int, ...]) -> Array:
+    if elements(shape) > MOST_AT_ONCE:
+        raise UnreadableModel(f"a tensor of {elements(shape):,} numbers is too large to be read")
     return decode(region(path, offset, length), dtype, elements(shape)).reshape(shape)
 
 
 def _set(index: Path) -> Model:
     """The shards that an index names, as one model."""
-    if index.stat().st_size > LONGEST_HEADER:
-        raise UnreadableModel(f"its index is longer than {LONGEST_HEADER // 2**20} MiB")
-    content = _json(index.read_bytes(), "its index")
-    places = content.get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(p, str) for p in places.values()):
-        raise UnreadableModel("not an index of safetensors: it has no weight_map")
-    if len(places) > MOST_TENSORS:
-        raise UnreadableModel(f"more than {MOST_TENSORS:,} tensors")
-    names = sorted(set(places.values()))
-    if not names or len(names) > MOST_SHARDS:
-        raise UnreadableModel(f"its index names {len(names):,} files")
-    found, missing = shards(index, names)
-    weights: dict[str, Weight] = {}
-    for name, path in found.items():
-        held, _ = tensors(path)
-        both = weights.keys() & held.keys()
-        if both:
-            raise UnreadableModel(f"tensor {min(both)!r} is in two of its files")
-        weights |= held
-        if len(weights) > MOST_TENSORS:
-            raise UnreadableModel(f"more than {MOST_TENSORS:,} tensors")
-        absent = sorted(t for t, place in places.items() if place == name and t not in held)
-        if absent:
-            raise UnreadableModel(f"tensor {absent[0]!r} is not in {name!r}, as its index says")
-    notes = _notes(content.get("metadata", {}))
+    found = indexed(index, lambda path: tensors(path)[0])
+    notes = _notes(found.notes)
     metadata: dict[str, Any] = {"metadata": notes} if notes else {}
-    if missing:
-        metadata["missing_external_data"] = missing
-    return Model("safetensors", None, (index, *found.values()), metadata, weights)
-
-
-def shards(index: Path, names: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
-    """The files of a set by name, and the names of those that are not there.
-
-    They lie beside the index; where it is itself a link, what they link to may lie beside what it
-    links to, as in a download cache.  Raises UnreadableModel where one lies elsewhere.
-    """
-    folders = {index.parent.resolve(), index.resolve().parent}
-    found, missing = {}, []
-    for name in names:
-        plain = name not in ("", ".", "..") and not set("/\\:\0") & set(name)
-        if not plain or (index.parent / name).resolve().parent not in folders:
-            raise UnreadableModel(f"its file {name!r} lies outside the folder of the index")
-        path = index.parent / name
-        if path.is_file():
-            found[name] = path
-        else:
-            missing.append(name)
-    return found, missing
-
-
-def _json(content: bytes, what: str) -> dict[str, Any]:
-    """A JSON object whose names are all different.  Raises UnreadableModel where it is none."""
-    if content[:1] != b"{":
-        raise UnreadableModel(f"{what} is not a JSON object")
-    if content.count(b"{") + content.count(b"[") > MOST_PARTS:
-        raise UnreadableModel(f"{what} has more than {MOST_PARTS:,} parts")
-    try:
-        parsed = json.loads(content, object_pairs_hook=_unique)
-    except RecursionError as error:
-        raise UnreadableModel(f"{what} is nested too deep") from error
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise UnreadableModel(f"{what} is not JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        raise UnreadableModel(f"{what} is not a JSON object")
-    return parsed
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise UnreadableModel(f"its header names {twice!r} twice")
-    return found
+    if found.missing:
+        metadata["missing_external_data"] = found.missing
+    return Model("safetensors", None, tuple(found.files), metadata, found.weights)
 
 
 def _notes(notes: Any) -> dict[str, str]:

@@ -7,19 +7,18 @@ translation to ONNX's is in ``_tflite_operators``, and to tensors, whose bytes s
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from assay.containers.flatbuffer import FlatBufferError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.graphs.operators import OperatorGraph, Shape
+from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.tflite_graph import OPAQUE, Writer, convert, operator_graph
 from assay.vocabularies.tflite_schema import IDENTIFIER, Program, parse
-from assay.vocabularies.tflite_tensors import TYPES, StoredTensor
-from assay.weights import Array, Weight
+from assay.vocabularies.tflite_tensors import TYPES
+from assay.weights.layout import Stored, Weights
 
 _LONGEST = 200  # characters of a note
 
@@ -43,53 +42,41 @@ class Tflite(Format):
                     program = parse(content)
                 except FlatBufferError as error:
                     raise UnreadableModel(f"not a TensorFlow Lite file: {error}") from error
-                layers, orders = _translate(program, content, input_shapes)
-        weights = _weights(path, program, orders)
+                layers, weights = _translate(program, content, path, input_shapes)
         return Model("tflite", layers, (path,), _notes(program, layers), weights)
 
 
 def _translate(
-    program: Program, content: memoryview, given: InputShapes
-) -> tuple[OperatorGraph, list[dict[int, Shape]]]:
-    """The model's graph, and of each subgraph the canonical order of its weights' axes."""
+    program: Program, content: memoryview, path: Path, given: InputShapes
+) -> tuple[OperatorGraph, Weights]:
+    """The model's graph, and the weights of all its subgraphs."""
     try:
-        writer: Writer = convert(program.subgraphs[0], content, given)
-        bodies = [convert(graph, content, {}).orders for graph in program.subgraphs[1:]]
+        main: Writer = convert(program.subgraphs[0], content, given)
+        bodies = [
+            convert(graph, content, {}, f"{index}/")
+            for index, graph in enumerate(program.subgraphs[1:], 1)
+        ]
     except FlatBufferError as error:  # an operator's options are looked at last
         raise UnreadableModel(f"not a TensorFlow Lite file: {error}") from error
-    return operator_graph(writer), [writer.orders, *bodies]
-
-
-def _weights(path: Path, program: Program, orders: list[dict[int, Shape]]) -> dict[str, Weight]:
-    """Everything that stands for real numbers, by name; the same bytes once."""
-    found: dict[str, Weight] = {}
-    seen: set[tuple[int, Shape, bytes]] = set()
-    for index, graph in enumerate(program.subgraphs):
-        for place, tensor in enumerate(graph.tensors):
-            scale = b"" if tensor.quantization is None else tensor.quantization.scale.tobytes()
-            stored = (tensor.start, tensor.shape, scale)
-            if not (tensor.constant and tensor.real and tensor.type in TYPES) or stored in seen:
-                continue
-            seen.add(stored)
-            name = tensor.name or f"tensor {place}"
-            while name in found:
-                name = f"{name}#{index}.{place}"
-            found[name] = _weight(path, name, tensor, orders[index].get(place))
-    return found
-
-
-def _weight(path: Path, name: str, tensor: StoredTensor, order: Shape | None) -> Weight:
-    axes = order if order is not None else tuple(range(len(tensor.shape)))
-    shape = tuple(tensor.shape[axis] for axis in axes)
-    read = partial(_read, path, tensor, axes)
-    known = order is not None or len(shape) < 2
-    return Weight(name, shape, tensor.dtype, read, canonical=known)
-
-
-def _read(path: Path, tensor: StoredTensor, axes: Shape) -> Array:
-    return np.ascontiguousarray(tensor.read(path).transpose(axes)).reshape(
-        tuple(tensor.shape[axis] for axis in axes)
+    graph = operator_graph(main)
+    everything = graph.replaced(
+        (node for writer in (main, *bodies) for node in writer.operators),
+        {name: tensor for writer in (*bodies, main) for name, tensor in writer.tensors.items()},
     )
+    return graph, Weights(everything, _stored(path, (main, *bodies)))
+
+
+def _stored(path: Path, writers: Sequence[Writer]) -> dict[str, Stored]:
+    """Everything that stands for real numbers, by the name it has in the graph; same bytes once."""
+    found: dict[str, Stored] = {}
+    seen: set[object] = set()
+    for writer in writers:
+        for name, tensor in zip(writer.names, writer.graph.tensors, strict=True):
+            held = tensor.constant and tensor.real and tensor.type in TYPES
+            if held and tensor.identity not in seen:
+                seen.add(tensor.identity)
+                found[name] = Stored(tensor.shape, tensor.dtype, partial(tensor.read, path), True)
+    return found
 
 
 def _notes(program: Program, layers: OperatorGraph) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """PyTorch ``.pt2`` archives [extra ``torch``]: rebuilt without what could execute, then followed.
 
 PyTorch was not made to read hostile files, so its loader and its exporter run in a child process,
-which may take only so much memory and time (``_torch_child``).
+which may take only so much memory and time (``_torch_child``).  They never see the weights: those
+are read from the archive itself, named as the program's parameters, buffers and constants.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from assay.errors import MissingExtra, UnreadableModel
+from assay.containers.archives import ZIP
+from assay.containers.torch_payloads import OLD_PROGRAM
+from assay.errors import MissingExtra, UnreadableModel, UnwritableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._torch_child import DONE, MISSING, PATIENCE_S
 
@@ -26,12 +29,12 @@ EXTRA = "torch"  # what these imports need, made when a PyTorch model is read
 
 
 class TorchExport(Format):
-    """The program of a ``.pt2`` file, as ``torch.export.save`` writes it since PyTorch 2.8."""
+    """The program of a ``.pt2`` file, as ``torch.export.save`` writes it."""
 
     suffixes = (".pt2",)
 
     def sniff(self, head: bytes) -> bool:
-        return head.startswith(b"PK\x03\x04") and b"archive_format" in head
+        return head.startswith(ZIP) and (b"archive_format" in head or OLD_PROGRAM.encode() in head)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         if not zipfile.is_zipfile(path):
@@ -39,13 +42,30 @@ class TorchExport(Format):
         proto = _in_child(path)
         from onnx import ModelProto
 
+        from assay.formats._torch_weights import weights
         from assay.vocabularies.onnx_graph import convert
 
         program = ModelProto.FromString(proto)
         converted = convert(program, input_shapes)
         producer = f"{program.producer_name} {program.producer_version}".strip()
         metadata = {"producer": producer, **converted.notes}
-        return Model("torch-export", converted.layers, (path,), metadata)
+        found = weights(converted, path)
+        return Model("torch-export", converted.layers, (path,), metadata, found)
+
+    def write(self, model: Model, path: Path) -> None:
+        """The file that ``model`` was read from, with the weights that ``model`` has.
+
+        Raises UnwritableModel where it was read from a file of another format, or where they do
+        not fit its tensors.
+        """
+        if model.format != "torch-export":
+            raise UnwritableModel(
+                "a .pt2 file is written only from one, with other weights: export the model by"
+                " torch.export.save, or write it as .onnx or .safetensors"
+            )
+        from assay.formats._torch_write import rewrite
+
+        rewrite(self.read(model.files[0], {}), model, path)
 
 
 def _in_child(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from assay.errors import UnreadableModel
 
 MOST_VALUES = 1024  # elements of a tensor whose values are kept and followed
 MOST_AXES = 64
-FLOAT, INT64, BOOL = 1, 7, 9  # codes of onnx.TensorProto.DataType
+FLOAT, UINT8, INT64, BOOL = 1, 2, 7, 9  # codes of onnx.TensorProto.DataType
 
 Values = NDArray[Any]
 Shape = tuple[int, ...]  # -1: an unknown dimension

@@ -6,6 +6,7 @@
 3. The scale and the shift behind either → its operands.
 4. Reshape, InstanceNormalization, Reshape, scale, shift → GroupNormalization.
 5. x / max(‖x‖, ε) → LpNormalization.
+6. x · s + (shift − mean · s), where s is scale / √(variance + ε) → LayerNormalization with both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from assay.graphs.operators import OperatorGraph
 
 _MEAN = "ReduceMean({0}, …)"
 _QUOTIENTS = ("Div({0}, {1})", "Mul({0}, Reciprocal({1}))", "Mul({0}, Div(1, {1}))")
+
+
+_AVERAGE = "ReduceMean(x, …)"
+_VARIANCE = f"ReduceMean(Mul(Sub(x, {_AVERAGE}), Sub(x, {_AVERAGE})), …)"
+_FACTOR = f"Mul(Reciprocal(Sqrt(Add({_VARIANCE}, $e))), %w)"  # rule 6's s, shared by both products
 
 
 def _normalized(mean: str, center: str) -> tuple[str, ...]:
@@ -45,6 +51,13 @@ RULES = (
         "Add(Mul(Reshape(InstanceNormalization(Reshape(x, …), …), …), %w), %b)",
         "GroupNormalization",
         ("x", "%w", "%b"),
+    ),
+    *(
+        Rule(f"Add(Mul(x, {_FACTOR}), {rest})", "LayerNormalization", ("x", "%w", "%b"))
+        for rest in (
+            f"Add(Mul(Neg({_AVERAGE}), {_FACTOR}), %b)",
+            f"Sub(%b, Mul({_AVERAGE}, {_FACTOR}))",
+        )
     ),
     Rule("Div(x, Expand(Clip(ReduceL2(x, …)), …))", "LpNormalization", ("x",)),
     Rule("Div(x, Clip(ReduceL2(x, …)))", "LpNormalization", ("x",)),

@@ -91,21 +91,34 @@ class GraphBuilder:
         names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         names = (names[0] or self.fresh(op), *names[1:])
         if op in _ANY_ORDER and any(name in self.twins for name in inputs) and len(names) == 1:
-            twins = [self._twin(name) for name in inputs]
+            rank = max(self.rank(name) for name in inputs)
+            twins = [self._twin(name, rank) for name in inputs]
             if all(twins):
                 return self.last(self.add(op, twins, "", attributes), names[0])
         if len(self.operators) >= MOST_OPERATORS:
             raise UnreadableModel(f"more than {MOST_OPERATORS:,} operators")
         node = Operator(op, tuple(inputs), names, dict(attributes or {}))
         self.operators.append(node)
-        results = infer(node, [self.known(name) if name else None for name in inputs])
+        known = [self.known(name) if name else None for name in inputs]
+        results = infer(node, known)
+        if "::" not in op and all(t is None or t.constant for t in known):
+            results = [Tensor(t.dtype, t.shape, t.value, True) for t in results]
         self.written |= dict(zip(names, results, strict=False))
         return names[0]
 
-    def _twin(self, name: str) -> str:
-        """The tensor with channels first, where it has one; one number is the same either way."""
+    def _twin(self, name: str, rank: int) -> str:
+        """The tensor with channels first, where it has one, or is a constant that can be turned."""
         tensor = self.known(name)
-        return name if tensor.constant and tensor.size == 1 else self.twins.get(name, "")
+        if name in self.twins or not tensor.constant or tensor.shape is None:
+            return self.twins.get(name, "")
+        if tensor.size == 1:
+            return name  # the same either way
+        *others, channels = tensor.shape
+        if all(dim == 1 for dim in others):
+            return self.add("Reshape", [name, self.constant([channels, *[1] * (rank - 2)])])
+        if len(tensor.shape) == rank:
+            return self.first(name, rank - 2)
+        return ""
 
     def first(self, name: str, space: int) -> str:
         """The tensor of so many axes of space, channels first."""
@@ -113,9 +126,12 @@ class GraphBuilder:
             self.twins[name] = self.transpose(name, (0, space + 1, *range(1, space + 1)))
         return self.twins[name]
 
-    def last(self, name: str, output: str = "") -> str:
-        """The tensor with channels last.  Nothing reads it where all readers want them first."""
-        rank = self.rank(name)
+    def last(self, name: str, output: str = "", rank: int = 0) -> str:
+        """The tensor with channels last.  Nothing reads it where all readers want them first.
+
+        ``rank`` is its number of axes where that is not known from elsewhere.
+        """
+        rank = self.rank(name) or rank
         if rank < 3:
             return self.add("Identity", [name], output)
         result = self.transpose(name, (0, *range(2, rank), 1), output)

@@ -1,8 +1,8 @@
 """The tensors of a Core ML program: small ones inside it, large ones in blob files.
 
-[coremltools, MIL.proto, MILBlob] A blob file has a head of 64 bytes; each tensor in it has a head
-of 64 bytes too, with its type, its length and where its data lie.  Types of fewer than 8 bits are
-packed from the lowest bit on.
+[coremltools, MIL.proto, MILBlob/Blob/StorageFormat.hpp] A blob file has a head of 64 bytes; each
+tensor in it has one too, with its type, its length and where its data lie.  Numbers of fewer than
+8 bits follow each other without gaps, from the lowest bit on.
 """
 
 from __future__ import annotations
@@ -11,154 +11,194 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
-from mmap import mmap
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.containers.messages import Message, mapped
+from assay.containers.messages import Message
 from assay.errors import UnreadableModel
+from assay.weights.numbers import INTEGERS, decode, region
 from assay.weights.shapes import shape_of
 
 Stored = NDArray[Any]
-_SENTINEL = 0xDEADBEEF
-_HEAD = struct.Struct("<IIQQQ")
-_INLINE = {1: ("<f4", 1), 2: ("int", 1), 3: ("int", 1), 5: ("int", 1), 6: ("<f8", 1)}
-# MIL's data types: name, NumPy's type, bits.
-TYPES: dict[int, tuple[str, str, int]] = {
-    1: ("bool", "?", 8),
-    10: ("float16", "<f2", 16),
-    11: ("float32", "<f4", 32),
-    12: ("float64", "<f8", 64),
-    13: ("bfloat16", "<u2", 16),
-    21: ("int8", "i1", 8),
-    22: ("int16", "<i2", 16),
-    23: ("int32", "<i4", 32),
-    24: ("int64", "<i8", 64),
-    25: ("int4", "u1", 4),
-    31: ("uint8", "u1", 8),
-    32: ("uint16", "<u2", 16),
-    33: ("uint32", "<u4", 32),
-    34: ("uint64", "<u8", 64),
-    35: ("uint4", "u1", 4),
-    36: ("uint2", "u1", 2),
-    37: ("uint1", "u1", 1),
-    38: ("uint6", "u1", 6),
-    39: ("uint3", "u1", 3),
-}
 STRING = 2
+# MIL's data types: name, bits, the code that blob files have for it (0: they have none).
+TYPES: dict[int, tuple[str, int, int]] = {
+    1: ("bool", 8, 0),
+    10: ("float16", 16, 1),
+    11: ("float32", 32, 2),
+    12: ("float64", 64, 0),
+    13: ("bfloat16", 16, 5),
+    21: ("int8", 8, 4),
+    22: ("int16", 16, 6),
+    23: ("int32", 32, 14),
+    24: ("int64", 64, 0),
+    25: ("int4", 4, 8),
+    31: ("uint8", 8, 3),
+    32: ("uint16", 16, 7),
+    33: ("uint32", 32, 15),
+    34: ("uint64", 64, 0),
+    35: ("uint4", 4, 11),
+    36: ("uint2", 2, 10),
+    37: ("uint1", 1, 9),
+    38: ("uint6", 6, 13),
+    39: ("uint3", 3, 12),
+    40: ("float8_e4m3fn", 8, 16),
+    41: ("float8_e5m2", 8, 17),
+}
+_SENTINEL, _VERSION = 0xDEADBEEF, 2
+_FILE_HEAD, _HEAD = struct.Struct("<II"), struct.Struct("<IIQQ")
+_FAR = 2**62
+_FLOATS, _INTS, _BOOLS, _TEXTS, _LONGS, _DOUBLES, _BYTES = range(1, 8)  # fields of a tensor
 
 
 @dataclass(frozen=True)
 class Value:
     """A constant; its numbers are read when asked for."""
 
-    dtype: str
+    dtype: str  # as stored; "" of a list or a dictionary
     shape: tuple[int, ...]
     read: Callable[[], Stored]
     text: str | None = None
-    inline: bool = True  # within the program, not in a blob file
+    place: tuple[Path, int] | None = None  # in a blob file; None within the program
+    compressed: bool = False  # ``read`` gives real values, whatever is stored
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its values are real ones; others count, index or choose."""
+        return self.compressed or (self.dtype not in INTEGERS and self.dtype not in _SMALL)
+
+
+_SMALL = {"uint1", "uint3", "uint6"}
 
 
 @dataclass
 class Blobs:
-    """The folder that a program's blob files lie in."""
+    """The folder that a program's blob files lie in; None where it may have none."""
 
     folder: Path | None
-    files: dict[Path, mmap] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)  # by the name that the program has
 
     def value(self, message: Message) -> Value:
         """A constant of the program.  Raises UnreadableModel where it is none that is known."""
         kind = message.message(2, 1)
         dtype = kind.integer(1)
-        dims = [dim.message(1).integer(1) for dim in kind.messages(3)]
         immediate = message.message(3, 1)
-        if dtype == STRING or immediate.has(4):
-            texts = immediate.message(4).texts(1)
-            return Value("string", (), _none, texts[0] if texts else "")
+        if dtype == STRING or immediate.has(_TEXTS):
+            texts = immediate.message(_TEXTS).texts(1)
+            return Value("string", (), _nothing, texts[0] if texts else "")
         if dtype not in TYPES:
             if message.message(2).has(1):
                 raise UnreadableModel(f"a tensor has the unknown data type {dtype}")
-            return Value("", (), _none)  # a list, a tuple or a dictionary
-        shape = shape_of("a tensor", dims)
+            return Value("", (), _nothing)  # a list, a tuple or a dictionary
+        if not all(dim.has(1) for dim in kind.messages(3)):
+            raise UnreadableModel("a constant has a dimension of unknown size")
+        shape = shape_of("a tensor", [dim.message(1).integer(1) for dim in kind.messages(3)])
         name = TYPES[dtype][0]
-        if message.has(5):
-            blob = message.message(5)
-            start, end = self._place(blob.text(1), blob.integer(2), dtype, shape)
-            file = self._file(blob.text(1))
-            return Value(name, shape, lambda: unpack(file[start:end], dtype, shape), inline=False)
-        return Value(name, shape, lambda: _inline(immediate, dtype, shape))
+        if not message.has(5):
+            return Value(name, shape, lambda: _immediate(immediate, dtype, shape))
+        blob = message.message(5)
+        path, start, needed = self._place(blob.text(1), blob.integer(2), dtype, shape)
+        return Value(
+            name,
+            shape,
+            lambda: unpack(region(path, start, needed), dtype, shape),
+            place=(path, start),
+        )
 
-    def _file(self, name: str) -> mmap:
+    def _file(self, name: str) -> Path:
         if self.folder is None:
-            raise UnreadableModel(f"it keeps its weights in {name!r}, outside the file")
-        place = PurePosixPath(name.removeprefix("@model_path/"))
-        root = self.folder.resolve()
-        path = (root / place).resolve()
-        if place.is_absolute() or ".." in place.parts or not path.is_relative_to(root):
-            raise UnreadableModel(f"its weights {name!r} lie outside the model's folder")
-        if path not in self.files:
+            raise UnreadableModel(f"it keeps its weights in {name[:80]!r}, outside the file")
+        if name not in self.files:
+            path = inside(self.folder, name.removeprefix("@model_path/"))
             if not path.is_file():
-                raise UnreadableModel(f"its weights {name!r} are missing")
-            self.files[path] = mapped(path)
-        return self.files[path]
+                raise UnreadableModel(f"its weights {name[:80]!r} are missing")
+            _, version = _FILE_HEAD.unpack(region(path, 0, _FILE_HEAD.size))
+            if version != _VERSION:
+                raise UnreadableModel(f"{path.name!r} is a blob file of version {version}, not 2")
+            self.files[name] = path
+        return self.files[name]
 
-    def _place(self, name: str, offset: int, dtype: int, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Where the data lie, checked against the file and the tensor's shape."""
-        file = self._file(name)
-        if not 0 <= offset <= len(file) - _HEAD.size:
-            raise UnreadableModel(f"a tensor's head lies at byte {offset:,}, outside {name!r}")
-        sentinel, _, length, start, _ = _HEAD.unpack_from(file, offset)
+    def _place(
+        self, name: str, offset: int, dtype: int, shape: tuple[int, ...]
+    ) -> tuple[Path, int, int]:
+        """File, start and length of the data, checked against the file and the tensor's shape."""
+        path = self._file(name)
+        kind, bits, code = TYPES[dtype]
+        sentinel, stored, length, start = _HEAD.unpack(region(path, offset, _HEAD.size))
         if sentinel != _SENTINEL:
-            raise UnreadableModel(f"no tensor begins at byte {offset:,} of {name!r}")
-        needed = -(-prod(shape) * TYPES[dtype][2] // 8)
-        if length < needed or start + needed > len(file):
-            raise UnreadableModel(f"a tensor of {name!r} has {length:,} bytes, not {needed:,}")
-        return start, start + needed
+            raise UnreadableModel(f"no tensor begins at byte {offset:,} of {path.name!r}")
+        if stored != code != 0:
+            raise UnreadableModel(f"a tensor of {path.name!r} is not of the type {kind}")
+        needed = -(-prod(shape) * bits // 8)
+        if length < needed or start + needed > path.stat().st_size:
+            raise UnreadableModel(f"a tensor of {path.name!r} has {length:,} bytes, not {needed:,}")
+        return path, start, needed
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of that name in a folder.
+
+    Raises UnreadableModel where the name, or a link on the way, leads out of the folder.
+    """
+    place = PurePosixPath(name)
+    sound = "\0" not in name and not place.is_absolute() and ".." not in place.parts
+    if not sound or not (folder / place).resolve().is_relative_to(folder.resolve()):
+        raise UnreadableModel(f"{name[:80]!r} lies outside the model's folder")
+    return folder / place
 
 
 def unpack(data: bytes, dtype: int, shape: tuple[int, ...]) -> Stored:
-    """The numbers that the bytes stand for."""
-    name, numpy_type, bits = TYPES[dtype]
-    if bits >= 8:
-        values: Stored = np.frombuffer(data, numpy_type)
-        if name == "bfloat16":
-            values = (values.astype(np.uint32) << 16).view(np.float32)
-        return values.reshape(shape)
-    packed = np.frombuffer(data, np.uint8)
-    count = prod(shape)
-    places = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
-    values = np.packbits(places, axis=1, bitorder="little")[:, 0]
-    if name == "int4":
-        values = ((values ^ 8).astype(np.int8) - 8).astype(np.int8)
-    return values.reshape(shape)
+    """The numbers that the bytes stand for: integers as they are, all others as float32."""
+    name, bits, _ = TYPES[dtype]
+    if bits < 8:
+        return small_numbers(np.frombuffer(data, np.uint8), bits, shape, name == "int4")
+    if name not in INTEGERS:
+        return decode(data, name, prod(shape)).reshape(shape)
+    kind = "?" if name == "bool" else np.dtype(name).newbyteorder("<")
+    return np.frombuffer(data, kind, prod(shape)).reshape(shape)
 
 
-def _inline(tensor: Message, dtype: int, shape: tuple[int, ...]) -> Stored:
+def small_numbers(
+    packed: NDArray[np.uint8], bits: int, shape: tuple[int, ...], signed: bool = False
+) -> Stored:
+    """Numbers of fewer than 8 bits, one to a byte."""
     count = prod(shape)
-    if tensor.has(7):
-        start, end = (tensor.message(7).spans(1) or [(0, 0)])[-1]
-        needed = -(-count * TYPES[dtype][2] // 8)
+    each = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
+    values = np.packbits(each, axis=1, bitorder="little").reshape(shape)
+    half = 1 << (bits - 1)
+    return (values ^ half).astype(np.int8) - np.int8(half) if signed else values
+
+
+def whole_numbers(values: Stored) -> list[int]:
+    """A constant as integers, whatever it is; what is out of all bounds is cut to a bound."""
+    flat = values.reshape(-1)
+    listed = (np.nan_to_num(flat) if flat.dtype.kind == "f" else flat).tolist()
+    return [max(-_FAR, min(_FAR, int(number))) for number in listed]
+
+
+def _immediate(tensor: Message, dtype: int, shape: tuple[int, ...]) -> Stored:
+    """The numbers of a constant that stands in the program."""
+    count = prod(shape)
+    if tensor.has(_BYTES):
+        start, end = (tensor.message(_BYTES).spans(1) or [(0, 0)])[-1]
+        needed = -(-count * TYPES[dtype][1] // 8)
         if end - start < needed:
             raise UnreadableModel(f"a tensor has {end - start:,} bytes, not {needed:,}")
         return unpack(bytes(tensor.source.data[start : start + needed]), dtype, shape)
-    for number, (kind, inner) in _INLINE.items():
+    values: Stored = np.zeros(0, np.float32)
+    for number in (_FLOATS, _DOUBLES):
         if tensor.has(number):
-            packed = tensor.message(number)
-            values: Stored = (
-                np.array(packed.integers(inner), np.int64)
-                if kind == "int"
-                else packed.floats(inner, kind)
-            )
-            if values.size < count:
-                raise UnreadableModel(f"a tensor has {values.size:,} numbers, not {count:,}")
-            return values[:count].reshape(shape)
-    if count:
-        raise UnreadableModel("a tensor has no values")
-    return np.zeros(shape, np.float32)
+            values = tensor.message(number).floats(1, "<f4" if number == _FLOATS else "<f8")
+    for number in (_INTS, _BOOLS, _LONGS):
+        if tensor.has(number):
+            values = np.array(tensor.message(number).integers(1), np.int64)
+    if values.size < count:
+        raise UnreadableModel(f"a tensor has {values.size:,} numbers, not {count:,}")
+    return values[:count].reshape(shape)
 
 
-def _none() -> Stored:
+def _nothing() -> Stored:
     return np.zeros(0, np.float32)

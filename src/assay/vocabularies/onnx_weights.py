@@ -65,7 +65,7 @@ def tensor(proto: TensorProto, path: Path) -> Array:
     if count == 0:
         return np.zeros(shape, np.float32)
     if proto.data_location == TensorProto.EXTERNAL:
-        content = _external(proto, path, bytes_of(dtype, count))
+        content = external(proto, path, bytes_of(dtype, count))
     else:
         content = _content(proto, path, dtype, count)
     return decode(content, dtype, count).reshape(shape)
@@ -79,7 +79,7 @@ def place(proto: TensorProto) -> tuple[int, int] | None:
     return int(start), int(end)
 
 
-def _external(proto: TensorProto, path: Path, length: int) -> bytes:
+def external(proto: TensorProto, path: Path, length: int) -> bytes:
     """What ``onnx.external_files`` has found to be there, and within the model's folder."""
     entries = {entry.key: entry.value for entry in proto.external_data}
     if "location" not in entries:
@@ -206,7 +206,7 @@ def _indices(proto: TensorProto, path: Path) -> NDArray[np.int64]:
     if proto.data_type != TensorProto.INT64:
         raise UnreadableModel("indices of a sparse tensor are no int64")
     if proto.data_location == TensorProto.EXTERNAL:
-        content = _external(proto, path, 8 * count)
+        content = external(proto, path, 8 * count)
     else:
         content = _content(proto, path, "int64", count) if count else b""
     if len(content) < 8 * count:

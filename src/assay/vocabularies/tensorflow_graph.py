@@ -1,228 +1,176 @@
-"""The graph of a SavedModel, its functions expanded where they are called [graph.proto].
+"""A TensorFlow graph in ONNX's operators, functions expanded where they are called [graph.proto].
 
-A function's arguments stand for what its caller gives; what it captures are variables.  Only what
-the outputs of the serving signature depend on is followed.
+Only what the outputs depend on is followed.  A function's arguments stand for what its caller
+gives; loops and branches are in ``tensorflow_control``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from assay.containers.messages import Message
-from assay.containers.tensor_bundle import TYPES
 from assay.errors import UnreadableModel
-from assay.graphs.operators import FLOAT, INT64, MOST_VALUES, OperatorGraph
+from assay.graphs.operators import MOST_VALUES, Tensor
 from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
+from assay.vocabularies.inputs import concrete
+from assay.vocabularies.tensorflow_bodies import MOST_NODES, Body, GraphNode, Library, origin
+from assay.vocabularies.tensorflow_control import CONTROL, sources
 from assay.vocabularies.tensorflow_operators import Node, translate
+from assay.vocabularies.tensorflow_tensors import code_of, constant_of, is_repeated, values_of
+from assay.vocabularies.tensorflow_variables import CALLS, HANDLES, key_of
 from assay.weights.layout import Stored
 from assay.weights.shapes import shape_of
 
-MOST_DEPTH = 32
-MOST_NODES = 200_000
-_CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall"})
-_PASSES = frozenset({"Identity", "ReadVariableOp", "IdentityN"})
-_LISTS = {5: 7, 6: 2, 7: 3, 10: 3, 11: 3}  # fields of a tensor that list numbers
+MOST_DEPTH = 32  # functions within functions
+MOST_OUTPUTS = 1000  # of one node
+PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2"})
+# What hands its first input on as it is.
+PASSES = frozenset(
+    {"Identity", "IdentityN", "ReadVariableOp", "PlaceholderWithDefault", "Enter", "RefEnter"}
+    | {"NextIteration", "RefNextIteration", "LoopCond", "RefIdentity", "EnsureShape", "Switch"}
+    | {"RefSwitch", "CheckNumerics"}
+)
+_COUNTS = ("num_split", "num")  # attributes that say how many outputs a node has
 
 
 @dataclass
-class SavedGraph:
-    """What is read of a graph; ``stored`` are the variables, ``names`` theirs in the graph."""
+class Frame:
+    """One body while it is expanded: which of its tensors have which name in the graph."""
 
+    body: Body
+    known: dict[str, str]
+    prefix: str = ""
+    depth: int = 0
+
+
+@dataclass
+class Expansion:
+    """A graph that grows; ``stored`` are the checkpoint's tensors, ``restored`` says whose."""
+
+    library: Library
     stored: Mapping[str, Stored]
-    names: Mapping[str, str]
-    given: InputShapes
+    restored: Mapping[str, str]
     build: GraphBuilder = field(default_factory=GraphBuilder)
-    constants: dict[str, Stored] = field(default_factory=dict)
-    functions: dict[str, Message] = field(default_factory=dict)
-    nodes: int = 0
-    calls: int = 0
+    weights: dict[str, Stored] = field(default_factory=dict)  # constants and variables, as read
+    missing: set[str] = field(default_factory=set)  # variables that the checkpoint does not have
+    _nodes: int = 0
+    _calls: int = 0
 
-    def read(self, meta: Message) -> OperatorGraph:
-        """The graph of the serving signature."""
-        graph = meta.message(2)
-        for function in graph.message(2).messages(1):
-            self.functions[function.message(1).text(1)] = function
-        signatures = {entry.text(1): entry.message(2) for entry in meta.messages(5)}
-        signature = signatures.get("serving_default") or next(
-            (s for s in signatures.values() if s.has(2)), None
-        )
-        if signature is None:
-            raise UnreadableModel("the SavedModel has no signature")
-        known: dict[str, str] = {}
-        shapes: dict[str, Message] = {}
-        for entry in signature.messages(1):
-            shapes[_place(entry.message(2).text(1))] = entry.message(2)
-        wanted = match(self.given, shapes)
-        for name, info in shapes.items():
-            code = FLOAT if info.integer(2) in (1, 2, 14, 19) else INT64
-            self.build.input(name, concrete(name, code, _dims(info.message(3)), wanted.get(name)))
-            known[name] = name
-        body = {node.text(1): node for node in graph.messages(1)}
-        ends = [_place(entry.message(2).text(1)) for entry in signature.messages(2)]
-        found = [self._value(end, body, known, "", 0) for end in ends]
-        return self.build.graph(found)
-
-    def _value(
-        self, name: str, body: Mapping[str, Message], known: dict[str, str], within: str, depth: int
-    ) -> str:
-        """The builder's name of a tensor; its operators are added first."""
-        waiting = [name]
-        entered: set[str] = set()
+    def value(self, name: str, frame: Frame) -> str:
+        """The graph's name of a tensor of a body; the operators that it takes are added first."""
+        waiting, entered = [name], set[str]()
         while waiting:
             place = waiting[-1]
-            node_name = place.split(":")[0]
-            if place in known:
+            if place in frame.known:
                 waiting.pop()
                 continue
-            node = body.get(node_name)
-            if node is None:
-                raise UnreadableModel(f"the graph has no operator {node_name[:80]!r}")
-            sources = [_place(n) for n in node.texts(3) if not n.startswith("^")]
-            missing = [source for source in sources if source not in known]
-            if missing and node_name not in entered:
-                entered.add(node_name)
+            if origin(place) in frame.known:  # an output that no one knows of counts as the first
+                frame.known[place] = frame.known[origin(place)]
+                continue
+            node = frame.body.node(origin(place))
+            missing = [each for each in sources(frame.body, node) if each not in frame.known]
+            if missing and node.name not in entered:
+                entered.add(node.name)
                 waiting += reversed(missing)
                 continue
             if missing:
-                raise UnreadableModel(f"the graph has a cycle near {node_name[:80]!r}")
-            self._node(node, node_name, [known[s] for s in sources], known, within, depth)
-            known.setdefault(place, known[node_name])
-        return known[name]
+                raise UnreadableModel(f"the graph has a cycle near {node.name[:80]!r}")
+            self._add(node, frame)
+        return frame.known[name]
 
-    def _node(
-        self,
-        node: Message,
-        name: str,
-        inputs: list[str],
-        known: dict[str, str],
-        within: str,
-        depth: int,
-    ) -> None:
-        self.nodes += 1
-        if self.nodes > MOST_NODES or depth > MOST_DEPTH:
-            raise UnreadableModel("its functions expand to too many operators")
-        op = node.text(2)
-        own = f"{within}{name}"
-        attributes = {entry.text(1): entry.message(2) for entry in node.messages(5)}
-        if op == "Const":
-            self._constant(own, attributes["value"].message(8))
-            known[name] = own
-        elif op == "VarHandleOp":
-            known[name] = self._variable(name, attributes)
-        elif op in _PASSES and inputs:
-            known[name] = inputs[0]
-            known |= {f"{name}:{i}": source for i, source in enumerate(inputs) if i}
-        elif op in _CALLS:
-            function = self.functions.get(attributes["f"].message(10).text(1))
-            if function is None:
-                raise UnreadableModel(f"{name[:80]!r} calls a function that is not there")
-            for i, result in enumerate(self._call(function, inputs, depth)):
-                known[f"{name}:{i}" if i else name] = result
-        else:
-            plain = {key: _plain(value) for key, value in attributes.items()}
-            count = plain.get("num_split", 1) if op.startswith("Split") else 1
-            names = [own, *(f"{own}:{i}" for i in range(1, min(int(count), 1000)))]
-            translate(self.build, Node(op, inputs, names, plain))
-            known |= {f"{name}:{i}" if i else name: each for i, each in enumerate(names)}
-
-    def _call(self, function: Message, inputs: list[str], depth: int) -> list[str]:
+    def call(self, name: str, inputs: Sequence[str], depth: int) -> list[str]:
         """The results of a function."""
-        self.calls += 1
-        signature = function.message(1)
-        arguments = [argument.text(1) for argument in signature.messages(2)]
-        known = dict(zip(arguments, inputs, strict=False))
-        body = {node.text(1): node for node in function.messages(3)}
-        returned = {entry.text(1): entry.text(2) for entry in function.messages(4)}
-        within = f"{self.calls}/"
-        ends = [_place(returned[result.text(1)]) for result in signature.messages(3)]
-        return [self._value(end, body, known, within, depth + 1) for end in ends]
+        body = self.library.function(name)
+        self.count(len(body.arguments) + len(body.results), depth)
+        self._calls += 1
+        known = dict(zip(body.arguments, inputs, strict=False))
+        frame = Frame(body, known, f"{self._calls}/", depth + 1)
+        return [self.value(result, frame) for result in body.results]
 
-    def _variable(self, name: str, attributes: Mapping[str, Message]) -> str:
-        """The checkpoint's tensor that a handle stands for."""
-        shared = attributes["shared_name"].text(2) if "shared_name" in attributes else ""
-        for each in (shared, name):
-            key = self.names.get(each, each)
-            if key in self.stored:
-                if key not in self.build.tensors:
-                    self.build.untyped(key, self.stored[key].shape)
-                return key
-        raise UnreadableModel(f"the checkpoint has no variable {name[:80]!r}")
+    def place(self, node: GraphNode, names: Sequence[str], frame: Frame) -> None:
+        """Says what the outputs of a node are called."""
+        frame.known |= {f"{node.name}:{i}" if i else node.name: n for i, n in enumerate(names)}
 
-    def _constant(self, name: str, tensor: Message) -> None:
-        dtype = tensor.integer(1)
-        shape = shape_of(f"tensor {name!r}", _sizes(tensor.message(2)))
-        if dtype not in TYPES:
-            self.build.named(name, np.zeros(0, np.float32))  # text, which no layer computes with
-            return
-        if prod(shape) <= MOST_VALUES:
-            self.build.named(name, _numbers(tensor, shape))
+    def placeholder(self, name: str, node: GraphNode, wanted: tuple[int, ...] | None) -> str:
+        """An input of the graph."""
+        code = code_of(node.attributes.get("dtype", 1))
+        dims = node.attributes.dimensions("shape") or None  # old graphs write "a scalar" for "any"
+        self.build.input(name, concrete(name, code, dims, wanted))
+        return name
+
+    def count(self, work: int, depth: int = 0) -> None:
+        """Adds to the work that was done.  Raises UnreadableModel where it is too much."""
+        self._nodes += work
+        if self._nodes > MOST_NODES or depth > MOST_DEPTH:
+            raise UnreadableModel("its functions expand to too many operators")
+
+    def _add(self, node: GraphNode, frame: Frame) -> None:
+        """A node whose inputs are known."""
+        self.count(1 + len(node.inputs), frame.depth)
+        inputs = [frame.known.get(name, "") for name in node.inputs]
+        own = self._own(f"{frame.prefix}{node.name}")
+        if node.op == "Const":
+            names = [self._constant(own, node)]
+        elif node.op in HANDLES:
+            names = [self._variable(node)]
+        elif node.op in PLACEHOLDERS:
+            names = [self.placeholder(own, node, None)]
+        elif node.op in CONTROL:
+            if not inputs:
+                raise UnreadableModel(f"{node.op} has no inputs")
+            names = CONTROL[node.op](self, node, frame)
+        elif node.op in CALLS:
+            names = self.call(node.attributes.function("f"), inputs, frame.depth)
+        elif node.op in PASSES and inputs:
+            names = inputs[:1] * 2 if node.op.endswith("Switch") else inputs
         else:
-            self.build.untyped(name, shape)
-        read = partial(_real, tensor, shape)
-        self.constants[name] = Stored(shape, TYPES[dtype][0], read)
+            names = [own, *(f"{own}:{i}" for i in range(1, _outputs(node, frame.body)))]
+            translate(self.build, Node(node.op, inputs, names, node.attributes))
+        self.place(node, names or [own], frame)
+
+    def _own(self, name: str) -> str:
+        return self.build.fresh(name) if name in self.build.tensors else name
+
+    def _variable(self, node: GraphNode) -> str:
+        """The checkpoint's tensor that a node stands for."""
+        key = key_of(node, self.restored)
+        if key in self.build.tensors:
+            return key
+        if key in self.stored:
+            self.weights[key] = self.stored[key]
+            self.build.untyped(key, self.stored[key].shape)
+            return key
+        self.missing.add(key)
+        dims = node.attributes.dimensions("shape") or []
+        known = all(isinstance(dim, int) and dim >= 0 for dim in dims)
+        shape = shape_of(f"variable {key!r}", [int(dim or 0) for dim in dims]) if known else None
+        self.build.tensors[key] = Tensor(
+            code_of(node.attributes.get("dtype", 1)), shape, None, True
+        )
+        return key
+
+    def _constant(self, name: str, node: GraphNode) -> str:
+        tensor = node.attributes.tensor("value")
+        constant = constant_of(name, tensor)
+        if constant is None:  # a text, which no layer computes with
+            self.build.named(name, np.zeros(0, np.float32))
+            return name
+        if prod(constant.shape) <= MOST_VALUES:
+            self.build.named(name, values_of(tensor))
+        else:
+            self.build.untyped(name, constant.shape)
+        if not is_repeated(tensor, constant):
+            self.weights[name] = constant
+        return name
 
 
-def _place(name: str) -> str:
-    """The name of a tensor, ``operator`` or ``operator:n``; functions name the output besides."""
-    parts = name.split(":")
-    number = parts[-1] if len(parts) > 1 and parts[-1].isdigit() else "0"
-    return parts[0] if number == "0" else f"{parts[0]}:{number}"
-
-
-def _sizes(shape: Message) -> list[int]:
-    return [dim.integer(1) for dim in shape.messages(2)]
-
-
-def _dims(shape: Message) -> list[Dimension] | None:
-    return None if shape.integer(3) else list(_sizes(shape))
-
-
-def _numbers(tensor: Message, shape: tuple[int, ...]) -> Any:
-    """The values of a constant, spelled out or one repeated."""
-    dtype, count = TYPES[tensor.integer(1)][1], prod(shape)
-    start, end = (tensor.spans(4) or [(0, 0)])[-1]
-    size = np.dtype(dtype).itemsize
-    if end > start:
-        if end - start < count * size:
-            raise UnreadableModel("a constant of the graph is cut")
-        return np.frombuffer(tensor.source.data[start : start + count * size], dtype).reshape(shape)
-    if tensor.has(5):
-        values = tensor.floats(5)
-    elif tensor.has(6):
-        values = tensor.floats(6, "<f8")
-    else:
-        number = next((n for n in (7, 10, 11, 13, 16, 17) if tensor.has(n)), 0)
-        listed = tensor.integers(number) if number else [0]
-        values = np.array(listed, np.int64).astype(dtype)
-    if not values.size or values.size > max(count, 1):
-        raise UnreadableModel("a constant of the graph does not fit its shape")
-    if values.size == count:
-        return values.reshape(shape)
-    flat = np.concatenate([values, np.full(count - values.size, values[-1], values.dtype)])
-    return flat.reshape(shape)
-
-
-def _real(tensor: Message, shape: tuple[int, ...]) -> Any:
-    return _numbers(tensor, shape).astype(np.float32)
-
-
-def _plain(value: Message) -> Any:
-    """An attribute as a number, a text, or a list of either."""
-    if value.has(1):
-        inner = value.message(1)
-        return inner.integers(3) or (inner.texts(2) if inner.has(2) else [])
-    if value.has(2):
-        return value.payload(2, 10_000).decode("utf-8", "replace")
-    if value.has(4):
-        return value.real(4)
-    for number in (3, 5):
-        if value.has(number):
-            return value.integer(number)
-    return None
+def _outputs(node: GraphNode, body: Body) -> int:
+    """How many outputs a node has, as far as one can say."""
+    for name in _COUNTS:
+        count = node.attributes.get(name)
+        if isinstance(count, int):
+            return max(1, min(count, MOST_OUTPUTS))
+    return max(1, len(body.outputs.get(node.op, ())))

@@ -18,18 +18,13 @@ def with_dilations(graph: Subgraph, content: memoryview) -> Subgraph:
     """The graph with each such group as one operator, in the convolution's place."""
     if not any(node.op == "SPACE_TO_BATCH_ND" for node in graph.operators):
         return graph
-    readers: dict[int, list[int]] = {}
-    for i, node in enumerate(graph.operators):
-        for place in node.inputs:
-            readers.setdefault(place, []).append(i)
-    for place in graph.outputs:
-        readers.setdefault(place, []).append(-1)
+    found = readers(graph)
     operators: dict[int, StoredOperator] = dict(enumerate(graph.operators))
     for i, node in enumerate(graph.operators):
         if node.op != "SPACE_TO_BATCH_ND" or len(node.inputs) != 3 or len(node.outputs) != 1:
             continue
-        conv = _only_reader(node, readers)
-        after = _only_reader(operators[conv], readers) if conv > i else -1
+        conv = _only_reader(node, found)
+        after = _only_reader(operators[conv], found) if conv > i else -1
         block = _block(graph, node, content)
         if after > conv > i and block and _fits(operators[conv], operators[after], node):
             inner, last = operators[conv], operators[after]
@@ -45,10 +40,21 @@ def with_dilations(graph: Subgraph, content: memoryview) -> Subgraph:
     return replace(graph, operators=tuple(operators.values()))
 
 
-def _only_reader(node: StoredOperator, readers: dict[int, list[int]]) -> int:
+def readers(graph: Subgraph) -> dict[int, list[int]]:
+    """Tensor → the operators that read it, by their place; -1 stands for the graph's outputs."""
+    found: dict[int, list[int]] = {}
+    for i, node in enumerate(graph.operators):
+        for place in node.inputs:
+            found.setdefault(place, []).append(i)
+    for place in graph.outputs:
+        found.setdefault(place, []).append(-1)
+    return found
+
+
+def _only_reader(node: StoredOperator, found: dict[int, list[int]]) -> int:
     """The place of the operator that alone reads what a node writes, -1 where there is none."""
-    found = readers.get(node.outputs[0], []) if len(node.outputs) == 1 else []
-    return found[0] if len(found) == 1 else -1
+    listed = found.get(node.outputs[0], []) if len(node.outputs) == 1 else []
+    return listed[0] if len(listed) == 1 else -1
 
 
 def _block(graph: Subgraph, node: StoredOperator, content: memoryview) -> Shape:

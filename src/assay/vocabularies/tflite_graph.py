@@ -14,10 +14,16 @@ from typing import Any
 import numpy as np
 
 from assay.errors import UnreadableModel
-from assay.graphs.operators import INT64, Operator, OperatorGraph, Shape, Tensor, in_order
+from assay.graphs.operators import FLOAT, INT64, Operator, OperatorGraph, Shape, Tensor, in_order
 from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
-from assay.vocabularies.tflite_dilation import with_dilations
-from assay.vocabularies.tflite_layout import channels_first, channels_last, feature_maps, spellings
+from assay.vocabularies.tflite_dilation import readers, with_dilations
+from assay.vocabularies.tflite_layout import (
+    channels_first,
+    channels_last,
+    feature_maps,
+    spellings,
+    unfolded,
+)
 from assay.vocabularies.tflite_names import unique
 from assay.vocabularies.tflite_schema import StoredOperator, Subgraph
 from assay.vocabularies.tflite_tensors import StoredTensor
@@ -40,13 +46,14 @@ class Writer:
 
     graph: Subgraph
     content: memoryview
-    names: tuple[str, ...]  # unique
+    names: tuple[str, ...]  # unique, but for constants of the same bytes
     behind: Mapping[int, int]  # a constant's real values → where they are stored
     maps: frozenset[int]  # tensors that are held channels first
+    prefix: str = ""  # of the names in a body
+    readers: dict[int, list[int]] | None = None  # tensor → operators; -1: the graph's outputs
     operators: list[Operator] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    orders: dict[int, Shape] = field(default_factory=dict)  # constant → the canonical order of axes
-    made: dict[tuple[int, Shape, Shape | None], str] = field(default_factory=dict)
+    made: dict[tuple[str, Shape, Shape], str] = field(default_factory=dict)  # constants, turned
     used: set[str] = field(default_factory=set)
     count: int = 0
 
@@ -81,10 +88,18 @@ class Writer:
                 return found
 
     def vector(self, numbers: Sequence[int]) -> str:
-        """A constant of its own."""
-        name = self.fresh("const")
+        """Whole numbers as a constant of its own."""
         value = np.array(numbers, np.int64)
-        self.tensors[name] = Tensor(INT64, value.shape, value, True)
+        return self.own(Tensor(INT64, value.shape, value, True))
+
+    def number(self, value: float) -> str:
+        """A real number as a constant of its own."""
+        return self.own(Tensor(FLOAT, (), np.array(value, np.float32), True))
+
+    def own(self, tensor: Tensor) -> str:
+        """A constant that the file does not have, by a name of its own."""
+        name = self.fresh(f"{self.prefix}const")
+        self.tensors[name] = tensor
         return name
 
     def read(self, place: int) -> str:
@@ -92,8 +107,8 @@ class Writer:
         if place < 0:
             return ""
         name = self.names[place]
-        if self.is_constant(place):
-            self.tensors.setdefault(name, self.stored(place).known(self.content))
+        if self.is_constant(place) and name not in self.tensors:
+            self.tensors[name] = self.stored(place).known(self.content)
         if place not in self.maps:
             return name
         return self.turned(name, channels_last(len(self.shape(place))))
@@ -102,8 +117,6 @@ class Writer:
         """The tensor's name with channels first."""
         if place in self.maps:
             return self.names[place]
-        if self.is_constant(place):
-            return self.reordered(place, channels_first(len(self.shape(place))))
         return self.turned(self.read(place), channels_first(len(self.shape(place))))
 
     def operand(self, place: int, rank: int) -> str:
@@ -114,37 +127,13 @@ class Writer:
         if len(shape) == rank:
             return self.read_map(place)
         wide = (1,) * (rank - len(shape)) + shape
-        if self.is_constant(place):
-            return self.reordered(place, channels_first(rank), wide)
-        name = self.fresh(self.names[place])
-        self.append("Reshape", (self.read(place), self.vector(wide)), (name,))
-        return self.turned(name, channels_first(rank))
+        return self.turned(self.read(place), channels_first(rank), wide)
 
-    def reordered(self, place: int, order: Shape, shape: Shape | None = None) -> str:
-        """A constant with its axes in another order, seen as of another shape first."""
-        known = self.made.get((place, order, shape))
-        if known is not None:
-            return known
-        tensor = self.stored(place).known(self.content)
-        old = tensor.shape if shape is None else shape
-        if old is None or len(old) != len(order) or prod(old) != tensor.size:
-            raise UnreadableModel(f"tensor {self.names[place]!r} has a shape that does not fit")
-        value = tensor.value
-        if value is not None:
-            value = value.reshape(old).transpose(order)
-        name = self.fresh(self.names[place])
-        self.tensors[name] = Tensor(tensor.dtype, tuple(old[i] for i in order), value, True)
-        self.made[place, order, shape] = name
-        return name
-
-    def kernel(self, place: int, order: Shape, canonical: Shape | None = None) -> str:
-        """A weight with its axes in ONNX's order; ``canonical`` is that of its values."""
+    def kernel(self, place: int, order: Shape) -> str:
+        """A weight with its axes in ONNX's order."""
         if len(self.shape(place)) != len(order):
             raise UnreadableModel(f"weight {self.names[place]!r} has another rank than its layer")
-        if not self.is_constant(place):
-            return self.turned(self.read(place), order)
-        self.orders.setdefault(self.behind.get(place, place), canonical or order)
-        return self.reordered(place, order)
+        return self.turned(self.read(place), order)
 
     def bias(self, node: StoredOperator, place: int) -> tuple[str, ...]:
         """The bias at an input's place, as one or no name: zeros stand for none."""
@@ -153,16 +142,28 @@ class Writer:
             return ()
         tensor = self.stored(index)
         if tensor.constant:
-            self.orders.setdefault(self.behind.get(index, index), tuple(range(len(tensor.shape))))
             bytes_ = self.content[tensor.start : tensor.start + tensor.length]
             if tensor.length <= _MOST_BIAS and not any(bytes_.tobytes().strip(b"\0")):
                 return ()
         return (self.read(index),)
 
-    def turned(self, name: str, order: Shape) -> str:
-        """The name of a tensor with its axes in another order."""
-        result = self.fresh(name)
-        self.append("Transpose", (name,), (result,), {"perm": order})
+    def unfolded(self, place: int) -> Shape:
+        """The leading axes that a matrix is seen with next."""
+        if self.readers is None:
+            self.readers = readers(self.graph)
+        return unfolded(self.graph, place, self.readers.get(place, []))
+
+    def turned(self, name: str, order: Shape, shape: Shape = ()) -> str:
+        """A tensor with its axes in another order, seen as of another shape first."""
+        known = self.made.get((name, order, shape))
+        if known is not None:
+            return known
+        seen = self.step("Reshape", (name, self.vector(shape))) if shape else name
+        result = seen
+        if order != tuple(range(len(order))):
+            result = self.step("Transpose", (seen,), {"perm": order})
+        if name in self.tensors and self.tensors[name].constant:
+            self.made[name, order, shape] = result
         return result
 
     def append(
@@ -193,11 +194,15 @@ class Writer:
         attributes: Mapping[str, Any] | None = None,
         first: bool = False,
         fused: int = 0,
+        shape: Shape = (),
     ) -> None:
-        """The operator that writes a tensor; ``first``: what it writes has channels first."""
+        """The operator that writes a tensor.
+
+        ``first``: what it writes has channels first; ``shape``: it is then brought to this one.
+        """
         name = self.names[place]
         wrong = first != (place in self.maps)
-        last = self.fresh(name) if wrong else name
+        last = self.fresh(name) if wrong or shape else name
         if fused in _FUSED:
             activation, bounds = _FUSED[fused]
             linear = self.fresh(name)
@@ -205,7 +210,9 @@ class Writer:
             self.append(activation, (linear,), (last,), bounds)
         else:
             self.append(op, inputs, (last,), attributes)
-        if wrong:
+        if shape:
+            self.append("Reshape", (last, self.vector(shape)), (name,))
+        elif wrong:
             rank = len(self.shape(place))
             order = channels_last(rank) if first else channels_first(rank)
             self.append("Transpose", (last,), (name,), {"perm": order})
@@ -224,17 +231,22 @@ class Writer:
                 self.emit("Reshape", (name, self.vector(self.shape(place))), place)
 
 
-def convert(graph: Subgraph, content: memoryview, given: InputShapes) -> Writer:
+def convert(graph: Subgraph, content: memoryview, given: InputShapes, prefix: str = "") -> Writer:
     """The graph in ONNX's operators.  Raises UnreadableModel where it is not sound."""
     from assay.vocabularies.tflite_operators import write
 
     graph = with_dilations(graph, content)
-    names = unique([tensor.name for tensor in graph.tensors])
     behind = spellings(graph)
-    constants = frozenset(
-        i for i in range(len(graph.tensors)) if graph.tensors[behind.get(i, i)].constant
-    )
-    writer = Writer(graph, content, names, behind, feature_maps(graph, constants))
+    names = [prefix + name for name in unique([tensor.name for tensor in graph.tensors])]
+    first: dict[object, str] = {}
+    constants = set()
+    for place in range(len(graph.tensors)):
+        stored = behind.get(place, place)
+        if graph.tensors[stored].constant:
+            constants.add(place)
+            names[place] = first.setdefault(graph.tensors[stored].identity, names[stored])
+    maps = feature_maps(graph, frozenset(constants))
+    writer = Writer(graph, content, tuple(names), behind, maps, prefix)
     writer.used.update(names)
     _starts(writer, given)
     for node in graph.operators:

@@ -8,7 +8,8 @@ the graph gets a Transpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import prod
 
 from assay.graphs.operators import Shape
 from assay.vocabularies.tflite_schema import StoredOperator, Subgraph
@@ -27,8 +28,8 @@ UNARY = {
     "ABS": "Abs", "CEIL": "Ceil", "COS": "Cos", "ELU": "Elu", "EXP": "Exp", "FLOOR": "Floor",
     "HARD_SWISH": "HardSwish", "LOG": "Log", "LOGICAL_NOT": "Not", "LOGISTIC": "Sigmoid",
     "NEG": "Neg", "RELU": "Relu", "ROUND": "Round", "SIGN": "Sign", "SIN": "Sin", "SQRT": "Sqrt",
-    "TANH": "Tanh", "QUANTIZE": "QuantizeLinear", "DEQUANTIZE": "DequantizeLinear",
-    "FAKE_QUANT": "Identity", "DENSIFY": "Identity",
+    "TANH": "Tanh", "FAKE_QUANT": "Identity", "DENSIFY": "Identity",
+    "QUANTIZE": "Identity", "DEQUANTIZE": "Identity",  # of real numbers, as quantized ones are read
 }  # fmt: skip
 BINARY = {
     "ADD": "Add", "SUB": "Sub", "MUL": "Mul", "DIV": "Div", "POW": "Pow", "MAXIMUM": "Max",
@@ -96,6 +97,24 @@ def _treats_axes_alike(node: StoredOperator) -> bool:
     if node.op == "STRIDED_SLICE":
         return node.options is None or not any(node.options.integer(m) for m in _MASKS)
     return node.op in _KEEPING
+
+
+def unfolded(graph: Subgraph, place: int, readers: Sequence[int]) -> Shape:
+    """The leading axes that a matrix is seen with next, where nothing else reads it.
+
+    Converters fold what stands before the last axis, multiply, and unfold it again; where only axes
+    of one place are missing, what is broadcast with it brings them back.
+    """
+    before = graph.tensors[place]
+    node = graph.operators[readers[0]] if len(readers) == 1 and readers[0] >= 0 else None
+    if node is None or len(node.outputs) != 1 or node.outputs[0] < 0 or len(before.shape) != 2:
+        return ()
+    after = graph.tensors[node.outputs[0]]
+    static = -1 not in (*after.signature, *before.signature)
+    same = prod(after.shape) == prod(before.shape) and after.shape[-1:] == before.shape[-1:]
+    joined = node.op in BINARY and after.shape[-2:] == before.shape
+    seen = len(after.shape) > 2 and (node.op == "RESHAPE" or joined)
+    return after.shape[:-1] if static and same and seen else ()
 
 
 def spellings(graph: Subgraph) -> dict[int, int]:

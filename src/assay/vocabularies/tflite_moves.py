@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.errors import UnreadableModel
-from assay.graphs.operators import Shape
+from assay.graphs.operators import FLOAT, Shape, Tensor
 from assay.vocabularies.tflite_layout import REDUCTIONS, channels_first
 from assay.vocabularies.tflite_schema import StoredOperator
 from assay.vocabularies.tflite_tensors import OTHER_TYPES, TYPES
@@ -17,11 +19,14 @@ from assay.vocabularies.tflite_tensors import OTHER_TYPES, TYPES
 if TYPE_CHECKING:
     from assay.vocabularies.tflite_graph import Writer
 
+Rule = Callable[["Writer", StoredOperator], None]
+
 _END = 2**31 - 1  # of a slice that goes on to the end
 _MIRROR = ("reflect", "symmetric")
 
 
-def _integer(node: StoredOperator, field: int, default: int = 0, kind: str = "i32") -> int:
+def integer(node: StoredOperator, field: int, default: int = 0, kind: str = "i32") -> int:
+    """A whole number of its options."""
     return default if node.options is None else node.options.integer(field, kind, default)
 
 
@@ -33,7 +38,7 @@ def _take(writer: Writer, place: int, first: bool) -> str:
     return writer.read_map(place) if first else writer.read(place)
 
 
-def _axis(axis: int, rank: int, first: bool) -> int:
+def axis_of(axis: int, rank: int, first: bool) -> int:
     """Where an axis of the file is.  Raises UnreadableModel where there is no such axis."""
     if not -rank <= axis < rank:
         raise UnreadableModel(f"an operator works along axis {axis} of {rank}")
@@ -41,7 +46,8 @@ def _axis(axis: int, rank: int, first: bool) -> int:
     return channels_first(rank).index(axis) if first else axis
 
 
-def _single(writer: Writer, place: int, what: str) -> int:
+def single(writer: Writer, place: int, what: str) -> int:
+    """The only number of a constant."""
     numbers = writer.numbers(place)
     if numbers is None or len(numbers) != 1:
         raise UnreadableModel(f"{what} has no constant axis")
@@ -66,7 +72,7 @@ def _squeeze(writer: Writer, node: StoredOperator) -> None:
 
 
 def _expand_dims(writer: Writer, node: StoredOperator) -> None:
-    axis = _single(writer, node.inputs[1], node.op)
+    axis = single(writer, node.inputs[1], node.op)
     writer.emit("Unsqueeze", (writer.read(node.inputs[0]), writer.vector((axis,))), node.outputs[0])
 
 
@@ -80,9 +86,9 @@ def _transpose(writer: Writer, node: StoredOperator) -> None:
 
 def _concat(writer: Writer, node: StoredOperator) -> None:
     first, rank = _first(writer, node), len(writer.shape(node.outputs[0]))
-    axis = _axis(_integer(node, 0), rank, first)
+    axis = axis_of(integer(node, 0), rank, first)
     names = [_take(writer, place, first) for place in node.inputs if place >= 0]
-    fused = _integer(node, 1, kind="i8")
+    fused = integer(node, 1, kind="i8")
     writer.emit("Concat", names, node.outputs[0], {"axis": axis}, first, fused)
 
 
@@ -97,7 +103,7 @@ def _pad(writer: Writer, node: StoredOperator) -> None:
     fill = (writer.read(node.inputs[2]),) if node.op == "PADV2" else ()
     mode = "constant"
     if node.op == "MIRROR_PAD":
-        mode = _MIRROR[_integer(node, 0, kind="i8") == 1]
+        mode = _MIRROR[integer(node, 0, kind="i8") == 1]
     inputs = (_take(writer, x, first), writer.vector(both), *fill)
     writer.emit("Pad", inputs, node.outputs[0], {"mode": mode}, first)
 
@@ -109,11 +115,11 @@ def _reduce(writer: Writer, node: StoredOperator) -> None:
         writer.opaque(node)
         return
     keep = node.options is not None and node.options.flag(0)
-    gone = {_axis(axis, rank, first=False) for axis in axes}
+    gone = {axis_of(axis, rank, first=False) for axis in axes}
     left = [axis for axis in channels_first(rank) if axis not in gone] if rank > 2 else []
     # The axes that are left are in the file's order either way.
     first = x in writer.maps and (keep or left == sorted(left))
-    moved = tuple(sorted(_axis(axis, rank, first) for axis in gone))
+    moved = tuple(sorted(axis_of(axis, rank, first) for axis in gone))
     inputs = (_take(writer, x, first), writer.vector(moved))
     result = first and keep
     writer.emit(REDUCTIONS[node.op], inputs, node.outputs[0], {"keepdims": int(keep)}, result)
@@ -126,14 +132,14 @@ def _slice(writer: Writer, node: StoredOperator) -> None:
         writer.opaque(node)
         return
     ends = [_END if size < 0 else at + size for at, size in zip(starts, sizes, strict=True)]
-    axes = [_axis(axis, rank, first) for axis in range(rank)]
+    axes = [axis_of(axis, rank, first) for axis in range(rank)]
     vectors = [writer.vector(numbers) for numbers in (starts, ends, axes)]
     writer.emit("Slice", (_take(writer, x, first), *vectors), node.outputs[0], first=first)
 
 
 def _strided_slice(writer: Writer, node: StoredOperator) -> None:
     begin, end, step = (writer.numbers(place) for place in node.inputs[1:4])
-    masks = [_integer(node, field) for field in range(5)]
+    masks = [integer(node, field) for field in range(5)]
     x, rank, first = node.inputs[0], len(writer.shape(node.inputs[0])), _first(writer, node)
     known = begin is not None and end is not None and step is not None
     if not known or begin is None or end is None or step is None or masks[2] or masks[3]:
@@ -151,7 +157,7 @@ def _strided_slice(writer: Writer, node: StoredOperator) -> None:
             ends[axis] = _END if stride > 0 else -_END
         if axis in dropped:
             ends[axis] = starts[axis] + 1 if starts[axis] != -1 else _END
-    axes = [_axis(axis, rank, first) for axis in range(len(begin))]
+    axes = [axis_of(axis, rank, first) for axis in range(len(begin))]
     vectors = [writer.vector(numbers) for numbers in (starts, ends, axes, step)]
     inputs = (_take(writer, x, first), *vectors)
     if dropped:
@@ -164,12 +170,12 @@ def _split(writer: Writer, node: StoredOperator) -> None:
     along, x = node.inputs[:2] if node.op == "SPLIT" else (node.inputs[2], node.inputs[0])
     rank = len(writer.shape(x))
     first = all(place in writer.maps for place in node.outputs)
-    axis = _axis(_single(writer, along, node.op), rank, first)
+    axis = axis_of(single(writer, along, node.op), rank, first)
     sizes = (writer.read(node.inputs[1]),) if node.op == "SPLIT_V" else ()
-    _parts(writer, node, ("Split", (_take(writer, x, first), *sizes), {"axis": axis}), first)
+    parts_of(writer, node, ("Split", (_take(writer, x, first), *sizes), {"axis": axis}), first)
 
 
-def _parts(
+def parts_of(
     writer: Writer,
     node: StoredOperator,
     made: tuple[str, tuple[str, ...], dict[str, int]],
@@ -185,7 +191,7 @@ def _parts(
 
 def _pack(writer: Writer, node: StoredOperator) -> None:
     rank = len(writer.shape(node.outputs[0]))
-    axis = _axis(_integer(node, 1), rank, first=False)
+    axis = axis_of(integer(node, 1), rank, first=False)
     place = writer.vector((axis,))
     names = [writer.step("Unsqueeze", (writer.read(i), place)) for i in node.inputs if i >= 0]
     writer.emit("Concat", names, node.outputs[0], {"axis": axis})
@@ -193,26 +199,12 @@ def _pack(writer: Writer, node: StoredOperator) -> None:
 
 def _unpack(writer: Writer, node: StoredOperator) -> None:
     rank = len(writer.shape(node.inputs[0]))
-    axis = _axis(_integer(node, 1), rank, first=False)
+    axis = axis_of(integer(node, 1), rank, first=False)
     names = [writer.fresh(writer.names[place]) for place in node.outputs]
     writer.append("Split", (writer.read(node.inputs[0]),), names, {"axis": axis})
     gone = writer.vector((axis,))
     for name, place in zip(names, node.outputs, strict=True):
         writer.emit("Squeeze", (name, gone), place)
-
-
-def _gather(writer: Writer, node: StoredOperator) -> None:
-    """GATHER reads the table, then the places; EMBEDDING_LOOKUP the places first."""
-    table, places = node.inputs[:2] if node.op == "GATHER" else node.inputs[1::-1]
-    rank = len(writer.shape(table))
-    if node.op == "GATHER" and _integer(node, 1):  # places of each batch
-        writer.opaque(node)
-        return
-    if writer.is_constant(table):
-        writer.orders.setdefault(writer.behind.get(table, table), tuple(range(rank)))
-    axis = _axis(_integer(node, 0) if node.op == "GATHER" else 0, rank, first=False)
-    inputs = (writer.read(table), writer.read(places))
-    writer.emit("Gather", inputs, node.outputs[0], {"axis": axis})
 
 
 def _cast(writer: Writer, node: StoredOperator) -> None:
@@ -223,40 +215,45 @@ def _cast(writer: Writer, node: StoredOperator) -> None:
 
 
 def _resize(writer: Writer, node: StoredOperator) -> None:
-    mode = "linear" if node.op == "RESIZE_BILINEAR" else "nearest"
+    """Where in the input each place of the output lies, and which of its neighbors it takes."""
+    linear = node.op == "RESIZE_BILINEAR"
+    corners, centers = (2, 3) if linear else (0, 1)  # fields
     x, size = writer.read_map(node.inputs[0]), writer.read(node.inputs[1])
-    attributes = {"mode": mode, "axes": (2, 3)}
-    writer.emit("Resize", (x, "", "", size), node.outputs[0], attributes, first=True)
+    attributes: dict[str, object] = {"mode": "linear" if linear else "nearest", "axes": (2, 3)}
+    is_centered = node.options is not None and node.options.flag(centers)
+    if node.options is not None and node.options.flag(corners):
+        attributes["coordinate_transformation_mode"] = "align_corners"
+    elif not is_centered:
+        attributes["coordinate_transformation_mode"] = "asymmetric"
+    if not linear:
+        floors = attributes.get("coordinate_transformation_mode") == "asymmetric"
+        attributes["nearest_mode"] = "floor" if floors else "round_prefer_ceil"
+    inputs: tuple[str, ...] = (x, "", "", size)
+    factors = _factors(writer, node)
+    if factors:  # as other exporters write it
+        attributes.pop("axes")
+        inputs = (x, "", writer.own(Tensor(FLOAT, (4,), np.array((1, 1, *factors), "f4"), True)))
+    writer.emit("Resize", inputs, node.outputs[0], attributes, first=True)
+
+
+def _factors(writer: Writer, node: StoredOperator) -> Shape:
+    """By which whole numbers a feature map of known size grows; nothing of others."""
+    before = writer.graph.tensors[node.inputs[0]].signature
+    after = writer.numbers(node.inputs[1])
+    if after is None or len(before) != 4 or len(after) != 2 or min(*before, *after) < 1:
+        return ()
+    whole = not any(a % b for a, b in zip(after, before[1:3], strict=True))
+    return (after[0] // before[1], after[1] // before[2]) if whole else ()
 
 
 def _blocks(writer: Writer, node: StoredOperator) -> None:
     op = {"DEPTH_TO_SPACE": "DepthToSpace"}.get(node.op, "SpaceToDepth")
     x = writer.read_map(node.inputs[0])
-    size = max(_integer(node, 0), 1)
+    size = max(integer(node, 0), 1)
     writer.emit(op, (x,), node.outputs[0], {"blocksize": size}, first=True)
 
 
-def _arg(writer: Writer, node: StoredOperator) -> None:
-    rank = len(writer.shape(node.inputs[0]))
-    axis = _axis(_single(writer, node.inputs[1], node.op), rank, first=False)
-    op = {"ARG_MAX": "ArgMax"}.get(node.op, "ArgMin")
-    attributes = {"axis": axis, "keepdims": 0}
-    writer.emit(op, (writer.read(node.inputs[0]),), node.outputs[0], attributes)
-
-
-def _one_hot(writer: Writer, node: StoredOperator) -> None:
-    names = [writer.read(place) for place in node.inputs[:3]]
-    writer.emit("OneHot", names, node.outputs[0], {"axis": _integer(node, 0, -1)})
-
-
-def _top_k(writer: Writer, node: StoredOperator) -> None:
-    if len(node.outputs) != 2:
-        raise UnreadableModel(f"{node.op} has {len(node.outputs)} outputs")
-    inputs = tuple(writer.read(place) for place in node.inputs[:2])
-    _parts(writer, node, ("TopK", inputs, {"axis": -1}))
-
-
-def _plain(op: str, order: Shape) -> Callable[[Writer, StoredOperator], None]:
+def plain(op: str, order: Shape) -> Rule:
     """An operator that ONNX has too, with these of its inputs."""
 
     def rule(writer: Writer, node: StoredOperator) -> None:
@@ -265,12 +262,11 @@ def _plain(op: str, order: Shape) -> Callable[[Writer, StoredOperator], None]:
     return rule
 
 
-MOVES: dict[str, Callable[[Writer, StoredOperator], None]] = {
+MOVES: dict[str, Rule] = {
     **dict.fromkeys(REDUCTIONS, _reduce),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), _pad),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
     **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"), _blocks),
-    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), _arg),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),
     "RESHAPE": _reshape,
     "SQUEEZE": _squeeze,
@@ -281,16 +277,10 @@ MOVES: dict[str, Callable[[Writer, StoredOperator], None]] = {
     "STRIDED_SLICE": _strided_slice,
     "PACK": _pack,
     "UNPACK": _unpack,
-    "GATHER": _gather,
-    "EMBEDDING_LOOKUP": _gather,
     "CAST": _cast,
-    "ONE_HOT": _one_hot,
-    "TOPK_V2": _top_k,
-    "GATHER_ND": _plain("GatherND", (0, 1)),
-    "TILE": _plain("Tile", (0, 1)),
-    "BROADCAST_TO": _plain("Expand", (0, 1)),
-    "FILL": _plain("Expand", (1, 0)),
-    "RANGE": _plain("Range", (0, 1, 2)),
-    "SHAPE": _plain("Shape", (0,)),
-    "CUMSUM": _plain("CumSum", (0, 1)),
+    "TILE": plain("Tile", (0, 1)),
+    "BROADCAST_TO": plain("Expand", (0, 1)),
+    "FILL": plain("Expand", (1, 0)),
+    "RANGE": plain("Range", (0, 1, 2)),
+    "SHAPE": plain("Shape", (0,)),
 }

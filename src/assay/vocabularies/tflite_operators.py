@@ -5,19 +5,17 @@ A fused activation becomes an operator of its own.  SAME padding is ONNX's SAME_
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from assay.errors import UnreadableModel
-from assay.graphs.operators import FLOAT, Shape, Tensor
+from assay.graphs.operators import Shape
 from assay.vocabularies.tflite_graph import Writer
 from assay.vocabularies.tflite_layout import BINARY, UNARY
-from assay.vocabularies.tflite_moves import MOVES
+from assay.vocabularies.tflite_lookups import LOOKUPS
+from assay.vocabularies.tflite_moves import MOVES, Rule
+from assay.vocabularies.tflite_recurrent import lstm
 from assay.vocabularies.tflite_schema import StoredOperator
 
-Rule = Callable[[Writer, StoredOperator], None]
 _CLIPS = {"RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 _FUSED_FIELD = {"ADD": 0, "SUB": 0, "MUL": 0, "DIV": 0}  # of the options
-_GATES = 4
 _OHWI, _HWIM, _OIHW_TO_IOHW = (0, 3, 1, 2), (3, 0, 1, 2), (3, 0, 1, 2)
 _DHWIO = (4, 3, 0, 1, 2)
 
@@ -38,9 +36,19 @@ def option(node: StoredOperator, field: int, default: int = 0, kind: str = "i32"
     return default if node.options is None else node.options.integer(field, kind, default)
 
 
-def _padding(node: StoredOperator) -> dict[str, str]:
+def _padding(node: StoredOperator, reach: Shape = ()) -> dict[str, object]:
+    """``reach``: of a dilated kernel, beyond one place; ONNX Runtime pads none by itself."""
     same = node.padded or option(node, 0, kind="i8") == 0
+    if same and reach:
+        return {"pads": (*(r // 2 for r in reach), *(r - r // 2 for r in reach))}
     return {"auto_pad": "SAME_UPPER"} if same else {}
+
+
+def _dilated(sizes: Shape, dilations: Shape, strides: Shape) -> Shape:
+    """How far a dilated kernel without strides reaches beyond one place; nothing of others."""
+    if set(dilations) <= {1} or set(strides) != {1}:
+        return ()
+    return tuple(d * (size - 1) for d, size in zip(dilations, sizes, strict=True))
 
 
 def _pair(node: StoredOperator, height: int, width: int) -> Shape:
@@ -57,10 +65,11 @@ def _rank(writer: Writer, node: StoredOperator, place: int, rank: int) -> Shape:
 def _conv(writer: Writer, node: StoredOperator) -> None:
     x, weight = node.inputs[:2]
     channels, kernel = _rank(writer, node, x, 4)[3], _rank(writer, node, weight, 4)
+    strides, dilations = _pair(node, 2, 1), node.dilations or _pair(node, 5, 4)
     attributes = {
-        **_padding(node),
-        "strides": _pair(node, 2, 1),
-        "dilations": node.dilations or _pair(node, 5, 4),
+        **_padding(node, _dilated(kernel[1:3], dilations, strides)),
+        "strides": strides,
+        "dilations": dilations,
         "kernel_shape": kernel[1:3],
         "group": max(channels // max(kernel[3], 1), 1),
     }
@@ -72,10 +81,11 @@ def _conv(writer: Writer, node: StoredOperator) -> None:
 def _depthwise(writer: Writer, node: StoredOperator) -> None:
     x, weight = node.inputs[:2]
     channels, kernel = _rank(writer, node, x, 4)[3], _rank(writer, node, weight, 4)
+    strides, dilations = _pair(node, 2, 1), node.dilations or _pair(node, 6, 5)
     attributes = {
-        **_padding(node),
-        "strides": _pair(node, 2, 1),
-        "dilations": node.dilations or _pair(node, 6, 5),
+        **_padding(node, _dilated(kernel[1:3], dilations, strides)),
+        "strides": strides,
+        "dilations": dilations,
         "kernel_shape": kernel[1:3],
         "group": max(channels, 1),
     }
@@ -98,7 +108,7 @@ def _transposed(writer: Writer, node: StoredOperator) -> None:
         attributes["output_shape"] = shape[1:3]
     inputs = (
         writer.read_map(x),
-        writer.kernel(weight, _OIHW_TO_IOHW, _OHWI),
+        writer.kernel(weight, _OIHW_TO_IOHW),
         *writer.bias(node, 3),
     )
     fused = option(node, 3, kind="i8")
@@ -109,10 +119,12 @@ def _conv_3d(writer: Writer, node: StoredOperator) -> None:
     x, weight = node.inputs[:2]
     kernel = _rank(writer, node, weight, 5)
     channels = _rank(writer, node, x, 5)[4]
+    strides = (option(node, 1, 1), *_pair(node, 3, 2))
+    dilations = (option(node, 5, 1), *_pair(node, 7, 6))
     attributes = {
-        **_padding(node),
-        "strides": (option(node, 1, 1), *_pair(node, 3, 2)),
-        "dilations": (option(node, 5, 1), *_pair(node, 7, 6)),
+        **_padding(node, _dilated(kernel[:3], dilations, strides)),
+        "strides": strides,
+        "dilations": dilations,
         "kernel_shape": kernel[:3],
         "group": max(channels // max(kernel[3], 1), 1),
     }
@@ -123,13 +135,16 @@ def _conv_3d(writer: Writer, node: StoredOperator) -> None:
 
 def _pool(writer: Writer, node: StoredOperator) -> None:
     _rank(writer, node, node.inputs[0], 4)
-    op = {"MAX_POOL_2D": "MaxPool", "AVERAGE_POOL_2D": "AveragePool"}.get(node.op, "LpPool")
+    op = "MaxPool" if node.op == "MAX_POOL_2D" else "AveragePool"
     attributes = {
         **_padding(node),
         "strides": _pair(node, 2, 1),
         "kernel_shape": _pair(node, 4, 3),
     }
     x = writer.read_map(node.inputs[0])
+    if node.op == "L2_POOL_2D":  # the root of the mean square, where ONNX's LpPool takes the sum
+        x = writer.step(op, (writer.step("Mul", (x, x)),), attributes)
+        op, attributes = "Sqrt", {}
     fused = option(node, 5, kind="i8")
     writer.emit(op, (x,), node.outputs[0], attributes, first=True, fused=fused)
 
@@ -140,11 +155,16 @@ def _fully_connected(writer: Writer, node: StoredOperator) -> None:
     name, fused = writer.read(x), option(node, 0, kind="i8")
     bias = writer.bias(node, 2)
     keep = node.options is not None and node.options.flag(2)
-    if keep and len(writer.shape(x)) != 2:
-        product = [name, writer.kernel(weight, (1, 0), (0, 1))]
+    rows = () if keep else writer.unfolded(node.outputs[0])
+    if (keep and len(writer.shape(x)) != 2) or rows:
+        if rows:
+            name = writer.step("Reshape", (name, writer.vector((*rows, wide))))
+        product = [name, writer.kernel(weight, (1, 0))]
         if bias:
             product = [writer.step("MatMul", product), *bias]
-        writer.emit("Add" if bias else "MatMul", product, node.outputs[0], fused=fused)
+        shape = writer.shape(node.outputs[0]) if rows else ()
+        op = "Add" if bias else "MatMul"
+        writer.emit(op, product, node.outputs[0], fused=fused, shape=shape)
         return
     if len(writer.shape(x)) != 2 or writer.shape(x)[1] != wide:
         name = writer.step("Reshape", (name, writer.vector((-1, wide))))
@@ -161,60 +181,24 @@ def _product(writer: Writer, node: StoredOperator) -> None:
         if rank < 2:
             raise UnreadableModel(f"{node.op} has an operand of {rank} axes")
         swapped = (*range(rank - 2), rank - 1, rank - 2)
-        if writer.is_constant(index):
-            same = tuple(range(rank))
-            stored, other = (swapped, same) if turned else (same, swapped)
-            # As a weight of the output's channels it lies the other way round.
-            canonical = other if place == 1 else stored
-            inputs.append(writer.kernel(index, stored, canonical))
-        else:
-            name = writer.read(index)
-            inputs.append(writer.turned(name, swapped) if turned else name)
+        name = writer.read(index)
+        inputs.append(writer.turned(name, swapped) if turned else name)
     writer.emit("MatMul", inputs, node.outputs[0])
-
-
-def _lstm(writer: Writer, node: StoredOperator) -> None:
-    """One direction without peepholes or projection; ONNX joins what the file has gate by gate."""
-    x = node.inputs[0]
-    into, over = node.inputs[1:5], node.inputs[5:9]
-    plain = len(node.inputs) >= 16 and not any(i >= 0 for i in node.inputs[9:12])
-    plain = plain and not any(i >= 0 for i in (*node.inputs[16:18], *node.inputs[20:24]))
-    plain = plain and not any(i < 0 or not writer.is_constant(i) for i in (*into, *over))
-    if not plain or len(writer.shape(x)) != 3 or not writer.shape(over[0]):
-        writer.opaque(node)
-        return
-    hidden, width = writer.shape(over[0])[0], writer.shape(x)[2]
-    for place in (*into, *over, *(i for i in node.inputs[12:16] if i >= 0)):
-        order = tuple(range(len(writer.shape(place))))
-        writer.orders.setdefault(writer.behind.get(place, place), order)
-    names = []
-    shapes = ((1, _GATES * hidden, width), (1, _GATES * hidden, hidden), (1, 2 * _GATES * hidden))
-    for shape in shapes:
-        names.append(writer.fresh(writer.names[into[0]]))
-        writer.tensors[names[-1]] = Tensor(FLOAT, shape, None, True)
-    name, time_major = writer.read(x), node.options is not None and node.options.flag(3)
-    if not time_major:
-        name = writer.turned(name, (1, 0, 2))
-    made = writer.step("LSTM", (name, *names), {"hidden_size": hidden})
-    one = writer.vector((1,))
-    if time_major:
-        writer.emit("Squeeze", (made, one), node.outputs[0])
-        return
-    made = writer.step("Squeeze", (made, one))
-    writer.emit("Transpose", (made,), node.outputs[0], {"perm": (1, 0, 2)})
 
 
 def _unary(writer: Writer, node: StoredOperator) -> None:
     first = node.outputs[0] in writer.maps
     x = writer.read_map(node.inputs[0]) if first else writer.read(node.inputs[0])
-    op, attributes = UNARY.get(node.op, ""), {}
+    op = UNARY.get(node.op, "")
+    attributes: dict[str, object] = {}
     if node.op in _CLIPS:
         op, attributes = "Clip", dict(zip(("min", "max"), _CLIPS[node.op], strict=True))
     elif node.op == "LEAKY_RELU":
         alpha = 0.0 if node.options is None else node.options.real(0)
         op, attributes = "LeakyRelu", {"alpha": alpha}
     elif node.op == "GELU":
-        op = "Gelu"
+        tanh = node.options is not None and node.options.flag(0)
+        op, attributes = "Gelu", {"approximate": "tanh"} if tanh else {}
     writer.emit(op, (x,), node.outputs[0], attributes, first)
 
 
@@ -224,6 +208,9 @@ def _along_channels(writer: Writer, node: StoredOperator) -> None:
     first = node.outputs[0] in writer.maps
     x = writer.read_map(node.inputs[0]) if first else writer.read(node.inputs[0])
     fused = option(node, 0, kind="i8") if op == "LpNormalization" else 0
+    steepness = 1.0 if node.options is None or op != "Softmax" else node.options.real(0)
+    if steepness != 1:
+        x = writer.step("Mul", (x, writer.number(steepness)))
     writer.emit(op, (x,), node.outputs[0], {"axis": 1 if first else -1}, first, fused)
 
 
@@ -261,10 +248,14 @@ def _composed(writer: Writer, node: StoredOperator) -> None:
 def _local_response(writer: Writer, node: StoredOperator) -> None:
     x = writer.read_map(node.inputs[0])
     size = 2 * option(node, 0) + 1
-    writer.emit("LRN", (x,), node.outputs[0], {"size": size}, first=True)
+    bias, alpha, beta = (
+        (0.0, 0.0, 0.0) if node.options is None else map(node.options.real, (1, 2, 3))
+    )
+    attributes = {"size": size, "bias": bias, "alpha": alpha * size, "beta": beta}
+    writer.emit("LRN", (x,), node.outputs[0], attributes, first=True)
 
 
-_THREE = {"TRANSPOSE_CONV", "SELECT", "SELECT_V2", "SLICE", "PADV2", "SPLIT_V", "RANGE", "ONE_HOT"}
+_THREE = {"TRANSPOSE_CONV", "SELECT", "SELECT_V2", "SLICE", "PADV2", "SPLIT_V", "RANGE"}
 _TWO = {"CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "FULLY_CONNECTED", "BATCH_MATMUL", "GATHER"}
 _TWO |= BINARY.keys() - {"ADD_N"} | {"GATHER_ND", "SQUARED_DIFFERENCE", "FLOOR_DIV", "NOT_EQUAL"}
 _TWO |= {"TRANSPOSE", "PAD", "MIRROR_PAD", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "ARG_MAX"}
@@ -273,10 +264,11 @@ _TWO |= {"TOPK_V2", "EMBEDDING_LOOKUP", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGH
 _NEEDED = {
     **dict.fromkeys(_TWO, 2),
     **dict.fromkeys(_THREE, 3),
-    "STRIDED_SLICE": 4,
+    **dict.fromkeys(("STRIDED_SLICE", "ONE_HOT"), 4),
 }  # inputs that an operator cannot do without; all others need one
 RULES: dict[str, Rule] = {
     **MOVES,
+    **LOOKUPS,
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys((*_CLIPS, "LEAKY_RELU", "GELU"), _unary),
     **dict.fromkeys(BINARY, _binary),
@@ -290,6 +282,6 @@ RULES: dict[str, Rule] = {
     "CONV_3D": _conv_3d,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _product,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     "LOCAL_RESPONSE_NORMALIZATION": _local_response,
 }

@@ -88,13 +88,22 @@ class StoredTensor:
         return TYPES[self.type][0] if self.type in TYPES else f"type {self.type}"
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two tensors of the same bytes and the same meaning."""
+        scale, zero = b"", b""
+        if self.quantization is not None:
+            scale = self.quantization.scale.tobytes()
+            zero = self.quantization.zero_point.tobytes()
+        return (self.start, self.length, self.shape, self.type, scale, zero)
+
+    @property
     def real(self) -> bool:
         """Whether its values stand for real numbers, unlike shapes and indices."""
         return self.dtype in FLOATS or self.quantization is not None
 
     def onnx_type(self) -> int:
-        """The type in the graph; what is quantized is read as the real value."""
-        if self.quantization is not None and self.dtype not in FLOATS:
+        """The type in the graph, where what is quantized, or a half float, is a real number."""
+        if self.real and self.dtype != "float64":
             return 1
         return TYPES[self.type][3] if self.type in TYPES else OTHER_TYPES.get(self.type, 0)
 

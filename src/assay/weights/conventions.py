@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
+
+import numpy as np
 
 from assay.weights import Array, Weight
 
@@ -63,6 +66,26 @@ def transposed_groups(weight: Weight, groups: int) -> Weight:
     split = (groups, inputs // groups, outputs, *space)
     shape = (groups * outputs, inputs // groups, *space)
     return _changed(weight, shape, lambda v: v.reshape(split).swapaxes(1, 2).reshape(shape))
+
+
+def contracted(weight: Weight, outputs: Sequence[int], inputs: Sequence[int]) -> Weight:
+    """A matrix of several axes each way: those of the output first, flattened, then the input's."""
+    shape = tuple(prod(weight.shape[axis] for axis in axes) for axes in (outputs, inputs))
+    order = (*outputs, *inputs)
+    return _changed(weight, shape, lambda values: values.transpose(order).reshape(shape))
+
+
+def gates(weight: Weight, blocks: Sequence[int]) -> Weight:
+    """The gates of a recurrent layer, which lie along the first axis, in another order."""
+    count = len(blocks)
+    if not weight.shape or weight.shape[0] % count:
+        return weight
+
+    def ordered(values: Array) -> Array:
+        parts = np.split(values, count)
+        return np.concatenate([parts[block] for block in blocks])
+
+    return _changed(weight, weight.shape, ordered)
 
 
 def _changed(weight: Weight, shape: tuple[int, ...], change: Callable[[Array], Array]) -> Weight:

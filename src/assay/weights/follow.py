@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import gcd
 
-from assay.graphs.operators import Operator, Shape, Tensor
+from assay.graphs.operators import UINT8, Operator, Shape, Tensor
 from assay.weights.numbers import elements
-from assay.weights.readers import INTEGER, QUANTIZED, RULES
-from assay.weights.steps import Dequantize, Reorder, Reshape, Step, Transpose
+from assay.weights.readers import INTEGER, QUANTIZED, RECURRENT, RULES
+from assay.weights.steps import Dequantize, Reorder, Reshape, Step, Transpose, Unpack
 
 End = tuple[tuple[Step, ...], bool]  # the way to a reader, and whether that knows the layout
 
@@ -20,6 +20,7 @@ _DEEPEST = 16  # operators between a weight and its reader
 _MOST_READERS = 1000  # of one weight that are followed
 _MOST_PARTS = 64  # that a weight is cut into
 _SAME = frozenset({"Identity", "Cast", "CastLike", "Dropout", "QuantizeLinear"})
+_DEQUANTIZE = frozenset({"DequantizeLinear", "com.microsoft::DequantizeLinear"})
 _MOVES = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 
@@ -60,9 +61,7 @@ class Follower:
                 after = shape
                 for step in passed:
                     after = step.shape(after)
-                still = node.op == "QuantizeLinear" or (
-                    is_quantized and node.op != "DequantizeLinear"
-                )
+                still = node.op == "QuantizeLinear" or (is_quantized and node.op not in _DEQUANTIZE)
                 waiting.append((node.outputs[0], after, steps + passed, still))
         return found
 
@@ -74,7 +73,7 @@ class Follower:
             return None
         if node.op in _SAME:
             return ()
-        if node.op == "DequantizeLinear":
+        if node.op in _DEQUANTIZE:
             if is_quantized:  # of floats that the graph itself has quantized
                 return ()
             real = self._dequantize(node, 1, 2, node.integer("axis", 1), shape)
@@ -174,6 +173,10 @@ class Follower:
             zero_point, axis = INTEGER[node.op, place]
             step = self._scaled_later(node, zero_point, axis, shape)
             before = () if step is None else (step,)
+        if node.op == "com.microsoft::MatMulNBits" and place == 1:
+            return self._packed(node, shape)
+        if node.op == "Concat":  # one gate of a recurrent layer: rows of all its gates' rows
+            return before if self._joins_gates(node) else None
         if node.op == "Gather":
             dynamic = _input(node, 1) not in self.constants and node.integer("axis", 0) == 0
             return before if dynamic and place == 0 else None
@@ -181,17 +184,42 @@ class Follower:
         after = None if rule is None else rule(node, place, shape)
         return None if after is None else before + after
 
+    def _packed(self, node: Operator, shape: Shape) -> tuple[Step, ...] | None:
+        """Rows of outputs, each in blocks of a few bits with a scale of their own."""
+        bits, block = node.integer("bits", 4), node.integer("block_size", 0)
+        rows, columns = node.integer("N", 0), node.integer("K", 0)
+        zero, scale = _input(node, 3), _input(node, 2)
+        known = scale in self.stored and (not zero or zero in self.stored) and not _input(node, 4)
+        if not known or bits not in (2, 4, 8) or block < 1 or min(rows, columns) < 1:
+            return None
+        if elements(shape) != rows * -(-columns // block) * (block * bits // 8):
+            return None
+        is_packed = zero in self.constants and self.constants[zero].dtype == UINT8
+        real = Dequantize(scale, zero, 1, block, 2 ** (bits - 1), bits if is_packed else 0)
+        return Unpack(bits, (rows, columns)), real
+
+    def _joins_gates(self, node: Operator) -> bool:
+        """Whether parts are joined along their rows, for a recurrent layer of one direction."""
+        after = self.readers.get(node.outputs[0], ())
+        return node.integer("axis", 1) == 0 and any(
+            reader.op in RECURRENT and place in (1, 2)
+            for unsqueeze, _ in after
+            if unsqueeze.op == "Unsqueeze"
+            for reader, place in self.readers.get(unsqueeze.outputs[0], ())
+        )
+
     def _scaled_later(
         self, node: Operator, zero_point: int, axis: int, shape: Shape
     ) -> Dequantize | None:
         """The weight's scale, where it is multiplied to the result [ONNX Runtime, dynamic].
 
-        Cast, then Mul by the product of the input's scale and the weight's.
+        A bias, where there is one, and Cast; then Mul by the product of the input's scale and the
+        weight's.
         """
         name = node.outputs[0]
-        for _ in range(2):
+        for _ in range(3):
             reader, place = next(iter(self.readers.get(name, ())), (None, 0))
-            if reader is None:
+            if reader is None or reader.op not in ("Add", "Cast", "Mul"):
                 return None
             if reader.op == "Mul":
                 product = self.writers.get(reader.inputs[1 - place])

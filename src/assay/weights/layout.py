@@ -58,6 +58,7 @@ class Stored:
     shape: Shape
     dtype: str
     read: Callable[[], Array]  # the numbers as they are, float32, in the stored shape
+    real: bool = False  # whole numbers of this type are read as the real ones they stand for
 
 
 class Weights(Mapping[str, Weight]):
@@ -119,7 +120,7 @@ def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, We
 
 
 def _is_weight(constant: Stored, layout: Layout) -> bool:
-    if constant.dtype not in INTEGERS:
+    if constant.real or constant.dtype not in INTEGERS:
         return True
     small = constant.dtype.removeprefix("u") in ("int2", "int4", "int8")
     return any(isinstance(step, Dequantize) for step in layout.steps) or (

@@ -19,11 +19,14 @@ QUANTIZED = {
     ("QLinearMatMul", 0): (1, 2, -2),
     ("QLinearMatMul", 3): (4, 5, -1),
     ("com.microsoft::QGemm", 3): (4, 5, -1),
+    ("com.microsoft::DynamicQuantizeMatMul", 1): (2, 3, -1),
+    ("com.microsoft::MatMulIntegerToFloat", 1): (3, 5, -1),
     ("com.microsoft::QAttention", 1): (4, 7, -1),
     ("com.microsoft::DynamicQuantizeLSTM", 1): (8, 9, -1),
     ("com.microsoft::DynamicQuantizeLSTM", 2): (10, 11, -1),
 }
 INTEGER = {("ConvInteger", 1): (3, 0), ("MatMulInteger", 1): (3, -1), ("MatMulInteger", 0): (2, 0)}
+RECURRENT = ("LSTM", "GRU", "RNN")
 _LSTM, _GRU = (0, 2, 3, 1), (1, 0, 2)  # ONNX lists i o f c and z r h; canonical: i f c o, r z h
 
 
@@ -105,11 +108,13 @@ RULES: dict[tuple[str, int], Rule] = {
     ("com.microsoft::FusedGemm", 1): _matrix,
     ("com.microsoft::FusedMatMul", 1): _matrix,
     ("com.microsoft::QGemm", 3): _matrix,
+    ("com.microsoft::DynamicQuantizeMatMul", 1): _matrix,
+    ("com.microsoft::MatMulIntegerToFloat", 1): _matrix,
     ("com.microsoft::Attention", 1): _columns,
     ("com.microsoft::QAttention", 1): _columns,
     ("com.microsoft::EmbedLayerNormalization", 2): _as_is,
     ("com.microsoft::EmbedLayerNormalization", 3): _as_is,
     ("com.microsoft::EmbedLayerNormalization", 4): _as_is,
     **{("com.microsoft::DynamicQuantizeLSTM", place): _gates_last for place in (1, 2)},
-    **{(op, place): _gates for op in ("LSTM", "GRU", "RNN") for place in (1, 2)},
+    **{(op, place): _gates for op in RECURRENT for place in (1, 2)},
 }

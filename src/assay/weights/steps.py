@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import lcm
+from math import lcm, prod
 
 import numpy as np
 
@@ -81,6 +81,35 @@ class Reorder:
 
 
 @dataclass(frozen=True)
+class Unpack:
+    """Numbers of fewer than eight bits out of bytes, the lowest bits first, row by row."""
+
+    bits: int
+    to: Shape  # rows, numbers of a row
+
+    def shape(self, shape: Shape) -> Shape:
+        return self.to
+
+    def run(self, array: Array, lookup: Lookup) -> Array:
+        rows = array.reshape(self.to[0], -1).astype(np.uint8)
+        shifts = np.arange(0, 8, self.bits, dtype=np.uint8)
+        parts = rows[:, :, None] >> shifts & np.uint8(2**self.bits - 1)  # (rows, bytes, in a byte)
+        if parts.shape[1] * parts.shape[2] < self.to[1]:
+            raise UnreadableModel(f"bytes of shape {list(array.shape)} do not hold {self.to}")
+        numbers: Array = parts.reshape(self.to[0], -1)[:, : self.to[1]].astype(np.float32)
+        return numbers
+
+    def undo(self, array: Array, shape: Shape, lookup: Lookup) -> Array:
+        each = 8 // self.bits
+        rows = np.zeros((self.to[0], prod(shape) // max(self.to[0], 1) * each), np.uint8)
+        rows[:, : self.to[1]] = np.clip(array, 0, 2**self.bits - 1)
+        shifts = np.arange(0, 8, self.bits, dtype=np.uint8)
+        packed = (rows.reshape(self.to[0], -1, each) << shifts).sum(-1, dtype=np.uint8)
+        whole: Array = packed.reshape(shape).astype(np.float32)
+        return whole
+
+
+@dataclass(frozen=True)
 class Dequantize:
     """(values − zero point) · scale, which is one for all, for a place of an axis, or a block."""
 
@@ -88,6 +117,8 @@ class Dequantize:
     zero_point: str  # "": none
     axis: int
     block: int  # numbers of ``axis`` that share a scale; 0: all or one, by the scale's shape
+    middle: float = 0  # the zero point where there is none
+    packed: int = 0  # bits of a zero point that is packed as what it is for; 0: it is not
 
     def shape(self, shape: Shape) -> Shape:
         return shape
@@ -106,13 +137,19 @@ class Dequantize:
 
     def _spread(self, shape: Shape, lookup: Lookup) -> tuple[Array, Array]:
         """Scale and zero point, ready to be broadcast."""
-        scale = lookup(self.scale)
-        zero_point = lookup(self.zero_point) if self.zero_point else np.zeros(1, np.float32)
+        scale, zero_point = lookup(self.scale), np.full(1, self.middle, np.float32)
+        if self.zero_point:
+            zero_point = lookup(self.zero_point)
+        if self.zero_point and self.packed:
+            blocks = -(-shape[1] // self.block)
+            zero_point = Unpack(self.packed, (shape[0], blocks)).run(zero_point, lookup)
         return self._fit(scale, shape), self._fit(zero_point, shape)
 
     def _fit(self, array: Array, shape: Shape) -> Array:
         if array.size == 1:
             return array.reshape(())
+        if self.block and len(shape) == 2 and array.size == shape[0] * -(-shape[1] // self.block):
+            array = array.reshape(shape[0], -1) if self.axis == 1 else array
         if self.block and array.ndim == len(shape):
             wide = np.repeat(array, self.block, self.axis)
             return np.take(wide, np.arange(shape[self.axis]), self.axis)
@@ -125,7 +162,7 @@ class Dequantize:
         raise UnreadableModel(f"scale {self.scale!r} does not fit what it scales, {list(shape)}")
 
 
-Step = Transpose | Reshape | Reorder | Dequantize
+Step = Transpose | Reshape | Reorder | Unpack | Dequantize
 
 
 def simple(steps: tuple[Step, ...], shape: Shape) -> tuple[Step, ...]:

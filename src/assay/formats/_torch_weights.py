@@ -1,0 +1,65 @@
+"""Weights of a ``.pt2`` archive in the layout that its program gives them [torch.export.save].
+
+The exporter names constants as the archive names its tensors.  Two tensors that are one, such as
+an embedding that is the head as well, have two names, of which the program reads one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from onnx import SparseTensorProto
+
+from assay.containers.torch_payloads import Archive, Payload
+from assay.formats._torch_archive import of_export
+from assay.graphs.operators import OperatorGraph
+from assay.vocabularies.onnx_graph import Converted, StoredTensor
+from assay.vocabularies.onnx_weights import DTYPES, tensor
+from assay.weights.layout import Stored, Weights
+
+
+def payloads(path: Path) -> dict[str, Payload]:
+    """The tensors of the archive by name.  Raises UnreadableModel where they are none."""
+    with of_export():
+        archive = Archive(path)
+        return archive.payloads("weights") | archive.payloads("constants")
+
+
+def weights(converted: Converted, path: Path) -> Weights:
+    """The archive's weights, read when they are asked for."""
+    graph = _with_scales_in_reach(converted.layers)
+    stored = {name: _stored(name, payload) for name, payload in payloads(path).items()}
+    scales = {
+        name
+        for node in graph.operators
+        if node.op == "DequantizeLinear" and node.inputs[0] in stored
+        for name in node.inputs[1:]
+    }
+    written = {name: converted.stored[name] for name in scales & converted.stored.keys()}
+    numbers = {name: _in_program(proto, path) for name, proto in written.items()}
+    return Weights(graph, {**numbers, **stored})
+
+
+def _stored(name: str, payload: Payload) -> Stored:
+    held = payload.tensor.weight(name)
+    return Stored(held.shape, held.dtype, held.read)
+
+
+def _in_program(proto: StoredTensor, path: Path) -> Stored:
+    """A scale that is a number of the program."""
+    assert not isinstance(proto, SparseTensorProto)
+    return Stored(tuple(proto.dims), DTYPES[proto.data_type], partial(tensor, proto, path))
+
+
+def _with_scales_in_reach(graph: OperatorGraph) -> OperatorGraph:
+    """The exporter casts scales and zero points; here they are read as they are stored."""
+    casts = {node.outputs[0]: node.inputs[0] for node in graph.operators if node.op == "Cast"}
+    operators = tuple(
+        replace(node, inputs=(node.inputs[0], *(casts.get(n, n) for n in node.inputs[1:])))
+        if node.op == "DequantizeLinear"
+        else node
+        for node in graph.operators
+    )
+    return replace(graph, operators=operators)

@@ -1,0 +1,135 @@
+"""TF.js models whose manifests lie, lead elsewhere, or never end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from samples import tfjs as files
+from samples.tfjs import entry, group, node, placeholder, save
+
+from hostile.building import attack, write
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A sound model with another description."""
+    path = files.small(folder) / "model.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def first(content: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = content["weightsManifest"][0]
+    return found
+
+
+@attack("outside the model's folder")
+def tfjs_shard_above_the_folder(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c)["paths"].append("../../../../etc/passwd"))
+
+
+@attack("outside the model's folder")
+def tfjs_shard_at_the_root(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c)["paths"].append("/etc/passwd"))
+
+
+@attack("outside the model's folder")
+def tfjs_shard_that_is_a_link(folder: Path) -> Path:
+    path = changed(folder, lambda c: first(c)["paths"].append("link.bin"))
+    (path.parent / "link.bin").symlink_to("/etc/passwd")
+    return path
+
+
+@attack("is missing")
+def tfjs_shard_that_is_a_pipe(folder: Path) -> Path:
+    path = changed(folder, lambda c: first(c)["paths"].append("pipe.bin"))
+    os.mkfifo(path.parent / "pipe.bin")
+    return path
+
+
+@attack("is missing")
+def tfjs_shard_of_another_machine(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c).update(paths=["https://example.org/shard.bin"]))
+
+
+@attack("missing or cut")
+def tfjs_shard_that_is_too_short(folder: Path) -> Path:
+    path = files.small(folder) / "model.json"
+    os.truncate(path.parent / "shard1.bin", 5)
+    return path
+
+
+@attack("more than 10,000 shards")
+def tfjs_a_million_shards(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c).update(paths=["shard0.bin"] * 10**6))
+
+
+@attack("absurd shape")
+def tfjs_tensor_of_2_to_the_60(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c)["weights"][0].update(shape=[2**30, 2**30]))
+
+
+@attack("missing or cut")
+def tfjs_texts_that_are_too_many(folder: Path) -> Path:
+    texts = {"name": "t", "shape": [2**31 - 1], "dtype": "string"}
+    return changed(folder, lambda c: first(c)["weights"].insert(0, texts))
+
+
+@attack("nested too deep")
+def tfjs_description_of_brackets(folder: Path) -> Path:
+    content = b'{"modelTopology":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    return write(folder, content, "model.json")
+
+
+@attack("longer than")
+def tfjs_description_of_a_gigabyte(folder: Path) -> Path:
+    path = write(folder, b'{"modelTopology":', "model.json")
+    os.truncate(path, 2**30)
+    return path
+
+
+@attack("more than 200,000 operators")
+def tfjs_a_million_operators(folder: Path) -> Path:
+    nodes = [{"name": "x", "op": "Relu"}] * 300_000
+    return save(folder, {"node": nodes}, []) / "model.json"
+
+
+@attack("cycle")
+def tfjs_operators_in_a_circle(folder: Path) -> Path:
+    nodes = [node("a", "Relu", ["b"]), node("b", "Relu", ["a"])]
+    signature = {"outputs": {"y": {"name": "a"}}}
+    return save(folder, {"node": nodes}, [], signature=signature) / "model.json"
+
+
+@attack("has no weights")
+def tfjs_constant_without_weights(folder: Path) -> Path:
+    nodes = [placeholder("x", [1, 2]), node("w", "Const"), node("y", "Mul", ["x", "w"])]
+    return save(folder, {"node": nodes}, []) / "model.json"
+
+
+@attack("")
+def tfjs_weights_that_are_no_numbers(folder: Path) -> Path:
+    values = np.array([[np.nan, np.inf, -np.inf], [0, 1, 2]], "<f4")
+    nothing = np.zeros((0, 3), "<f4")
+    weights = [(entry("fc/kernel", values), values), (entry("none", nothing), nothing)]
+    return save(folder, files.dense(), [group(weights)]) / "model.json"
+
+
+@attack("")
+def tfjs_scale_that_is_too_large(folder: Path) -> Path:
+    values = np.full((2, 3), 255, np.uint8)
+    scale = {"dtype": "uint8", "scale": 1e308, "min": -1e308}
+    weights = [(entry("fc/kernel", values, scale, "float32"), values)]
+    return save(folder, files.dense(), [group(weights)]) / "model.json"
+
+
+@attack("is not base64")
+def tfjs_attribute_that_is_no_text(folder: Path) -> Path:
+    nodes = [placeholder("x", [1, 2]), node("y", "Relu", ["x"], it={"s": "\u00e9!"})]
+    return save(folder, {"node": nodes}, []) / "model.json"
