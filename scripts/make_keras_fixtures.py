@@ -66,9 +66,13 @@ def sequence(kit: Any) -> Any:
 def nested(kit: Any) -> Any:
     """A model in a model, two results of one, and a layer that is called three times."""
     lay = kit.layers
-    inner = kit.Sequential([kit.Input((4,)), lay.Dense(5, name="a"), lay.Dense(4, name="b")], name="in")
+    inner = kit.Sequential(
+        [kit.Input((4,)), lay.Dense(5, name="a"), lay.Dense(4, name="b")], name="in"
+    )
     middle = kit.Input((4,))
-    two = kit.Model(middle, [lay.Dense(3, name="p")(middle), lay.Dense(4, name="q")(middle)], name="two")
+    two = kit.Model(
+        middle, [lay.Dense(3, name="p")(middle), lay.Dense(4, name="q")(middle)], name="two"
+    )
     shared = lay.Dense(4, activation="tanh", name="shared")
     start = kit.Input((4,))
     first = shared(start)

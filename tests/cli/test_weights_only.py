@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from assay.formats.safetensors import Safetensors
 from assay.formats import read
+from assay.formats.safetensors import Safetensors
 
 Run = Callable[..., Any]
 WIDTHS = (24, 40, 56, 72, 88, 104, 120, 136)

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto
 from assay.graphs import layer_graph
 from assay.graphs.operators import Operator, OperatorGraph, Tensor, without_dead
 from assay.graphs.shapes import fold_shapes
-from assay.vocabularies.onnx_graph import convert
+from assay.vocabularies.onnx.graph import convert
 
 HEADER = '<ir_version: 10, opset_import: ["" : {opset}, "com.microsoft" : 1, "mine" : 1]> network '
 Pass = Callable[[OperatorGraph], OperatorGraph]

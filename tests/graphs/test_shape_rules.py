@@ -10,7 +10,7 @@ from onnx import ModelProto, ValueInfoProto, defs, shape_inference
 from assay.graphs._shape_rules import RULES
 from assay.graphs._vocabulary import BROADCAST, ELEMENTWISE, NORMALIZATIONS, REDUCTIONS
 from assay.graphs.shapes import fold_shapes
-from assay.vocabularies.onnx_graph import convert
+from assay.vocabularies.onnx.graph import convert
 
 Proto = Callable[..., ModelProto]
 Shape = tuple[int, ...]

@@ -94,7 +94,9 @@ def keras_models_in_models(folder: Path) -> Path:
 @attack("more than 50,000 layers")
 def keras_models_that_are_called_twice_each(folder: Path) -> Path:
     """Two to the 15th calls of the innermost, in a file of some kilobytes."""
-    inner = functional([source([1, 2]), layer("ReLU", "a", ["x"]), layer("ReLU", "b", ["a"])], ["b"])
+    inner = functional(
+        [source([1, 2]), layer("ReLU", "a", ["x"]), layer("ReLU", "b", ["a"])], ["b"]
+    )
     for _ in range(15):
         inner |= {"name": "m", "inbound_nodes": [[["x", 0, 0, {}]], [["m", 0, 0, {}]]]}
         inner["config"]["name"] = "m"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keras_fixtures import fixture
 from samples.keras import FILTERS, SPACE, Writer, attribute, chunked, space
 
-from assay.containers.hdf5 import File, Object, walk
+from assay.containers.hdf5.file import File, Object, walk
 from assay.errors import UnreadableModel
 from assay.weights import Array
 

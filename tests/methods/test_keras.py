@@ -122,7 +122,9 @@ def test_a_shared_layer_is_counted_once(network: str) -> None:
     assert model.layers is not None
     layers = layer_graph(model.layers, ()).layers
     trained = sum(
-        value.size for name, value in values(network).items() if not name.endswith("moving_variance")
+        value.size
+        for name, value in values(network).items()
+        if not name.endswith("moving_variance")
     )
     counted = sum(layer.parameters for layer in layers)
     biases = {"sequence": 12 + 12 + 30 + 4, "attention": 8}.get(network, 0)  # kept, not operands
@@ -191,7 +193,9 @@ def test_keras_1_has_other_names_for_layers_options_and_variables(tmp_path: Path
 
 
 def test_what_training_needs_is_no_weight(tmp_path: Path) -> None:
-    content = h5({"optimizer_weights/adam/m/kernel:0": [1.0], "model_weights/d/d/kernel:0": [[2.0]]})
+    content = h5(
+        {"optimizer_weights/adam/m/kernel:0": [1.0], "model_weights/d/d/kernel:0": [[2.0]]}
+    )
     path = tmp_path / "model.h5"
     path.write_bytes(content)
     assert [*read(path).weights] == ["model_weights/d/d/kernel:0"]
@@ -247,7 +251,5 @@ def test_configurations_that_are_changed_anywhere_are_read_or_refused(
     for _ in range(data.draw(st.integers(1, 3))):
         holder, key = data.draw(st.sampled_from([*spots(described)]))
         holder[key] = data.draw(JSON)
-    path = archive(
-        tmp_path / "model.keras", config=json.dumps(described).encode(), weights=weights
-    )
+    path = archive(tmp_path / "model.keras", config=json.dumps(described).encode(), weights=weights)
     outcome(path)

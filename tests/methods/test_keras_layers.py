@@ -196,7 +196,9 @@ def test_a_layer_of_an_unknown_class_keeps_its_weights(tmp_path: Path) -> None:
 
 
 def test_a_layer_whose_weights_are_missing_stays_opaque(tmp_path: Path) -> None:
-    assert only(model_of(tmp_path, [4], [layer("Dense", "it", ["x"], units=3)])).op == "keras::Dense"
+    assert (
+        only(model_of(tmp_path, [4], [layer("Dense", "it", ["x"], units=3)])).op == "keras::Dense"
+    )
 
 
 def operation(kind: str, name: str, *values: Any, **options: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from onnx import ModelProto, helper
 from reading import layers_of, names_of, operators_of
 
 from assay.formats import read
-from assay.vocabularies.onnx_operators import NEWEST, OLDEST
+from assay.vocabularies.onnx.operators import NEWEST, OLDEST
 
 
 @pytest.mark.parametrize("opset", range(OLDEST, NEWEST + 1))

@@ -18,7 +18,7 @@ from assay.formats import read
 from assay.graphs import layer_graph
 from assay.graphs.operators import FLOAT, Tensor
 from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.tensorflow_operators import Node, translate
+from assay.vocabularies.tensorflow.operators import Node, translate
 
 RANDOM = np.random.default_rng(0)
 IMAGE = (1, 8, 8, 4)

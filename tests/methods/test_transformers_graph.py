@@ -19,8 +19,8 @@ from assay.errors import UnreadableModel
 from assay.graphs import layer_graph
 from assay.graphs.operators import OperatorGraph
 from assay.values import LayerGraph
-from assay.vocabularies.onnx_graph import convert
-from assay.vocabularies.transformers_graph import IMAGES, TEXTS, translate
+from assay.vocabularies.onnx.graph import convert
+from assay.vocabularies.transformers.graph import IMAGES, TEXTS, translate
 from assay.weights.layout import layouts
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "transformers"

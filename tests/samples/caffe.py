@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.vocabularies.caffe_schema import LAYERS, MESSAGES, WORDS
+from assay.vocabularies.caffe.schema import LAYERS, MESSAGES, WORDS
 
 Fields = Mapping[str, Any]
 Blobs = Mapping[str, Sequence[NDArray[Any]]]  # by layer

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from samples.keras import BIAS, KERNEL, functional, layer, source
 
 FLOATS = {"T": {"type": "DT_FLOAT"}}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.vocabularies.tflite_names import BUILTINS
+from assay.vocabularies.tflite.names import BUILTINS
 
 Inline = tuple[str, float]
 Fields = Mapping[int, Any]

@@ -49,8 +49,8 @@ def rewrite(source: Model, changed: Model, path: Path) -> None:
     """
     from onnx import SparseTensorProto, load_model
 
-    from assay.vocabularies.onnx_graph import convert
-    from assay.vocabularies.onnx_weights import DTYPES, external
+    from assay.vocabularies.onnx.graph import convert
+    from assay.vocabularies.onnx.weights import DTYPES, external
 
     whole = load_model(str(source.files[0]), load_external_data=False)
     stored = convert(whole, {}).stored  # the tensors of ``whole`` itself, not copies
@@ -132,8 +132,8 @@ def compose(model: Model, path: Path) -> None:
     Raises:
         UnwritableModel: it has no graph, or does not tell what one of its constants holds.
     """
-    from assay.vocabularies.onnx_messages import message, raw
-    from assay.vocabularies.onnx_weights import DTYPES
+    from assay.vocabularies.onnx.messages import message, raw
+    from assay.vocabularies.onnx.weights import DTYPES
 
     if model.layers is None:
         raise UnwritableModel("it has no graph: its weights alone make no ONNX file")
@@ -155,7 +155,7 @@ def compose(model: Model, path: Path) -> None:
 
 def _as_read(weight: Weight, layout: Layout, proto: TensorProto) -> Callable[[], bytes]:
     """The weight in the axes in which the graph's operators read it."""
-    from assay.vocabularies.onnx_messages import raw
+    from assay.vocabularies.onnx.messages import raw
 
     shape, dtype = tuple(proto.dims), proto.data_type
     turned = weight.canonical and layout.known and layout.shape(shape) == weight.shape

@@ -38,7 +38,7 @@ def trace(module: nn.Module, input_shapes: InputShapes) -> Model:
         MissingExtra: PyTorch is not installed.
     """
     torch = import_torch()
-    from assay.vocabularies.onnx_graph import convert
+    from assay.vocabularies.onnx.graph import convert
 
     if not isinstance(module, torch.nn.Module):
         raise UnreadableModel(f"expected a path or an nn.Module, got {type(module).__name__}")

@@ -15,8 +15,8 @@ from onnx import SparseTensorProto
 from assay.containers.torch_payloads import Archive, Payload
 from assay.formats._torch_archive import of_export
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.onnx_graph import Converted, StoredTensor
-from assay.vocabularies.onnx_weights import DTYPES, tensor
+from assay.vocabularies.onnx.graph import Converted, StoredTensor
+from assay.vocabularies.onnx.weights import DTYPES, tensor
 from assay.weights.layout import Stored, Weights
 
 

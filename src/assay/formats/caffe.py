@@ -21,9 +21,9 @@ from assay.containers.prototxt import MOST_TEXT, parse
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.caffe_blobs import Blob
-from assay.vocabularies.caffe_graph import Writer
-from assay.vocabularies.caffe_layers import Network, of_binary, of_text
+from assay.vocabularies.caffe.blobs import Blob
+from assay.vocabularies.caffe.graph import Writer
+from assay.vocabularies.caffe.layers import Network, of_binary, of_text
 from assay.vocabularies.fitting import fitting
 from assay.weights.layout import Weights
 

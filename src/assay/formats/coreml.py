@@ -17,7 +17,7 @@ from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import WireError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.vocabularies.coreml_blobs import Blobs, inside
+from assay.vocabularies.coreml.blobs import Blobs, inside
 
 MOST_MANIFEST = 2**20  # bytes
 _NEWEST = 1000  # specification versions are small
@@ -43,7 +43,7 @@ class CoreMl(Format):
 
 
 def _read(path: Path, file: Path, model: Message, input_shapes: InputShapes) -> Model:
-    from assay.vocabularies.coreml_model import read_model
+    from assay.vocabularies.coreml.model import read_model
 
     version = model.integer(1)
     if not 0 < version < _NEWEST or not model.has(2):

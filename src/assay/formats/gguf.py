@@ -20,7 +20,7 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._shards import join, located
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.gguf_graph import translate
+from assay.vocabularies.transformers.gguf_graph import translate
 from assay.weights import Array, Weight
 from assay.weights.numbers import MOST_AT_ONCE, elements, region
 

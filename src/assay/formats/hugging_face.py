@@ -104,7 +104,7 @@ def _graph(
     config: Mapping[str, Any], held: Set, input_shapes: InputShapes, metadata: dict[str, Any]
 ) -> tuple[OperatorGraph | None, Mapping[str, Weight]]:
     """The graph, and the weights as its operators read them; None where it is not known."""
-    from assay.vocabularies.transformers_graph import translate
+    from assay.vocabularies.transformers.graph import translate
 
     shapes = {name: weight.shape for name, weight in held.weights.items()}
     try:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.archives import ZIP, member, members
-from assay.containers.hdf5 import SIGNATURE, File
+from assay.containers.hdf5.file import SIGNATURE, File
 from assay.containers.json_object import json_object
 from assay.containers.messages import mapped
 from assay.containers.sources import FilePart, Source
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.vocabularies.keras_weights import Variables
+from assay.vocabularies.keras.weights import Variables
 
 MOST_CONFIGURATION = 32 * 2**20  # bytes
 MOST_WEIGHTS = 2**28  # bytes of compressed weights, which are unpacked in memory
@@ -48,7 +48,7 @@ class Keras(Format):
             raise UnreadableModel("neither an HDF5 file nor a Keras archive")
         layers = None
         if configuration:
-            from assay.vocabularies.keras_model import KerasModel
+            from assay.vocabularies.keras.model import KerasModel
 
             described = json_object(configuration, _WHAT)
             layers = KerasModel(variables, input_shapes).read(described)

@@ -19,8 +19,8 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.fitting import fitting
-from assay.vocabularies.mxnet_graph import Writer
-from assay.vocabularies.mxnet_symbol import Symbol, symbol
+from assay.vocabularies.mxnet.graph import Writer
+from assay.vocabularies.mxnet.symbol import Symbol, symbol
 from assay.weights import Weight
 from assay.weights.layout import Weights
 

@@ -27,7 +27,7 @@ _UNSEEN = 2**20  # bytes of it that are not walked
 
 def _schema() -> Message:
     """The parts of onnx.proto that the reader needs: no documentation, types or metadata."""
-    from assay.vocabularies.onnx_tensors import PAYLOADS, check_slim
+    from assay.vocabularies.onnx.tensors import PAYLOADS, check_slim
 
     tensor = Message(
         keep=frozenset({1, 2, 3, 8, 13, 14}),
@@ -65,8 +65,8 @@ class Onnx(Format):
         return len(head) > 2 and head[0] == 8 and 0 < head[1] < 32  # ir_version comes first
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        from assay.vocabularies.onnx_graph import convert, opset_of, text
-        from assay.vocabularies.onnx_weights import weights
+        from assay.vocabularies.onnx.graph import convert, opset_of, text
+        from assay.vocabularies.onnx.weights import weights
 
         proto = parse(path)
         metadata: dict[str, Any] = {"opset": opset_of(proto), "ir_version": proto.ir_version}

@@ -19,10 +19,10 @@ from assay.containers.tensor_bundle import Bundle
 from assay.errors import UnreadableModel
 from assay.formats import HEAD, Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.tensorflow_bodies import Library
-from assay.vocabularies.tensorflow_graph import Expansion
-from assay.vocabularies.tensorflow_signatures import served, signature_of, whole
-from assay.vocabularies.tensorflow_variables import restored
+from assay.vocabularies.tensorflow.bodies import Library
+from assay.vocabularies.tensorflow.graph import Expansion
+from assay.vocabularies.tensorflow.signatures import served, signature_of, whole
+from assay.vocabularies.tensorflow.variables import restored
 from assay.weights import Weight
 from assay.weights.layout import Stored, Weights
 

@@ -46,7 +46,7 @@ class TfJs(Format):
         layers: OperatorGraph | None
         weights: Mapping[str, Weight]
         if isinstance(topology.get("node"), list):
-            from assay.vocabularies.tfjs_graph import graph
+            from assay.vocabularies.tensorflow.tfjs_graph import graph
 
             nodes, stored = topology["node"], _stored(shards)
             layers = graph(nodes, _signature(content), shards.constants, input_shapes)
@@ -89,8 +89,8 @@ def _layers(
     topology: Mapping[str, Any], shards: Shards, given: InputShapes
 ) -> tuple[OperatorGraph | None, Mapping[str, Weight]]:
     """The graph of a layers model, which is Keras' configuration."""
-    from assay.vocabularies.keras_model import KerasModel
-    from assay.vocabularies.keras_weights import Variables
+    from assay.vocabularies.keras.model import KerasModel
+    from assay.vocabularies.keras.weights import Variables
 
     configuration = topology.get("model_config", topology)
     if not isinstance(configuration, Mapping):

@@ -15,9 +15,9 @@ from assay.containers.flatbuffer import FlatBufferError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.tflite_graph import OPAQUE, Writer, convert, operator_graph
-from assay.vocabularies.tflite_schema import IDENTIFIER, Program, parse
-from assay.vocabularies.tflite_tensors import TYPES
+from assay.vocabularies.tflite.graph import OPAQUE, Writer, convert, operator_graph
+from assay.vocabularies.tflite.schema import IDENTIFIER, Program, parse
+from assay.vocabularies.tflite.tensors import TYPES
 from assay.weights.layout import Stored, Weights
 
 _LONGEST = 200  # characters of a note

@@ -43,7 +43,7 @@ class TorchExport(Format):
         from onnx import ModelProto
 
         from assay.formats._torch_weights import weights
-        from assay.vocabularies.onnx_graph import convert
+        from assay.vocabularies.onnx.graph import convert
 
         program = ModelProto.FromString(proto)
         converted = convert(program, input_shapes)

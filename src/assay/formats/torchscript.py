@@ -24,9 +24,9 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.inputs import IMAGE
-from assay.vocabularies.torchscript_inputs import Program
-from assay.vocabularies.torchscript_source import Source as Code
-from assay.vocabularies.torchscript_source import Unfollowable
+from assay.vocabularies.torchscript.inputs import Program
+from assay.vocabularies.torchscript.source import Source as Code
+from assay.vocabularies.torchscript.source import Unfollowable
 from assay.weights import Weight
 from assay.weights.layout import Stored, Weights
 

@@ -1,0 +1,1 @@
+"""HDF5 files as Keras writes them: objects, attributes, datasets and how they are stored."""

@@ -1,0 +1,1 @@
+"""Caffe: its schema, its layers in ONNX's operators, its blobs as weights."""

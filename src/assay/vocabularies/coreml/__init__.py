@@ -1,0 +1,1 @@
+"""Core ML: neural networks, ML Programs and pipelines in ONNX's operators."""

@@ -1,0 +1,1 @@
+"""Keras: its configurations in ONNX's operators, its variables as weights."""

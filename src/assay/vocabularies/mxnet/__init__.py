@@ -1,0 +1,1 @@
+"""MXNet: its symbols in ONNX's operators."""

@@ -1,0 +1,1 @@
+"""ONNX: messages, operator sets, tensors; and a graph written as ONNX."""

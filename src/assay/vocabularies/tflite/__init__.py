@@ -1,0 +1,1 @@
+"""TensorFlow Lite: its flatbuffers' operators in ONNX's."""

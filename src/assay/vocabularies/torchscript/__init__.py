@@ -1,0 +1,1 @@
+"""TorchScript: its archived code followed symbolically, in ONNX's operators."""

@@ -1,0 +1,1 @@
+"""Transformers known by their configuration: the graph written down in ONNX's operators."""
