@@ -140,7 +140,8 @@ def nothing_read_is_executed(root: Path) -> list[str]:
 
 
 def folders_are_at_most_two_deep(root: Path) -> list[str]:
-    return [f"{path}: too deep" for path, _ in sources(root) if len(path.parts) > 2]
+    """A part is a folder; what a framework or a container is made of may be a folder in it."""
+    return [f"{path}: too deep" for path, _ in sources(root) if len(path.parts) > 3]
 
 
 def names_say_something(root: Path) -> list[str]:
@@ -210,7 +211,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (nothing_read_is_executed, "formats/checkpoint.py", "x = torch.load('a.pt')"),
     (nothing_read_is_executed, "formats/checkpoint.py", "np.load('a.npy', allow_pickle=True)"),
     (nothing_read_is_executed, "formats/checkpoint.py", "eval('1')"),
-    (folders_are_at_most_two_deep, "graphs/passes/fold.py", ""),
+    (folders_are_at_most_two_deep, "graphs/passes/batch_norm/fold.py", ""),
     (names_say_something, "graphs/_utils.py", ""),
     (names_say_something, "core/values.py", ""),
     (modules_are_short, "report.py", "x = 1\n" * 301),
