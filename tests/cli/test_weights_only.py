@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_a_file_of_weights_has_a_null_code_and_is_no_failure(
     (line,) = run("hash", "--json", "dense.safetensors").json
     assert line["code"] is None
     assert line["layers"] is None
-    assert line["parameters"] == 16 * 24 + sum(a * b for a, b in zip(WIDTHS, WIDTHS[1:]))
+    assert line["parameters"] == 16 * 24 + sum(a * b for a, b in pairwise(WIDTHS))
 
 
 @pytest.mark.parametrize("registered", ["dense.onnx", "dense.safetensors"])
@@ -72,8 +73,8 @@ def test_weights_and_network_are_leads_to_each_other(
     assert match["evidence"][0]["method"].startswith("TensorShapes(")
     assert match["evidence"][0]["detail"]["equal"] is True
     assert "same-architecture" in run("check", suspect).out
-    (kin,) = run("compare", "--json", *sorted((registered, suspect))).json
-    assert kin["relation"] == "same-architecture"
+    (compared,) = run("compare", "--json", *sorted((registered, suspect))).json
+    assert compared["verdict"] == "same-architecture"
 
 
 def test_a_folder_that_is_a_model_is_one_model(run: Run, models: Path) -> None:

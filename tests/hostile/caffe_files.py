@@ -107,6 +107,12 @@ def caffe_number_of_a_million_digits(folder: Path) -> Path:
     return _of_text(folder, "layer { phase: " + "9" * 10**6 + " }")
 
 
+@attack("is no integer of 64 bits")
+def caffe_number_past_64_bits(folder: Path) -> Path:
+    reshaped = layer("r", "Reshape", "data", "r", reshape_param={"shape": {"dim": [2**63, -1]}})
+    return _of_text(folder, text(net([reshaped])))
+
+
 @attack("is no integer")
 def caffe_kernel_that_is_a_text(folder: Path) -> Path:
     return _of_text(folder, text(net([convolution("c", "data", 2, kernel_size="three")])))
@@ -129,18 +135,18 @@ def caffe_windows_of_nothing(folder: Path) -> Path:
         layer("p", "Pooling", "data", "p", pooling_param=pooling),
         convolution("c", "p", 2, kernel_size=0, stride=0, group=0),
         layer("s", "Slice", "c", ["s", "t"], slice_param={"axis": 99, "slice_point": 2**60}),
-        layer("r", "Reshape", "s", "r", reshape_param={"shape": {"dim": [2**63, -7, 0]}}),
+        layer("r", "Reshape", "s", "r", reshape_param={"shape": {"dim": [2**63 - 1, -7, 0]}}),
         layer("t", "Tile", "r", "u", tile_param={"tiles": 2**60}),
         layer("f", "Flatten", "t", "v", flatten_param={"axis": -9, "end_axis": 4}),
     ]
     return _of_text(folder, text(net(layers)))
 
 
-@attack("reads 'ghost'")
-def caffe_layer_that_reads_itself(folder: Path) -> Path:
-    layers = [layer("a", "ReLU", "data", "data"), layer("b", "Eltwise", ["data", "x"], "ghost")]
-    layers += [layer("c", "ReLU", "ghost", "x")]
-    return _of_text(folder, text(net(layers)).replace('"x"', '"ghost"', 1))
+@attack("")
+def caffe_layers_that_read_each_other(folder: Path) -> Path:
+    """What is read before it is written is an input of the network."""
+    one, two = layer("a", "Eltwise", ["data", "y"], "x"), layer("b", "ReLU", "x", "y")
+    return _of_text(folder, text(net([one, two, layer("c", "Eltwise", ["y", "y"], "y")])))
 
 
 @attack("its reader wants")

@@ -10,8 +10,11 @@ import json
 import os
 import resource
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
+from assay import containers, formats, graphs, vocabularies, weights
 from assay.errors import AssayError
 from assay.examine import examine
 from assay.formats import naming, read
@@ -69,7 +72,15 @@ def main() -> None:
         sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    import onnx  # noqa: F401 - imported once, for all children
+def import_readers() -> None:
+    """Once, for all children."""
+    for part in (graphs, weights, containers, vocabularies, formats):
+        for module in walk_packages(part.__path__, f"{part.__name__}."):
+            if "_torch" not in module.name:
+                import_module(module.name)
+    import_module("onnx")
 
+
+if __name__ == "__main__":
+    import_readers()
     main()

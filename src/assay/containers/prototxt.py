@@ -65,11 +65,11 @@ class Section:
         return (self.texts(name) or [default])[-1]
 
     def integers(self, name: str) -> list[int]:
-        """The field as integers.  Raises UnreadableModel where one is none."""
+        """The field as integers.  Raises UnreadableModel where one is none, or not of 64 bits."""
         found = self.fields.get(name, [])
-        whole = [value for value in found if isinstance(value, int)]
+        whole = [value for value in found if isinstance(value, int) and abs(value) < 2**63]
         if len(whole) < len(found):
-            raise UnreadableModel(f"{name[:80]!r} is no integer")
+            raise UnreadableModel(f"{name[:80]!r} is no integer of 64 bits")
         return whole
 
     def integer(self, name: str, default: int = 0) -> int:

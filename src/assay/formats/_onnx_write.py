@@ -23,6 +23,7 @@ from assay.formats import Model
 from assay.weights import Array, Weight
 from assay.weights.layout import Layout, Weights, layouts
 from assay.weights.numbers import bytes_of, elements, encode
+from assay.weights.steps import Dequantize, Lookup
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -89,15 +90,20 @@ def _differs(old: Weight, new: Weight) -> bool:
 
 def _replaced(proto: TensorProto, dtype: str, weight: Weight, weights: Weights) -> Content:
     """The weight in the type and the axes of the file's tensor."""
-    try:
-        encode(np.zeros(0, np.float32), dtype)
-    except UnreadableModel as error:
-        raise UnwritableModel(f"weight {weight.name!r}: {error}") from error
+    _check_written(weight.name, dtype)
 
     def read() -> bytes:
         return encode(weights.as_stored(weight.name, np.asarray(weight.read(), np.float32)), dtype)
 
     return Content(proto, bytes_of(dtype, elements(tuple(proto.dims))), read)
+
+
+def _check_written(name: str, dtype: str) -> None:
+    """Raises UnwritableModel where there is no way to write numbers of this type."""
+    try:
+        encode(np.zeros(0, np.float32), dtype)
+    except UnreadableModel as error:
+        raise UnwritableModel(f"weight {name!r}: {error}") from error
 
 
 def _filled(whole: ModelProto, weight: Weight, source: Model) -> Content:
@@ -139,36 +145,68 @@ def compose(model: Model, path: Path) -> None:
         raise UnwritableModel("it has no graph: its weights alone make no ONNX file")
     whole, initializers = message(model.layers)
     shapes = {name: tuple(proto.dims) for name, (proto, _) in initializers.items()}
-    found = layouts(model.layers, {n: s for n, s in shapes.items() if n in model.weights})
+    found = layouts(model.layers, shapes)  # with the scales, that what they scale is seen
+
+    def lookup(name: str) -> Array:
+        value = initializers[name][1].value
+        return _no_scale(name) if value is None else np.asarray(value, np.float32)
+
     contents = []
     for name, (proto, tensor) in initializers.items():
         if name in model.weights:
-            read = _as_read(model.weights[name], found[name], proto)
+            read = _as_read(model.weights[name], found[name], proto, lookup)
         elif tensor.value is not None:
             read = partial(raw, proto.data_type, tensor.value)
         else:
             raise UnwritableModel(f"what the constant {name!r} holds is not known")
         size = bytes_of(DTYPES[proto.data_type], elements(shapes[name]))
         contents.append(Content(proto, size, read))
+    taken = {name for node in whole.graph.node for name in node.output}
+    taken |= {value.name for value in whole.graph.input}
+    for name, weight in model.weights.items():
+        if name in taken:
+            raise UnwritableModel(f"weight {name!r} has the name of what is computed")
+        if name not in initializers:  # no operator reads it
+            contents.append(_unread(whole, weight))
     save(whole, contents, path)
 
 
-def _as_read(weight: Weight, layout: Layout, proto: TensorProto) -> Callable[[], bytes]:
-    """The weight in the axes in which the graph's operators read it."""
-    from assay.vocabularies.onnx.messages import raw
+def _unread(whole: ModelProto, weight: Weight) -> Content:
+    from onnx import TensorProto
 
-    shape, dtype = tuple(proto.dims), proto.data_type
-    turned = weight.canonical and layout.known and layout.shape(shape) == weight.shape
-    if not turned and weight.shape != shape:
+    proto = whole.graph.initializer.add(
+        name=weight.name, data_type=TensorProto.FLOAT, dims=weight.shape
+    )
+    return Content(proto, 4 * weight.size, lambda: encode(weight.read(), "float32"))
+
+
+def _as_read(
+    weight: Weight, layout: Layout, proto: TensorProto, lookup: Lookup
+) -> Callable[[], bytes]:
+    """The weight in the axes in which the graph's operators read it."""
+    from assay.vocabularies.onnx.weights import DTYPES
+
+    shape, dtype = tuple(proto.dims), DTYPES[proto.data_type]
+    _check_written(weight.name, dtype)
+    turned = (weight.canonical and layout.known) or any(
+        isinstance(step, Dequantize) for step in layout.steps
+    )
+    wanted = layout.shape(shape) if turned else shape
+    if _long(weight.shape) != _long(wanted):
         raise UnwritableModel(
-            f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(shape)}"
+            f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
         )
 
     def read() -> bytes:
-        values = weight.read()
-        return raw(dtype, layout.undo(values, shape, _no_scale) if turned else values)
+        values = weight.read().reshape(wanted)
+        return encode(layout.undo(values, shape, lookup) if turned else values, dtype)
 
     return read
+
+
+def _long(shape: tuple[int, ...]) -> list[int]:
+    """Without axes of one place, which rearrange nothing."""
+    return [dim for dim in shape if dim != 1]
 
 
 def save(whole: ModelProto, contents: Iterable[Content], path: Path) -> None:

@@ -12,20 +12,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.containers.beside import beside
 from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import BYTES, VARINT, WireError, next_field
-from assay.containers.prototxt import MOST_TEXT, parse
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.caffe.blobs import Blob
-from assay.vocabularies.caffe.graph import Writer
-from assay.vocabularies.caffe.layers import Network, of_binary, of_text
-from assay.vocabularies.fitting import fitting
-from assay.weights.layout import Weights
+
+if TYPE_CHECKING:
+    from assay.graphs.operators import OperatorGraph
+    from assay.vocabularies.caffe.blobs import Blob
+    from assay.vocabularies.caffe.graph import Writer
+    from assay.vocabularies.caffe.layers import Network
 
 _GRAPH, _WEIGHTS = ".prototxt", ".caffemodel"
 _TEXT = re.compile(rb"^\s*layers?\s*:?\s*\{", re.MULTILINE)
@@ -47,17 +46,15 @@ class Caffe(Format):
         return all(sum(name.endswith(s) for name in names) == 1 for s in self.suffixes)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        from assay.weights.layout import Weights
+
         graph, weights = _pair(path)
-        network, held = None, dict[str, Sequence[Blob]]()
-        try:
-            if weights is not None:
-                network = of_binary(weights, Message.of(mapped(weights)))
-                held = _held(network)
-        except WireError as error:
-            raise UnreadableModel(f"not a Caffe model: {error}") from error
+        held: Mapping[str, Sequence[Blob]] = {}
+        if weights is not None:
+            network = _binary(weights)
+            held = _held(network)
         if graph is not None:
             network = _text(graph)
-        assert network is not None
         writer, layers = _translated(network, held, input_shapes)
         files = tuple(file for file in (graph, weights) if file is not None)
         found = Weights(layers, writer.stored)
@@ -67,6 +64,9 @@ class Caffe(Format):
 def _translated(
     network: Network, held: Mapping[str, Sequence[Blob]], given: InputShapes
 ) -> tuple[Writer, OperatorGraph]:
+    from assay.vocabularies.caffe.graph import Writer
+    from assay.vocabularies.fitting import fitting
+
     def read(side: int) -> tuple[Writer, OperatorGraph]:
         writer = Writer(held, side)
         return writer, writer.read(network, given)
@@ -77,11 +77,11 @@ def _translated(
 def _pair(path: Path) -> tuple[Path | None, Path | None]:
     """The file of the graph and that of the weights, as far as there are any."""
     if path.is_dir():
-        found = {s: [f for f in path.iterdir() if f.name.endswith(s)] for s in Caffe.suffixes}
-        if any(len(files) != 1 for files in found.values()):
+        files = [file.name for file in path.iterdir() if file.is_file()]
+        graphs, weights = ([n for n in files if n.endswith(s)] for s in (_GRAPH, _WEIGHTS))
+        if len(graphs) != 1 or len(weights) != 1:
             raise UnreadableModel("a folder without one graph and one file of weights")
-        graph = beside(path / "model", found[_GRAPH][0].name)
-        return graph, beside(path / "model", found[_WEIGHTS][0].name)
+        return beside(path / "model", graphs[0]), beside(path / "model", weights[0])
     with path.open("rb") as file:
         head = file.read(4096)
     is_text = path.name.endswith(_GRAPH) or (not _is_binary(head) and _TEXT.search(head))
@@ -90,7 +90,19 @@ def _pair(path: Path) -> tuple[Path | None, Path | None]:
     return beside(path, path.stem + _GRAPH), path
 
 
+def _binary(path: Path) -> Network:
+    from assay.vocabularies.caffe.layers import of_binary
+
+    try:
+        return of_binary(path, Message.of(mapped(path)))
+    except WireError as error:
+        raise UnreadableModel(f"not a Caffe model: {error}") from error
+
+
 def _text(path: Path) -> Network:
+    from assay.containers.prototxt import MOST_TEXT, parse
+    from assay.vocabularies.caffe.layers import of_text
+
     with path.open("rb") as file:
         return of_text(parse(file.read(MOST_TEXT + 1)))
 

@@ -8,16 +8,15 @@ functions the graph is that of the default one, the weights are those of all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.containers.json_object import json_object
 from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import WireError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.vocabularies.coreml.blobs import Blobs, inside
 
 MOST_MANIFEST = 2**20  # bytes
 _NEWEST = 1000  # specification versions are small
@@ -43,6 +42,7 @@ class CoreMl(Format):
 
 
 def _read(path: Path, file: Path, model: Message, input_shapes: InputShapes) -> Model:
+    from assay.vocabularies.coreml.blobs import Blobs
     from assay.vocabularies.coreml.model import read_model
 
     version = model.integer(1)
@@ -64,6 +64,8 @@ def _root(folder: Path) -> Path:
     Raises:
         UnreadableModel: no manifest, or one that names a file outside the package; a compiled one.
     """
+    from assay.vocabularies.coreml.blobs import inside
+
     if (folder / "coremldata.bin").exists():
         raise UnreadableModel(
             "a compiled Core ML model is not read: give the .mlmodel or .mlpackage it was made of"
@@ -73,20 +75,16 @@ def _root(folder: Path) -> Path:
         raise UnreadableModel("not a Core ML package: it has no Manifest.json")
     if manifest.stat().st_size > MOST_MANIFEST:
         raise UnreadableModel("its Manifest.json is too long")
-    try:
-        content = json.loads(manifest.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UnreadableModel("its Manifest.json is no JSON") from error
-    file = inside(folder, f"Data/{_place(content)}")
+    place = _place(json_object(manifest.read_bytes(), "its Manifest.json"))
+    file = inside(folder, f"Data/{place}")
     if not file.is_file():
-        raise UnreadableModel(f"the model {_place(content)[:80]!r} is missing from the package")
+        raise UnreadableModel(f"the model {place[:80]!r} is missing from the package")
     return file
 
 
-def _place(content: Any) -> str:
+def _place(content: Mapping[str, Any]) -> str:
     """Where the manifest says that the model is."""
-    entries = content.get("itemInfoEntries") if isinstance(content, Mapping) else None
-    key = content.get("rootModelIdentifier") if isinstance(entries, Mapping) else None
+    entries, key = content.get("itemInfoEntries"), content.get("rootModelIdentifier")
     entry = entries.get(key) if isinstance(entries, Mapping) and isinstance(key, str) else None
     place = entry.get("path") if isinstance(entry, Mapping) else None
     if not isinstance(place, str):

@@ -7,16 +7,19 @@ as JSON; an archive holds both apart.  No class is looked up, no function that a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.containers.archives import ZIP, member, members
-from assay.containers.hdf5.file import SIGNATURE, File
+from assay.containers.hdf5 import SIGNATURE
 from assay.containers.json_object import json_object
 from assay.containers.messages import mapped
 from assay.containers.sources import FilePart, Source
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.vocabularies.keras.weights import Variables
+
+if TYPE_CHECKING:
+    from assay.containers.hdf5.file import File
+    from assay.vocabularies.keras.weights import Variables
 
 MOST_CONFIGURATION = 32 * 2**20  # bytes
 MOST_WEIGHTS = 2**28  # bytes of compressed weights, which are unpacked in memory
@@ -40,6 +43,9 @@ class Keras(Format):
         with path.open("rb") as file:
             start = file.read(len(SIGNATURE))
         if start == SIGNATURE:
+            from assay.containers.hdf5.file import File
+            from assay.vocabularies.keras.weights import Variables
+
             variables = Variables.of_file(File(mapped(path)))
             configuration = variables.configuration.encode()
         elif start.startswith(ZIP):
@@ -60,6 +66,8 @@ class Keras(Format):
 
 def _archive(path: Path) -> tuple[Variables, bytes]:
     """The weights and the configuration of an archive."""
+    from assay.vocabularies.keras.weights import Variables
+
     found = members(path)
     for name in (_WEIGHTS, _CONFIGURATION):
         if name not in found:
@@ -82,6 +90,8 @@ def _text(source: Source) -> bytes:
 
 def _weights(path: Path, source: Source) -> File:
     """Those of an archive lie in it as they are; compressed ones are unpacked."""
+    from assay.containers.hdf5.file import File
+
     if isinstance(source, FilePart):
         return File(mapped(path), source.base, source.size)
     if source.size > MOST_WEIGHTS:

@@ -11,18 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.containers.beside import beside
 from assay.containers.ndarray_list import MAGIC, NdArray, arrays
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
-from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.fitting import fitting
-from assay.vocabularies.mxnet.graph import Writer
-from assay.vocabularies.mxnet.symbol import Symbol, symbol
 from assay.weights import Weight
-from assay.weights.layout import Weights
+
+if TYPE_CHECKING:
+    from assay.graphs.operators import OperatorGraph
+    from assay.vocabularies.mxnet.graph import Writer
+    from assay.vocabularies.mxnet.symbol import Symbol
 
 _GRAPH, _WEIGHTS = "-symbol.json", ".params"
 _EPOCH = re.compile(r"-\d{4,}$")
@@ -44,6 +44,11 @@ class MxNet(Format):
         return len(graphs) == 1 and any(name.endswith(_WEIGHTS) for name in names)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        from assay.vocabularies.fitting import fitting
+        from assay.vocabularies.mxnet.graph import Writer
+        from assay.vocabularies.mxnet.symbol import symbol
+        from assay.weights.layout import Weights
+
         graph, weights = _pair(path)
         held = {} if weights is None else _named(arrays(weights))
         files = tuple(file for file in (graph, weights) if file is not None)

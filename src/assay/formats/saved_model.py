@@ -11,20 +11,18 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import BYTES, WireError, next_field
-from assay.containers.tensor_bundle import Bundle
 from assay.errors import UnreadableModel
 from assay.formats import HEAD, Format, InputShapes, Model
-from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.tensorflow.bodies import Library
-from assay.vocabularies.tensorflow.graph import Expansion
-from assay.vocabularies.tensorflow.signatures import served, signature_of, whole
-from assay.vocabularies.tensorflow.variables import restored
 from assay.weights import Weight
-from assay.weights.layout import Stored, Weights
+
+if TYPE_CHECKING:
+    from assay.graphs.operators import OperatorGraph
+    from assay.vocabularies.tensorflow.graph import Expansion
+    from assay.weights.layout import Stored
 
 SERVING = "serve"  # the tag of the graph that is read, where there are several
 MOST_NAMED = 20  # variables that are missing
@@ -46,6 +44,8 @@ class SavedModel(Format):
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         file = path / _FILE if path.is_dir() else path
+        if not file.is_file():
+            raise UnreadableModel(f"a folder without a file {_FILE}")
         data = mapped(file)
         try:
             if _is_saved(data[:HEAD]):
@@ -86,6 +86,12 @@ def _first(head: bytes, at: int) -> tuple[int, int, int]:
 
 def _saved(file: Path, saved: Message, given: InputShapes) -> Model:
     """The graph that serves, and the variables that it reads."""
+    from assay.containers.tensor_bundle import Bundle
+    from assay.vocabularies.tensorflow.bodies import Library
+    from assay.vocabularies.tensorflow.graph import Expansion
+    from assay.vocabularies.tensorflow.signatures import served, signature_of
+    from assay.vocabularies.tensorflow.variables import restored
+
     graphs = saved.messages(2)
     tags = [graph.message(1).texts(4) for graph in graphs]
     place = min(range(len(graphs)), key=lambda i: (SERVING not in tags[i], len(tags[i])))
@@ -94,7 +100,9 @@ def _saved(file: Path, saved: Message, given: InputShapes) -> Model:
     version = graph.message(1).text(5)
     if version:
         metadata["tensorflow_version"] = version[:40]
-    files, stored, names = [file], dict[str, Stored](), dict[str, str]()
+    files: list[Path] = [file]
+    stored: dict[str, Stored] = {}
+    names: dict[str, str] = {}
     index = _index(file)
     if index is not None:
         bundle = Bundle(index)
@@ -127,6 +135,10 @@ def _index(file: Path) -> Path | None:
 
 def _frozen(file: Path, graph: Message, given: InputShapes) -> Model:
     """All of the graph."""
+    from assay.vocabularies.tensorflow.bodies import Library
+    from assay.vocabularies.tensorflow.graph import Expansion
+    from assay.vocabularies.tensorflow.signatures import whole
+
     expansion = Expansion(Library(graph), {}, {})
     return _model(expansion, whole(expansion, given), [file], {})
 
@@ -134,6 +146,8 @@ def _frozen(file: Path, graph: Message, given: InputShapes) -> Model:
 def _model(
     expansion: Expansion, layers: OperatorGraph, files: list[Path], metadata: dict[str, Any]
 ) -> Model:
+    from assay.weights.layout import Weights
+
     if expansion.missing:
         metadata["missing_variables"] = sorted(expansion.missing)[:MOST_NAMED]
     weights = Weights(layers, expansion.weights)

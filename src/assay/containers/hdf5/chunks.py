@@ -134,6 +134,7 @@ class Chunks:
             level, count = file.number(node + 5, 1), file.number(node + 6, 2)
             body = file.piece(node + 24, step * count)
             for key in range(0, step * count, step):
+                file.spend()
                 child = number(body, key + step - 8, 8)
                 if level:
                     waiting.append(child)

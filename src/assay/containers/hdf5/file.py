@@ -2,7 +2,7 @@
 
 Groups, attributes and data sets in a mapped file: every address and length is checked before it is
 followed, each object header is visited once.  What lies outside the file (external links, external
-and virtual data) is refused.  ``hdf5_data`` reads the numbers.
+and virtual data) is refused.  ``data`` reads the numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import prod
 from mmap import mmap
 from typing import Any
 
+from assay.containers.hdf5 import SIGNATURE
 from assay.containers.hdf5.data import Layout
 from assay.containers.hdf5.heaps import ATTRIBUTES, LINKS, listed
 from assay.containers.hdf5.messages import (
@@ -30,7 +31,6 @@ from assay.containers.hdf5.messages import (
 )
 from assay.errors import UnreadableModel
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS = 200_000
 MOST_MESSAGES = 1_000_000
 MOST_DEPTH = 32
@@ -81,9 +81,9 @@ class File:
         """An unsigned number."""
         return int.from_bytes(self.piece(at, count), "little")
 
-    def spend(self) -> None:
-        """One more thing was looked at."""
-        self.left -= 1
+    def spend(self, count: int = 1) -> None:
+        """So many more things are looked at."""
+        self.left -= count
         if self.left < 0:
             raise UnreadableModel("the HDF5 file has too many objects, or they are circular")
 
@@ -243,6 +243,7 @@ def _old_links(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
         file.spend()
         signature, count = file.piece(node, 4), file.number(node + 6, 2)
         if signature == b"TREE":
+            file.spend(count)
             waiting += [file.number(node + 32 + 16 * i, 8) for i in reversed(range(count))]
             continue
         if signature != b"SNOD":

@@ -70,7 +70,7 @@ def _reshape(step: Step) -> None:
         opaque(step)
         return
     target = [0] * axis + dims + behind
-    step.end("Reshape", [step.x, step.build.constant(np.array(target, object).astype(np.int64))])
+    step.end("Reshape", [step.x, step.build.constant(np.array(target, np.int64))])
 
 
 def _permute(step: Step) -> None:

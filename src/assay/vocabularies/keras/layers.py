@@ -1,18 +1,15 @@
 """Keras' layers in ONNX's words [Keras layers API].
 
-The rules of each class of layers are in ``keras_convolutions``, ``keras_sequences``,
-``keras_elementwise`` and ``keras_functions``; here are those that only move elements, and the
-choice.  A class that is not listed stays opaque in the domain ``keras``, with its weights.
+The rules of each class of layers are in ``convolutions``, ``sequences``, ``elementwise`` and
+``functions``; here are those that only move elements, and the choice.  A class that is not listed
+stays opaque in the domain ``keras``, with its weights.
 """
 
 from __future__ import annotations
 
 import re
 
-from assay.vocabularies.keras import convolutions as keras_convolutions
-from assay.vocabularies.keras import elementwise as keras_elementwise
-from assay.vocabularies.keras import functions as keras_functions
-from assay.vocabularies.keras import sequences as keras_sequences
+from assay.vocabularies.keras import convolutions, elementwise, functions, sequences
 from assay.vocabularies.keras.layer import Layer, Rule
 from assay.vocabularies.keras.model import Call, KerasModel
 
@@ -34,11 +31,11 @@ def translate(model: KerasModel, call: Call) -> list[str]:
     """The results of a call, its operators added to the model's graph."""
     call.kind = _ALIASES.get(call.kind, re.sub(r"V[12]$", "", call.kind))
     layer = Layer(model, call)
-    if call.kind in keras_elementwise.NOTHING:
+    if call.kind in elementwise.NOTHING:
         return [layer.x]
     rule = RULES.get(call.kind)
-    if call.arguments.numbers and call.kind in keras_functions.RULES:
-        rule = keras_functions.RULES[call.kind]
+    if call.arguments.numbers and call.kind in functions.RULES:
+        rule = functions.RULES[call.kind]
     result = layer.opaque() if rule is None else rule(layer)
     if isinstance(result, list):
         return result
@@ -51,7 +48,7 @@ def _flatten(layer: Layer) -> str:
 
 def _reshape(layer: Layer) -> str:
     if "target_shape" not in layer.config:
-        return keras_functions.reshape(layer)
+        return functions.reshape(layer)
     target = layer.constant([0, *layer.ints("target_shape", 1, -1)])
     return layer.add("Reshape", [layer.x, target])
 
@@ -71,13 +68,13 @@ def _repeat(layer: Layer) -> str:
 
 
 RULES: dict[str, Rule] = {
-    **keras_functions.RULES,
-    **keras_convolutions.RULES,
-    **keras_sequences.RULES,
-    **keras_elementwise.RULES,
+    **functions.RULES,
+    **convolutions.RULES,
+    **sequences.RULES,
+    **elementwise.RULES,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,
     "RepeatVector": _repeat,
-    "TFOpLambda": keras_functions.function,
+    "TFOpLambda": functions.function,
 }

@@ -1,7 +1,8 @@
-"""The operator graph as ONNX's messages: the inverse of ``onnx_graph`` [onnx.proto].
+"""The operator graph as ONNX's messages: the inverse of ``graph`` beside this file [onnx.proto].
 
 Tensors that start the graph are named with type and shape; their numbers are left to the caller,
-who knows where they come from.
+who knows where they come from.  Those of bodies stand in the main graph, where bodies may read
+them: there they keep their names when the file is read.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def message(graph: OperatorGraph) -> tuple[ModelProto, dict[str, tuple[TensorPro
     """The model, and by name its initializers, which have no data yet, with what is known of them.
 
     Raises:
-        UnwritableModel: an operator has an option that ONNX cannot store.
+        UnwritableModel: an operator has an option that ONNX cannot store, or is not told whole.
     """
     opset = opset_for(graph)
     shapes = {name: tensor.shape for name, tensor in fold_shapes(graph).tensors.items()}
@@ -44,21 +45,26 @@ def message(graph: OperatorGraph) -> tuple[ModelProto, dict[str, tuple[TensorPro
         value.CopyFrom(_value(value.name, value.type.tensor_type.elem_type, shape))
     domains = sorted({node.op.rpartition("::")[0] for node in _operators(graph)} - {""})
     opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
-    proto = helper.make_model_gen_version(body, opset_imports=opsets, producer_name=_PRODUCER)
+    version = helper.find_min_ir_version_for(opsets, ignore_unknown=True)
+    proto = helper.make_model(
+        body, opset_imports=opsets, ir_version=version, producer_name=_PRODUCER
+    )
+    for inner in [*_bodies(proto.graph)]:
+        proto.graph.initializer.extend(inner.initializer)
+        del inner.initializer[:]
     known = dict(graph.tensors)
     for node in _operators(graph):
         for value in node.attributes.values():
             known |= value.tensors if isinstance(value, OperatorGraph) else {}
-    return proto, {each.name: (each, known[each.name]) for each in _initializers(proto.graph)}
+    return proto, {each.name: (each, known[each.name]) for each in proto.graph.initializer}
 
 
-def _initializers(graph: GraphProto) -> Iterator[TensorProto]:
+def _bodies(graph: GraphProto) -> Iterator[GraphProto]:
     """Those of bodies too."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _initializers(attribute.g)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.HasField("g"):
+            yield attribute.g
+            yield from _bodies(attribute.g)
 
 
 def _graph(graph: OperatorGraph, types: Mapping[str, int], opset: int, name: str) -> GraphProto:
@@ -115,13 +121,26 @@ def _node(node: Operator, types: Mapping[str, int], opset: int) -> NodeProto:
     )
     known = {}
     if not domain and defs.has(name, opset):
-        known = defs.get_schema(name, opset, "").attributes
+        schema = defs.get_schema(name, opset, "")
+        known = schema.attributes
+        _check_whole(node, schema)
     for key, value in node.attributes.items():
         kind = None
         if key in known:
             kind = AttributeProto.AttributeType.Value(str(known[key].type).rpartition(".")[2])
         made.attribute.append(_attribute(node.op, key, value, kind, (types, opset)))
     return made
+
+
+def _check_whole(node: Operator, schema: defs.OpSchema) -> None:
+    """Some formats name an operator whose bodies or options they could not follow."""
+    lacking = [key for key, option in schema.attributes.items() if option.required]
+    lacking = [key for key in lacking if key not in node.attributes]
+    if lacking:
+        raise UnwritableModel(f"what its {node.op} has as {lacking[0]!r} is not known")
+    least, most = schema.min_input, schema.max_input
+    if not least <= len(node.inputs) <= most:
+        raise UnwritableModel(f"its {node.op} reads {len(node.inputs)} tensors, ONNX's {least}")
 
 
 def _attribute(

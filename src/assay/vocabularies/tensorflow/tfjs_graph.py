@@ -1,6 +1,6 @@
 """The operators of a TF.js graph model: TensorFlow's nodes as JSON [TensorFlow.js, graph models].
 
-What they are in ONNX's words is told by ``tensorflow_operators``; constants lie in the shards.
+What they are in ONNX's words is told by ``operators``; constants lie in the shards.
 """
 
 from __future__ import annotations
