@@ -1,17 +1,19 @@
-"""Makes ``tests/fixtures/coreml``: networks as Core ML's own tools write them, and their values.
+"""Makes ``tests/fixtures/coreml/files.tar.xz``: networks as Core ML's own tools write them.
 
 Run it with torch 2.13.0, onnx 1.22, coremltools 9.0 and scikit-learn 1.7 installed::
 
     python scripts/make_coreml_fixtures.py
 
 Each network is there as ONNX, as a program and as an older neural network; one is compressed in
-every way that coremltools knows, with the values that coremltools itself reads of it.
+every way that coremltools knows, with the values that coremltools itself reads of it.  A package is a
+folder of three small files, so one packed archive holds them all.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from coremltools.models.neural_network import quantization_utils
 from coremltools.optimize import coreml as compression
 from torch import nn
 
-FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "coreml"
+ARCHIVE = Path(__file__).parents[1] / "tests" / "fixtures" / "coreml" / "files.tar.xz"
+FOLDER = Path(tempfile.mkdtemp())
 
 
 class Attention(nn.Module):
@@ -51,7 +54,7 @@ class Mixed(nn.Module):
         self.depth = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1, groups=8, bias=False), nn.SiLU())
         self.point = nn.Sequential(nn.Conv2d(8, 12, 1), nn.PReLU(12), nn.MaxPool2d(3, 2, 1))
         self.up = nn.ConvTranspose2d(12, 8, 2, 2, groups=2)
-        self.down = nn.Conv2d(8, 8, 2, 2, 0, dilation=1)
+        self.down = nn.Sequential(nn.Conv2d(8, 8, 2, 2), nn.Hardswish())
         self.first, self.second = nn.LayerNorm(8), nn.LayerNorm(8)
         self.attention = Attention()
         self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
@@ -195,7 +198,7 @@ def compress() -> None:
             model = step(model, place > 0)
         model.save(str(FOLDER / "compressed" / f"{name}.mlpackage"))
         values |= {f"{name}/{key}": value for key, value in dense(model).items()}
-    np.savez_compressed(FOLDER / "compressed.npz", **values)
+    np.savez(FOLDER / "compressed.npz", **values)
 
 
 def quantize() -> None:
@@ -211,15 +214,26 @@ def quantize() -> None:
 
 def main() -> None:
     """Makes all of it anew."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    (FOLDER / "compressed").mkdir(parents=True)
+    (FOLDER / "compressed").mkdir()
     torch.manual_seed(0)
     export("mixed", randomized(Mixed()), torch.rand(1, 3, 16, 16))
     export("recurrent", randomized(Recurrent()), torch.randint(0, 20, (4, 1)))
     compress()
     quantize()
     made = {"torch": torch.__version__, "coremltools": ct.__version__, "onnx": onnx.__version__}
-    (FOLDER / "made_with.json").write_text(json.dumps(made, indent=1) + "\n")
+    (FOLDER / "versions.json").write_text(json.dumps(made, indent=1) + "\n")
+    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(ARCHIVE, "w:xz") as packed:
+        for path in sorted(FOLDER.rglob("*")):
+            packed.add(path, path.relative_to(FOLDER), recursive=False, filter=_anonymous)
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Without who made it and when."""
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o755 if entry.isdir() else 0o644
+    return entry
 
 
 if __name__ == "__main__":

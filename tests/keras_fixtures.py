@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-_ARCHIVE = Path(__file__).parent / "fixtures" / "keras" / "files.tar.xz"
+_ARCHIVES = Path(__file__).parent / "fixtures" / "keras"
 
 
 @cache
 def _unpacked() -> tempfile.TemporaryDirectory[str]:
     folder = tempfile.TemporaryDirectory()
-    with tarfile.open(_ARCHIVE) as packed:
-        packed.extractall(folder.name, filter="data")
+    for name in ("files.tar.xz", "exports.tar.xz"):
+        with tarfile.open(_ARCHIVES / name) as packed:
+            packed.extractall(folder.name, filter="data")
     return folder
 
 

@@ -25,11 +25,16 @@ def lz4(*blocks: bytes, flags: int = 0x60) -> bytes:
 
 
 @attack("reaches beyond its storage")
+def array_of_a_terabyte(folder: Path) -> Path:
+    return plain_file(folder, npy(header(shape=f"({2**20}, {2**18})"), bytes(24)), "a.npy")
+
+
+@attack("absurd shape")
 def array_of_2_to_the_60(folder: Path) -> Path:
     return plain_file(folder, npy(header(shape=f"({2**30}, {2**30})"), bytes(24)), "a.npy")
 
 
-@attack("absurd")
+@attack("absurd shape")
 def array_whose_size_overflows(folder: Path) -> Path:
     return plain_file(folder, npy(header(shape=f"({2**40}, {2**40})"), bytes(24)), "a.npy")
 
@@ -56,7 +61,7 @@ def header_that_is_too_long(folder: Path) -> Path:
 
 @attack("unpacks to more than")
 def gzip_bomb(folder: Path) -> Path:
-    return plain_file(folder, gzip.compress(bytes(2**28)), "a.pkl")
+    return plain_file(folder, gzip.compress(bytes(2**28), 1), "a.pkl")
 
 
 @attack("unpacks to more than")

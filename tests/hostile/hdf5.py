@@ -22,6 +22,8 @@ from samples.keras import (
     attribute,
     chunked,
     one_piece,
+    space,
+    text_type,
 )
 
 from hostile.building import attack, write
@@ -126,7 +128,7 @@ def h5_data_at_the_end_of_all_addresses(folder: Path) -> Path:
     return of_data(folder, [4], one_piece(2**64 - 9, 16))
 
 
-@attack("a chunk of 'd' would expand")
+@attack("the chunks of 'd' would expand")
 def h5_chunk_of_an_exabyte(folder: Path) -> Path:
     return of_chunks(folder, [4, 4], [2**31, 2**27], bytes(64))
 
@@ -156,9 +158,10 @@ def h5_chunk_tree_that_holds_itself(folder: Path) -> Path:
 
 @attack("more than 200,000 chunks")
 def h5_a_million_chunks_of_one_number(folder: Path) -> Path:
-    row = struct.pack("<BBBBB4sB", 4, 2, 0, 2, 4, struct.pack("<I", 1), 0)
-    row = struct.pack("<BBBBBIIBQ", 4, 2, 0, 2, 4, 1, 4, 2, 96)
-    return of_data(folder, [2**20], (LAYOUT, row))
+    writer = Writer()
+    at = writer.put(bytes(2**20))
+    row = struct.pack("<BBBBBIIBQ", 4, 2, 0, 2, 4, 1, 4, 2, at)
+    return saved(folder, writer, {"d": writer.odd_data([2**20], (LAYOUT, row))})
 
 
 @attack("is packed by the filter szip")
@@ -235,3 +238,53 @@ def h5_addresses_of_4_bytes(folder: Path) -> Path:
 @attack("truncated")
 def h5_root_beyond_the_file(folder: Path) -> Path:
     return write(folder, Writer().bytes(2**40), "hostile.h5")
+
+
+@attack("would expand to")
+def h5_chunks_much_larger_than_what_they_hold(folder: Path) -> Path:
+    """One chunk of 64 MiB, deflated, for each of a million numbers."""
+    writer = Writer()
+    packed = zlib.compress(bytes(2**24), 9)
+    at = writer.put(packed)
+    node = b"TREE\x01" + struct.pack("<BHQQ", 0, 2_000, UNDEFINED, UNDEFINED)
+    node += b"".join(struct.pack("<IIQQQQ", len(packed), 0, 0, i, 0, at) for i in range(2_000))
+    deflate = (FILTERS, struct.pack("<BB6x4H", 1, 1, 1, 0, 0, 0))
+    data = writer.odd_data([1, 2_000], chunked(writer.put(node), [2**22, 1]), deflate)
+    return saved(folder, writer, {"d": data})
+
+
+@attack("its weights would expand to")
+def h5_many_data_sets_that_are_one(folder: Path) -> Path:
+    writer = Writer()
+    at = writer.put(bytes(2**20))
+    members = {f"d{i}": writer.odd_data([2**18], one_piece(at, 2**20)) for i in range(500)}
+    return saved(folder, writer, members)
+
+
+@attack("")
+def h5_text_of_two_to_the_31_nothings(folder: Path) -> Path:
+    """An attribute that lists as many texts of no length."""
+    body = struct.pack("<BxHHH", 1, 13, 8, 16) + b"model_config".ljust(16, b"\0")
+    body += text_type(0) + space([2**31 - 1])
+    writer = Writer()
+    return saved(folder, writer, {"d": writer.data([1.0])}, (ATTRIBUTE, body))
+
+
+@attack("too deep")
+def h5_names_of_a_thousand_letters_in_each_other(folder: Path) -> Path:
+    writer = Writer()
+    inner = writer.group({f"d{i}": writer.data([1.0]) for i in range(100)})
+    for _ in range(20):
+        inner = writer.group({"/".join("g" * 120): inner})
+    return write(folder, writer.bytes(inner), "hostile.h5")
+
+
+@attack("circular")
+def h5_old_group_of_a_million_names_for_one(folder: Path) -> Path:
+    writer = Writer()
+    heap = writer.put(b"HEAP" + struct.pack("<4xQQQ", 1000, 0, 96))
+    entry = struct.pack("<QQ24x", 0, writer.group({}))
+    tables = writer.put(b"SNOD" + struct.pack("<BxH", 1, 60_000) + entry * 60_000)
+    node = b"TREE\0\0" + struct.pack("<HQQ", 40, 0, 0) + struct.pack("<QQ", 0, tables) * 41
+    root = writer.object((_TABLE, struct.pack("<QQ", writer.put(node), heap)))
+    return write(folder, writer.bytes(root), "hostile.h5")

@@ -17,7 +17,10 @@ from hostile.building import attack, write
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     """A sound model with another description."""
-    path = files.small(folder) / "model.json"
+    return changed_at(files.small(folder) / "model.json", change)
+
+
+def changed_at(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
@@ -67,7 +70,32 @@ def tfjs_shard_that_is_too_short(folder: Path) -> Path:
 
 @attack("more than 10,000 shards")
 def tfjs_a_million_shards(folder: Path) -> Path:
-    return changed(folder, lambda c: first(c).update(paths=["shard0.bin"] * 10**6))
+    names = [f"{i}.bin" for i in range(10**6)]
+    return changed(folder, lambda c: first(c).update(paths=names))
+
+
+@attack("is listed twice")
+def tfjs_shard_that_is_listed_many_times(folder: Path) -> Path:
+    return changed(folder, lambda c: first(c).update(paths=["shard0.bin"] * 9_000))
+
+
+@attack("more than 100,000 texts")
+def tfjs_a_gigabyte_of_empty_texts(folder: Path) -> Path:
+    texts = {"name": "t", "shape": [2**28], "dtype": "string"}
+    path = changed(folder, lambda c: first(c)["weights"].insert(0, texts))
+    os.truncate(path.parent / "shard1.bin", 2**30)
+    return path
+
+
+@attack("")
+def tfjs_many_tensors_in_many_shards(folder: Path) -> Path:
+    path = files.small(folder) / "model.json"
+    names = [f"{i}.bin" for i in range(2_000)]
+    for name in names:
+        (path.parent / name).write_bytes(b"\0")
+    tensors = [{"name": str(i), "shape": [0], "dtype": "uint8"} for i in range(20_000)]
+    listed = {"paths": names, "weights": tensors}
+    return changed_at(path, lambda c: c["weightsManifest"].append(listed))
 
 
 @attack("absurd shape")
@@ -75,7 +103,7 @@ def tfjs_tensor_of_2_to_the_60(folder: Path) -> Path:
     return changed(folder, lambda c: first(c)["weights"][0].update(shape=[2**30, 2**30]))
 
 
-@attack("missing or cut")
+@attack("more than 100,000 texts")
 def tfjs_texts_that_are_too_many(folder: Path) -> Path:
     texts = {"name": "t", "shape": [2**31 - 1], "dtype": "string"}
     return changed(folder, lambda c: first(c)["weights"].insert(0, texts))

@@ -103,7 +103,9 @@ def test_tar_members_are_those_that_tarfile_finds(
     with tarfile.open(path) as archive:
         files_there = ((m.name, archive.extractfile(m)) for m in archive.getmembers())
         theirs = [(name, file.read()) for name, file in files_there if file is not None]
-    assert [(name.rstrip("/"), data) for name, data in ours] == theirs
+    assert [(name.rstrip("/"), data) for name, data in ours] == [
+        (name.rstrip("/"), data) for name, data in theirs
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)

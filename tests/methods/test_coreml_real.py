@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from coreml_fixtures import fixture
 
 from assay.formats import Model, read
 from assay.graphs import layer_graph
 from assay.weights import Array
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "coreml"
-COMPRESSED = sorted(path.stem for path in (FOLDER / "compressed").iterdir())
+COMPRESSED = (
+    *("affine_16", "palette6_16", "sparse_16", "int8_18", "blocks_uint4_18"),
+    *(f"palette{bits}_18" for bits in (1, 2, 3, 4, 6, 8)),
+    *("palette_groups_18", "palette_vectors_18", "palette_scaled_18"),
+    *("sparse_18", "sparse_palette_18", "sparse_int8_18"),
+)
 
 
 def values(model: Model) -> list[Array]:
@@ -39,7 +42,7 @@ def _is_same(array: Array, other: Array) -> bool:
 
 @pytest.mark.parametrize("suffix", ["mlpackage", "mlmodel"])
 def test_a_network_has_the_weights_that_it_has_in_onnx(suffix: str) -> None:
-    onnx, model = read(FOLDER / "mixed.onnx"), read(FOLDER / f"mixed.{suffix}")
+    onnx, model = read(fixture("mixed.onnx")), read(fixture(f"mixed.{suffix}"))
     assert without_counterpart(onnx, model) == []
     assert without_counterpart(model, onnx) == []
     assert all(weight.canonical for weight in model.weights.values())
@@ -47,14 +50,14 @@ def test_a_network_has_the_weights_that_it_has_in_onnx(suffix: str) -> None:
 
 
 def test_a_program_has_the_layers_that_it_has_in_onnx() -> None:
-    onnx, model = read(FOLDER / "mixed.onnx"), read(FOLDER / "mixed.mlpackage")
+    onnx, model = read(fixture("mixed.onnx")), read(fixture("mixed.mlpackage"))
     assert onnx.layers is not None
     assert model.layers is not None
     assert layer_graph(model.layers) == layer_graph(onnx.layers)
 
 
 def test_an_older_network_has_them_too_but_for_an_axis_of_one_in_layer_normalization() -> None:
-    onnx, model = read(FOLDER / "mixed.onnx"), read(FOLDER / "mixed.mlmodel")
+    onnx, model = read(fixture("mixed.onnx")), read(fixture("mixed.mlmodel"))
     assert onnx.layers is not None
     assert model.layers is not None
     wanted, found = layer_graph(onnx.layers), layer_graph(model.layers)
@@ -68,7 +71,7 @@ def test_an_older_network_has_them_too_but_for_an_axis_of_one_in_layer_normaliza
 @pytest.mark.parametrize("suffix", ["mlpackage", "mlmodel"])
 def test_recurrent_layers_differ_from_onnx_in_their_biases_only(suffix: str) -> None:
     """Core ML has the sum of two biases that ONNX keeps apart; zero states may be weights."""
-    onnx, model = read(FOLDER / "recurrent.onnx"), read(FOLDER / f"recurrent.{suffix}")
+    onnx, model = read(fixture("recurrent.onnx")), read(fixture(f"recurrent.{suffix}"))
     assert onnx.layers is not None
     assert model.layers is not None
     assert layer_graph(model.layers) == layer_graph(onnx.layers)
@@ -82,8 +85,8 @@ def test_recurrent_layers_differ_from_onnx_in_their_biases_only(suffix: str) -> 
 
 @pytest.mark.parametrize("name", COMPRESSED)
 def test_compressed_weights_are_read_as_coremltools_reads_them(name: str) -> None:
-    model = read(FOLDER / "compressed" / f"{name}.mlpackage")
-    truth = np.load(FOLDER / "compressed.npz")
+    model = read(fixture(f"compressed/{name}.mlpackage"))
+    truth = np.load(fixture("compressed.npz"))
     wanted = [truth[key] for key in truth.files if key.startswith(f"{name}/")]
     found = [weight for weight in model.weights.values() if len(weight.shape) > 1]
     assert len(found) == len(wanted) == 3
@@ -96,7 +99,7 @@ def test_compressed_weights_are_read_as_coremltools_reads_them(name: str) -> Non
 
 @pytest.mark.parametrize("bits", [16, 8, 3])
 def test_quantized_layers_are_near_the_real_values(bits: int) -> None:
-    whole, model = read(FOLDER / "network_32.mlmodel"), read(FOLDER / f"network_{bits}.mlmodel")
+    whole, model = read(fixture("network_32.mlmodel")), read(fixture(f"network_{bits}.mlmodel"))
     assert model.weights.keys() == whole.weights.keys()
     dtypes = {weight.dtype for weight in model.weights.values() if len(weight.shape) > 1}
     assert dtypes == {"float16" if bits == 16 else f"uint{bits}"}

@@ -62,7 +62,7 @@ def test_what_was_never_written_is_the_fill_value(name: str) -> None:
 def test_groups_of_many_members_and_attributes_are_listed_whole(name: str) -> None:
     file, found = fixed(name)
     assert [found[f"many/{i:02}"].layout().read(file) for i in range(40)] == [*range(40)]
-    texts = [found["many"].attribute(f"name {i:02}") for i in range(40)]
+    texts = [found["many"].text(f"name {i:02}") for i in range(40)]
     assert texts == [f"text {i}" for i in range(40)]
 
 
@@ -70,10 +70,10 @@ def test_groups_of_many_members_and_attributes_are_listed_whole(name: str) -> No
 def test_texts_are_read_and_links_are_not_followed_twice(name: str) -> None:
     _, found = fixed(name)
     root = found[""]
-    assert root.attribute("fixed") == "of a fixed length"
-    assert root.attribute("varied") == "of any length é"
-    assert root.attribute("list") == ["a", "bcd"]
-    assert root.attribute("absent") is None
+    assert root.text("fixed") == "of a fixed length"
+    assert root.text("varied") == "of any length é"
+    assert root.text("list") is None
+    assert root.text("absent") is None
     assert len({"hard", "whole"} & found.keys()) == 1
     assert "soft" not in found
 
@@ -162,7 +162,7 @@ def test_attributes_of_other_kinds_are_none() -> None:
     assert isinstance(number[1], bytes)
     body = number[1].replace(b"\x13\0\0\0", b"\x10\0\0\0")  # the type is a whole number now
     _, found = objects(writer.bytes(writer.group({}, (number[0], body))))
-    assert found[""].attribute("it") is None
+    assert found[""].text("it") is None
 
 
 def test_a_shape_of_an_unknown_version_is_refused() -> None:
@@ -187,11 +187,11 @@ def test_changed_bytes_are_read_or_refused(name: str, data: Any) -> None:
     for each in found.values():
         try:
             for attribute_name in ("fixed", "varied", "list"):
-                each.attribute(attribute_name)
+                each.text(attribute_name)
             if each.is_data and each.layout().kind.numpy:
                 each.layout().read(file)
-        except UnreadableModel as error:
-            assert str(error)
+        except UnreadableModel:
+            continue
 
 
 def test_a_file_of_many_groups_is_bounded(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def ways(draw: st.DrawFn) -> tuple[list[str], tuple[int, ...]]:
     steps, now, name = [], shape, "w"
     for place in range(draw(st.integers(0, 4))):
         kind = draw(st.sampled_from(["Transpose", "Reshape", "Unsqueeze", "Squeeze", "Identity"]))
-        if kind == "Transpose":
+        if kind == "Transpose" and now:
             axes = draw(st.permutations(range(len(now))))
             step, now = f"Transpose<perm = {list(axes)}>({name})", tuple(now[a] for a in axes)
         elif kind == "Reshape":

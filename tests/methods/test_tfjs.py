@@ -30,7 +30,7 @@ def operators(model: Model) -> list[str]:
 
 @pytest.mark.parametrize("name", ["layers", "graph", "uint8", "uint16", "float16"])
 def test_the_converter_s_models_have_the_graph_of_the_keras_file(name: str) -> None:
-    model, keras = read(fixture(name)), read(fixture("image-tf.h5"))
+    model, keras = read(fixture(f"image-{name}")), read(fixture("image-tf.h5"))
     assert model.format == "tfjs"
     assert model.layers is not None
     assert keras.layers is not None
@@ -41,7 +41,7 @@ def test_the_converter_s_models_have_the_graph_of_the_keras_file(name: str) -> N
     ("name", "steps"), [("layers", 0), ("uint8", 255), ("uint16", 65535), ("float16", 2048)]
 )
 def test_quantized_values_are_within_half_a_step_of_the_keras_file(name: str, steps: int) -> None:
-    web, keras = read(fixture(name)).weights, read(fixture("image-tf.h5")).weights
+    web, keras = read(fixture(f"image-{name}")).weights, read(fixture("image-tf.h5")).weights
     by_end = {path.split("/", 2)[2].removesuffix(":0"): weight for path, weight in keras.items()}
     assert {key: weight.shape for key, weight in web.items()} == {
         key: weight.shape for key, weight in by_end.items()
@@ -58,7 +58,7 @@ def test_quantized_values_are_within_half_a_step_of_the_keras_file(name: str, st
 
 
 def test_the_graph_s_weights_are_the_keras_file_s() -> None:
-    web = [weight.read() for weight in read(fixture("graph")).weights.values()]
+    web = [weight.read() for weight in read(fixture("image-graph")).weights.values()]
     for weight in read(fixture("image-tf.h5")).weights.values():
         value = weight.read()
         assert any(v.shape == value.shape and np.array_equal(v, value) for v in web), weight.name
@@ -228,7 +228,7 @@ def test_a_shard_that_became_shorter_is_refused_when_its_weights_are_read(tmp_pa
 def test_changed_bytes_are_read_or_refused(name: str, data: Any, tmp_path: Path) -> None:
     folder = tmp_path / "web"
     folder.mkdir(exist_ok=True)
-    for file in fixture(name).iterdir():
+    for file in fixture(f"image-{name}").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     content = bytearray((folder / "model.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

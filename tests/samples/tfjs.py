@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def group(
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """A group of the manifest, and its shards, which are cut at these bytes."""
     content = b"".join(np.asarray(values).tobytes() for _, values in weights)
-    edges = [0, *cuts, len(content)]
-    shards = {f"{prefix}{i}.bin": content[a:b] for i, (a, b) in enumerate(zip(edges, edges[1:]))}  # noqa: B905
+    edges = pairwise([0, *cuts, len(content)])
+    shards = {f"{prefix}{i}.bin": content[a:b] for i, (a, b) in enumerate(edges)}
     return {"paths": list(shards), "weights": [listed for listed, _ in weights]}, shards
 
 

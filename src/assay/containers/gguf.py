@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from assay.containers.sources import opened
 from assay.errors import UnreadableModel
 from assay.weights.gguf_types import KINDS, Kind
 from assay.weights.numbers import elements
 from assay.weights.shapes import shape_of
 
 MAGIC = b"GGUF"
-MOST_TENSORS = 300_000
+MOST_TENSORS = 100_000
 MOST_ENTRIES = 100_000  # of the metadata
-MOST_ITEMS = 2_000_000  # texts and lists in all lists together; a vocabulary has 256,000 words
+MOST_ITEMS = 1_000_000  # texts and lists in all lists together; a vocabulary has 256,000 words
 LONGEST_TEXT = 2**20  # bytes of a name or a text
 LONGEST_KEPT = 200  # characters of a text that is kept
 _MOST_AXES = 4  # of ggml's tensors
@@ -56,7 +57,7 @@ class Contents:
 def contents(path: Path) -> Contents:
     """Metadata and places of a file.  Raises UnreadableModel where it is none, cut or lies."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened(path) as file:
         cursor = _Cursor(file, size)
         count, entries = cursor.start()
         metadata = _metadata(cursor, entries)

@@ -12,6 +12,7 @@ from typing import Any
 from assay.errors import UnreadableModel
 
 LONGEST = 32 * 2**20  # bytes
+_MANY = 21  # digits: more than any that fit
 MOST_PARTS = 1_000_000  # objects and lists, which cost the parser most
 
 
@@ -25,7 +26,7 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
     if content.count(b"{") + content.count(b"[") > MOST_PARTS:
         raise UnreadableModel(f"{what} has more than {MOST_PARTS:,} parts")
     try:
-        parsed = json.loads(content, object_pairs_hook=_unique)
+        parsed = json.loads(content, object_pairs_hook=_unique, parse_int=_number)
     except RecursionError as error:
         raise UnreadableModel(f"{what} is nested too deep") from error
     except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
@@ -33,6 +34,12 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise UnreadableModel(f"{what} is not a JSON object")
     return parsed
+
+
+def _number(digits: str) -> int | float:
+    """A whole number that fits a machine word; others stand for themselves as nearly as floats."""
+    value = int(digits) if len(digits) < _MANY else 2**63
+    return value if -(2**63) <= value < 2**63 else float(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.containers.protobuf import BYTES, FIXED32, FIXED64, VARINT, next_field, read_varint
+from assay.containers.sources import opened
 from assay.errors import UnreadableModel
 
 MOST_FIELDS = 2_400_000
@@ -36,7 +37,7 @@ class Source:
 
 def mapped(path: Path) -> mmap:
     """The file's bytes, none of them read yet.  Raises UnreadableModel where there are none."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         if file.seek(0, 2) == 0:
             raise UnreadableModel(f"{path.name} is empty")
         return mmap(file.fileno(), 0, access=ACCESS_READ)

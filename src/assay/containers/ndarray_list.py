@@ -84,6 +84,11 @@ class NdArray:
             dense[rows] = values
         return dense
 
+    def cut(self, start: int, count: int) -> Array:
+        """So many numbers of a dense array, in the file's order."""
+        at = self.numbers.start + bytes_of(self.dtype, start)
+        return self._part(Part(at, (count,), self.dtype))
+
     def _check(self, places: np.ndarray[tuple[int, ...], np.dtype[np.int64]], size: int) -> None:
         if places.size and not 0 <= int(places.min()) <= int(places.max()) < size:
             raise UnreadableModel(f"the sparse array {self.name[:80]!r} reaches outside its shape")

@@ -25,6 +25,7 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f"}
+_UNBOUND = ("inf", "infinity", "nan")
 _CLOSES = {"{": "}", "<": ">"}
 _TRUTH = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 
@@ -106,7 +107,7 @@ def parse(content: bytes) -> Section:
 
 
 def _real(name: str, value: object) -> float:
-    if isinstance(value, Word) and value.lower() in ("inf", "infinity", "nan"):
+    if isinstance(value, Word) and value.lower().lstrip("-") in _UNBOUND:
         return float(value)
     if not isinstance(value, int | float):
         raise UnreadableModel(f"{name[:80]!r} is no number")

@@ -113,6 +113,14 @@ class Deflated:
         return bytes(content)
 
 
+def opened(path: Path) -> BinaryIO:
+    """A file to be read.  Raises UnreadableModel where it is a folder, or cannot be opened."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableModel(f"{path.name!r}: {error.strerror or error}") from error
+
+
 def source_of(path: Path) -> FilePart:
     """A whole file."""
     return FilePart(path, 0, path.stat().st_size)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from assay.containers.sources import Source
 from assay.errors import UnreadableModel
 from assay.weights import Array, Weight
-from assay.weights.numbers import BITS, MOST_AT_ONCE, decode, is_shape
+from assay.weights.numbers import BITS, MOST_AT_ONCE, decode
+from assay.weights.shapes import is_shape
 
 REPEATED = 2**24  # numbers that a view may show beyond those of its storage
 _PART = 2**22  # numbers that are read at once though the view does not show them all

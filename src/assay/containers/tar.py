@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from assay.containers.sources import Source
 from assay.errors import UnreadableModel
 
-MOST_MEMBERS = 100_000
+MOST_MEMBERS = 50_000
 LONGEST_NOTE = 65_536  # bytes of a header that only names the next member
 _BLOCK = 512
 _FILES, _FOLDER, _LONG_NAME, _PAX, _PAX_GLOBAL = (b"0", b"\0", b"7"), b"5", b"L", b"x", b"g"
@@ -59,9 +59,10 @@ def members(source: Source) -> list[Member]:
                 name = _text(note.rstrip(b"\0")) if kind == _LONG_NAME else _pax_path(note)
             continue
         name = name or _own_name(header)
-        if kind in _FILES:
+        is_old_folder = kind == b"\0" and name.endswith("/")
+        if kind in _FILES and not is_old_folder:
             found.append(Member(name, start, size))
-        elif kind != _FOLDER:
+        elif kind != _FOLDER and not is_old_folder:
             raise UnreadableModel(
                 f"member {name!r:.200} is a link or device, which is not followed"
             )
@@ -103,6 +104,8 @@ def _pax_path(note: bytes) -> str:
         key, _, value = note[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
         if key == b"size":
             raise UnreadableModel("a member of 8 GiB or more, in a way that is not read")
+        if key.startswith(b"GNU.sparse."):
+            raise UnreadableModel("a member with holes, which is not read")
         path = _text(value) if key == b"path" else path
         at += int(length)
     return path

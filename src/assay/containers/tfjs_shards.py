@@ -6,9 +6,11 @@ a least value; a tensor may begin in one shard and end in another.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +23,7 @@ from assay.errors import UnreadableModel
 from assay.weights.shapes import shape_of
 
 MOST_SHARDS = 10_000
+MOST_TEXTS = 100_000  # in all tensors
 _TYPES = {
     "float32": "<f4",
     "float16": "<f2",
@@ -31,6 +34,7 @@ _TYPES = {
 }
 _GZIP = b"\x1f\x8b"
 _PREFIX = 4  # bytes before each text that tell its length
+_BLOCK = 2**20  # numbers that are made real at once
 
 Json = Any
 
@@ -51,6 +55,8 @@ class Shards:
     file: Path
     files: list[Path] = field(default_factory=list)
     constants: dict[str, Constant] = field(default_factory=dict)
+    _texts: int = 0
+    _taken: set[Path] = field(default_factory=set)
 
     def take(self, manifest: Json) -> None:
         """All of a manifest.  Raises UnreadableModel where it cannot be."""
@@ -63,7 +69,7 @@ class Shards:
                 raise UnreadableModel(f"more than {MOST_SHARDS:,} shards")
             paths = [self._file(name) for name in names]
             self.files += paths
-            run = _Run([FilePart(path, 0, path.stat().st_size) for path in paths])
+            run = _Run.of(paths)
             at = 0
             for entry in weights:
                 at = self._constant(run, at, entry)
@@ -80,6 +86,9 @@ class Shards:
             raise UnreadableModel(f"tensor {name[:80]!r} has no shape")
         shape = shape_of(f"tensor {name[:80]!r}", entry["shape"])
         if dtype == "string":
+            self._texts += prod(shape)
+            if self._texts > MOST_TEXTS:
+                raise UnreadableModel(f"more than {MOST_TEXTS:,} texts")
             return run.after_texts(at, prod(shape))
         kind = str(quantization.get("dtype", dtype))
         if kind not in _TYPES or dtype not in _TYPES:
@@ -98,11 +107,14 @@ class Shards:
         if place is None or place.is_absolute() or ".." in place.parts or "\0" in str(name):
             raise UnreadableModel(f"the shard {shown!r} lies outside the model's folder")
         path = self.file.parent / place
-        roots = (self.file.parent.resolve(), self.file.resolve().parent)
-        if not any(path.resolve().is_relative_to(root) for root in roots):
+        roots, real = (self.file.parent.resolve(), self.file.resolve().parent), path.resolve()
+        if not any(real.is_relative_to(root) for root in roots):
             raise UnreadableModel(f"the shard {shown!r} lies outside the model's folder")
-        if not path.is_file():
+        if not real.is_file():
             raise UnreadableModel(f"the shard {shown!r} is missing")
+        if real in self._taken:
+            raise UnreadableModel(f"the shard {shown!r} is listed twice")
+        self._taken.add(real)
         return path
 
 
@@ -111,10 +123,16 @@ class _Run:
     """The shards of a group as one run of bytes."""
 
     shards: list[FilePart]
+    ends: list[int]  # of each, in the run
+
+    @classmethod
+    def of(cls, paths: list[Path]) -> _Run:
+        shards = [FilePart(path, 0, path.stat().st_size) for path in paths]
+        return cls(shards, [*accumulate(shard.size for shard in shards)])
 
     def check(self, name: str, at: int, size: int) -> None:
         """Raises UnreadableModel where a tensor does not end within the shards."""
-        total = sum(shard.size for shard in self.shards)
+        total = self.ends[-1] if self.ends else 0
         if at + size <= total:
             return
         for shard in self.shards:
@@ -125,12 +143,12 @@ class _Run:
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes that may lie in several shards."""
-        parts = []
-        for shard in self.shards:
-            if at < shard.size and size > 0:
-                parts.append(shard.read(at, min(size, shard.size - at)))
-                size -= len(parts[-1])
-            at = max(at - shard.size, 0)
+        parts, which = [], bisect_right(self.ends, at)
+        while size > 0:
+            shard = self.shards[which]
+            start = at - (self.ends[which] - shard.size)
+            parts.append(shard.read(start, min(size, shard.size - start)))
+            at, size, which = at + len(parts[-1]), size - len(parts[-1]), which + 1
         return b"".join(parts)
 
     def after_texts(self, at: int, count: int) -> int:
@@ -165,6 +183,10 @@ def _values(
     values = np.frombuffer(run.read(at, size), _TYPES[kind]).reshape(shape)
     if scale is None:
         return values
+    real = np.empty(shape, _TYPES[dtype])
+    flat, stored = real.reshape(-1), values.reshape(-1)
     with np.errstate(all="ignore"):
-        real = values * np.float64(scale[0]) + np.float64(scale[1])
-        return (np.rint(real) if dtype == "int32" else real).astype(_TYPES[dtype])
+        for start in range(0, flat.size, _BLOCK):
+            part = stored[start : start + _BLOCK] * np.float64(scale[0]) + np.float64(scale[1])
+            flat[start : start + _BLOCK] = np.rint(part) if dtype == "int32" else part
+    return real

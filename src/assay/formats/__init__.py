@@ -134,14 +134,19 @@ def _choose(path: Path) -> type[Format]:
 def format_of(path: Path) -> type[Format] | None:
     """The format that a file's content shows, among those of its suffix first.
 
-    Where it shows none, the one of its suffix: that says what is wrong with the file.
+    Where it shows none, the one of its longest suffix: that says what is wrong with the file.
     """
     head, name = opening(path), path.name.lower()
-    methods = sorted(FORMATS.values(), key=lambda method: not name.endswith(method.suffixes))
+    methods = sorted(FORMATS.values(), key=lambda method: -_fit(method, name))
     for method in methods:
         if method().sniff(head):
             return method
-    return methods[0] if name.endswith(methods[0].suffixes) else None
+    return methods[0] if _fit(methods[0], name) else None
+
+
+def _fit(method: type[Format], name: str) -> int:
+    """The length of the longest of a format's suffixes that a name ends with."""
+    return max((len(suffix) for suffix in method.suffixes if name.endswith(suffix)), default=0)
 
 
 def _of_folder(path: Path) -> type[Format]:

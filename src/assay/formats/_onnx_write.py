@@ -98,12 +98,13 @@ def _replaced(proto: TensorProto, dtype: str, weight: Weight, weights: Weights) 
     return Content(proto, bytes_of(dtype, elements(tuple(proto.dims))), read)
 
 
-def _check_written(name: str, dtype: str) -> None:
-    """Raises UnwritableModel where there is no way to write numbers of this type."""
+def _check_written(name: str, dtype: str) -> str:
+    """The type.  Raises UnwritableModel where there is no way to write numbers of it."""
     try:
         encode(np.zeros(0, np.float32), dtype)
     except UnreadableModel as error:
         raise UnwritableModel(f"weight {name!r}: {error}") from error
+    return dtype
 
 
 def _filled(whole: ModelProto, weight: Weight, source: Model) -> Content:
@@ -153,14 +154,14 @@ def compose(model: Model, path: Path) -> None:
 
     contents = []
     for name, (proto, tensor) in initializers.items():
+        dtype = _check_written(name, DTYPES.get(proto.data_type, "text"))
         if name in model.weights:
             read = _as_read(model.weights[name], found[name], proto, lookup)
         elif tensor.value is not None:
             read = partial(raw, proto.data_type, tensor.value)
         else:
             raise UnwritableModel(f"what the constant {name!r} holds is not known")
-        size = bytes_of(DTYPES[proto.data_type], elements(shapes[name]))
-        contents.append(Content(proto, size, read))
+        contents.append(Content(proto, bytes_of(dtype, elements(shapes[name])), read))
     taken = {name for node in whole.graph.node for name in node.output}
     taken |= {value.name for value in whole.graph.input}
     for name, weight in model.weights.items():
@@ -187,12 +188,12 @@ def _as_read(
     from assay.vocabularies.onnx.weights import DTYPES
 
     shape, dtype = tuple(proto.dims), DTYPES[proto.data_type]
-    _check_written(weight.name, dtype)
     turned = (weight.canonical and layout.known) or any(
         isinstance(step, Dequantize) for step in layout.steps
     )
     wanted = layout.shape(shape) if turned else shape
-    if _long(weight.shape) != _long(wanted):
+    is_vector = len(wanted) == 1 and wanted[0] == weight.size
+    if not is_vector and _long(weight.shape) != _long(wanted):
         raise UnwritableModel(
             f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
         )

@@ -16,7 +16,7 @@ from assay.errors import UnreadableModel
 from assay.weights import Weight
 from assay.weights.numbers import region
 
-MOST_TENSORS = 300_000  # of a model
+MOST_TENSORS = 200_000  # of a model; the largest known has 140,000
 MOST_SHARDS = 2000
 
 Tensors = Callable[[Path], Mapping[str, Weight]]

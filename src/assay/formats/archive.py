@@ -44,19 +44,19 @@ class Archive(Format):
     suffixes = (".zip", *_TARS)
 
     def sniff(self, head: bytes) -> bool:
-        others = (method for name, method in FORMATS.items() if name != "archive")
         if head.startswith(archives.ZIP):
             names = head.decode("utf-8", "replace").lower().split("\n")
             any_model = any(name.endswith(known_suffixes()) for name in names)
-            return any_model and not any(method().sniff(head) for method in others)
+            return any_model and not _is_of_another_format(head)
         if tar.is_tar(head):
-            return not any(method().sniff(head) for method in others)
+            return not _is_of_another_format(head)
         return compressed.is_compressed(head) and tar.is_tar(compressed.beginning(head))
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        head = opening(path)
-        if head.startswith(archives.ZIP) and not self.sniff(head):
-            raise UnreadableModel("a damaged zip archive, or a file of another format")
+        if path.is_dir():
+            raise UnreadableModel("not an archive: it is a folder")
+        if _is_of_another_format(opening(path)):
+            raise UnreadableModel("not an archive of models: it is itself a model")
         folder = Folder()
         for member in _members(path):
             _unpack(member, folder.path / _inside(member.name))
@@ -69,6 +69,10 @@ class Archive(Format):
         metadata = {**model.metadata, "archive": "" if name == "." else name}
         weights = Held(model.weights, folder)
         return replace(model, files=(path,), metadata=metadata, weights=weights)
+
+
+def _is_of_another_format(head: bytes) -> bool:
+    return any(method().sniff(head) for name, method in FORMATS.items() if name != "archive")
 
 
 class Folder:

@@ -20,7 +20,6 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._shards import join, located
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.transformers.gguf_graph import translate
 from assay.weights import Array, Weight
 from assay.weights.numbers import MOST_AT_ONCE, elements, region
 
@@ -110,6 +109,8 @@ def _graph(
     metadata: dict[str, Any], weights: Mapping[str, Weight], input_shapes: InputShapes
 ) -> OperatorGraph | None:
     """The graph; None, and a note of the reason, where it is not known."""
+    from assay.vocabularies.transformers.gguf_graph import translate
+
     shapes = {name: weight.shape for name, weight in weights.items()}
     try:
         return translate(metadata, shapes, input_shapes)

@@ -13,12 +13,13 @@ from assay.containers.archives import ZIP, member, members
 from assay.containers.hdf5 import SIGNATURE
 from assay.containers.json_object import json_object
 from assay.containers.messages import mapped
-from assay.containers.sources import FilePart, Source
+from assay.containers.sources import Part, Source
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
 if TYPE_CHECKING:
-    from assay.containers.hdf5.file import File
+    from mmap import mmap
+
     from assay.vocabularies.keras.weights import Variables
 
 MOST_CONFIGURATION = 32 * 2**20  # bytes
@@ -43,10 +44,7 @@ class Keras(Format):
         with path.open("rb") as file:
             start = file.read(len(SIGNATURE))
         if start == SIGNATURE:
-            from assay.containers.hdf5.file import File
-            from assay.vocabularies.keras.weights import Variables
-
-            variables = Variables.of_file(File(mapped(path)))
+            variables = _variables(mapped(path))
             configuration = variables.configuration.encode()
         elif start.startswith(ZIP):
             variables, configuration = _archive(path)
@@ -66,8 +64,6 @@ class Keras(Format):
 
 def _archive(path: Path) -> tuple[Variables, bytes]:
     """The weights and the configuration of an archive."""
-    from assay.vocabularies.keras.weights import Variables
-
     found = members(path)
     for name in (_WEIGHTS, _CONFIGURATION):
         if name not in found:
@@ -76,7 +72,7 @@ def _archive(path: Path) -> tuple[Variables, bytes]:
     if _METADATA in found:
         metadata = json_object(_text(member(path, found[_METADATA])), "metadata.json")
     configuration = _text(member(path, found[_CONFIGURATION]))
-    variables = Variables.of_file(_weights(path, member(path, found[_WEIGHTS])))
+    variables = _packed(path, member(path, found[_WEIGHTS]))
     version = metadata.get("keras_version")
     variables.metadata |= {"keras_version": version[:80]} if isinstance(version, str) else {}
     return variables, configuration
@@ -88,12 +84,18 @@ def _text(source: Source) -> bytes:
     return source.read(0, source.size)
 
 
-def _weights(path: Path, source: Source) -> File:
+def _packed(path: Path, source: Source) -> Variables:
     """Those of an archive lie in it as they are; compressed ones are unpacked."""
-    from assay.containers.hdf5.file import File
-
-    if isinstance(source, FilePart):
-        return File(mapped(path), source.base, source.size)
+    if isinstance(source, Part):
+        return _variables(mapped(path), source.base, source.size)
     if source.size > MOST_WEIGHTS:
         raise UnreadableModel(f"its compressed weights have {source.size:,} bytes")
-    return File(source.read(0, source.size))
+    return _variables(source.read(0, source.size))
+
+
+def _variables(data: mmap | bytes, start: int = 0, size: int = -1) -> Variables:
+    """Those of an HDF5 file that lies somewhere in the bytes."""
+    from assay.containers.hdf5.file import File
+    from assay.vocabularies.keras.weights import Variables
+
+    return Variables.of_file(File(data, start, size))

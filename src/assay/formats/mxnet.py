@@ -62,7 +62,7 @@ class MxNet(Format):
             return writer, writer.read(input_shapes)
 
         writer, layers = fitting(translated, len(network.nodes))
-        known: dict[str, Weight] = {**Weights(layers, writer.stored), **writer.own}
+        known = Weights(layers, writer.stored)
         return Model("mxnet", layers, files, _notes(network, layers), known)
 
 

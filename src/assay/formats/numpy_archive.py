@@ -20,6 +20,7 @@ from assay.containers.sources import Part, Source, source_of
 from assay.containers.torch_files import MAGIC_BYTES
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
+from assay.weights.shapes import is_shape
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000  # as NumPy allows
@@ -101,4 +102,6 @@ def _header(content: bytes) -> tuple[tuple[int, ...], Dtype, bool]:
         raise UnreadableModel("an array's header is damaged") from error
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise UnreadableModel("an array's header has no shape")
+    if not is_shape([*shape]):
+        raise UnreadableModel("an array has an absurd shape")
     return shape, Dtype.of(code), bool(is_fortran)

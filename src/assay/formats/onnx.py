@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from assay.containers.protobuf import Limits, Message, Slimmer, WireError
+from assay.containers.sources import opened
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
@@ -106,7 +107,7 @@ def parse(path: Path) -> ModelProto:
     counted = {"operators": MOST_OPERATORS, "tensors": MOST_TENSORS}
     limits = Limits(MOST_FIELDS, MOST_STRUCTURE, _UNSEEN, counted)
     try:
-        with path.open("rb", buffering=0) as file:
+        with opened(path) as file:
             slim = Slimmer(file, limits).slim(_schema(), path.stat().st_size)
         proto: ModelProto = ModelProto.FromString(slim)
     except (WireError, DecodeError) as error:

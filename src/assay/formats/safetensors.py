@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.json_object import LONGEST, json_object
+from assay.containers.sources import opened
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._shards import MOST_TENSORS, indexed
@@ -25,9 +26,9 @@ from assay.weights.numbers import (
     decode,
     elements,
     encode,
-    is_shape,
     region,
 )
+from assay.weights.shapes import is_shape
 
 LONGEST_NOTES = 65_536  # characters of a file's own metadata that are kept
 INDEX = ".safetensors.index.json"
@@ -54,7 +55,7 @@ class Safetensors(Format):
         return 2 <= length <= LONGEST and head[8:9] == b"{"
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        with path.open("rb") as file:
+        with opened(path) as file:
             is_index = file.read(1) == b"{" and path.name.lower().endswith(".json")
         if is_index:
             return _set(path)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from assay.containers.flatbuffer import FlatBufferError
+from assay.containers.sources import opened
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
@@ -32,7 +33,7 @@ class Tflite(Format):
         return head[4:8] == IDENTIFIER
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
-        with path.open("rb") as file:
+        with opened(path) as file:
             try:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError as error:

@@ -19,7 +19,6 @@ from assay.errors import UnreadableModel
 from assay.weights import Array
 
 MOST_AT_ONCE = 2**32  # elements of one tensor that is read; the largest table known has 2^31
-_MOST_AXES = 64
 _PLAIN = {
     "float64": "<f8", "float32": "<f4", "float16": "<f2", "bool": "u1",
     "int64": "<i8", "int32": "<i4", "int16": "<i2", "int8": "i1",
@@ -57,16 +56,6 @@ def elements(shape: Sequence[int]) -> int:
 def bytes_of(dtype: str, count: int) -> int:
     """What ``count`` numbers take, in whole bytes."""
     return (count * BITS[dtype] + 7) // 8
-
-
-def is_shape(dims: object) -> bool:
-    """Whether ``dims`` is a list of sizes that NumPy can make an array of."""
-    return (
-        isinstance(dims, list)
-        and len(dims) <= _MOST_AXES
-        and all(type(dim) is int and 0 <= dim < 2**63 for dim in dims)
-        and math.prod(dim for dim in dims if dim) < 2**63
-    )
 
 
 def region(path: Path, offset: int, length: int) -> bytes:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 
 from assay.errors import UnreadableModel
 from assay.graphs.operators import MOST_AXES, Shape
 
 LARGEST = 2**31 - 1  # of one dimension
-MOST_ELEMENTS = 2**48  # of one tensor
+MOST_ELEMENTS = 2**48  # of one tensor; of an empty one, of its other axes
 
 
 def shape_of(what: str, dims: Iterable[int]) -> Shape:
     """The dimensions as a shape.  Raises UnreadableModel where no tensor could have it."""
     shape = tuple(dims)
-    small = len(shape) <= MOST_AXES and all(0 <= dim <= LARGEST for dim in shape)
-    if not small or prod(shape) > MOST_ELEMENTS:
+    if max(shape, default=0) > LARGEST or not _fits(shape):
         raise UnreadableModel(f"{what} has an absurd shape {spelled(shape[:8])}")
     return shape
+
+
+def is_shape(dims: object) -> bool:
+    """Whether ``dims`` is a list of whole numbers, of any size, that a tensor can have."""
+    return isinstance(dims, list) and all(type(dim) is int for dim in dims) and _fits(dims)
+
+
+def _fits(dims: Sequence[int]) -> bool:
+    """NumPy makes no array where the axes are too many or too long, be it an empty one."""
+    small = len(dims) <= MOST_AXES and min(dims, default=0) >= 0
+    return small and prod(dim for dim in dims if dim) <= MOST_ELEMENTS
 
 
 def spelled(dims: Iterable[int | str | None]) -> str:

@@ -22,8 +22,8 @@ from assay.weights import Array
 if TYPE_CHECKING:
     from assay.containers.hdf5.file import File
 
-MOST_TIMES = 64  # times the file's size that a data set may expand to
-SLACK = 2**26  # bytes that any may
+MOST_TIMES = 64  # times the file's size that its data may expand to
+SLACK = 2**26  # bytes that those of any file may
 _DEFLATE, _SHUFFLE, _CHECKSUM = 1, 2, 3
 _OTHERS = {4: "szip", 5: "nbit", 6: "scale-offset", 32000: "LZF", 32001: "Blosc"}
 _COMPACT, _ONE_PIECE, _CHUNKED = 0, 1, 2
@@ -67,8 +67,7 @@ class Layout:
         if version not in (3, 4) or place > _CHUNKED:
             what = "are virtual" if place == 3 else f"are stored as version {version} has it"
             raise UnreadableModel(f"the data of {self.path!r} {what}, which is not read")
-        if self.size > MOST_TIMES * file.size + SLACK:
-            raise UnreadableModel(f"{self.path!r} would expand to {self.size:,} bytes")
+        check_expanded(repr(self.path), self.size, file)
         if place == _COMPACT and number(self.stored, 2, 2) < self.size:
             raise UnreadableModel(f"the data of {self.path!r} are cut")
         if place == _ONE_PIECE and self.size:
@@ -103,10 +102,9 @@ class Layout:
     def _chunked(self, file: File) -> NDArray[Any]:
         """All chunks put together."""
         chunks = self._chunks()
-        if chunks.size > MOST_TIMES * file.size + SLACK:
-            raise UnreadableModel(f"a chunk of {self.path!r} would expand to {chunks.size:,} bytes")
+        left = prod(_cut(self.shape, chunks.chunk))
+        check_expanded(f"the chunks of {self.path!r}", left * chunks.size, file)
         whole = self._unwritten()
-        left = prod(-(-d // c) for d, c in zip(self.shape, chunks.chunk, strict=True))
         for chunk in chunks.listed(file) if self.size else ():
             if any(o >= d for o, d in zip(chunk.offsets, self.shape, strict=True)):
                 if chunks.grid != _cut(self.shape, chunks.chunk):
@@ -169,6 +167,12 @@ class Layout:
             return planes.T.tobytes()
         name = _OTHERS.get(which, f"number {which}")
         raise UnreadableModel(f"{self.path!r} is packed by the filter {name}, which is not read")
+
+
+def check_expanded(what: str, size: int, file: File) -> None:
+    """Raises UnreadableModel where data expand to more than a file of that size may hold."""
+    if size > MOST_TIMES * file.size + SLACK:
+        raise UnreadableModel(f"{what} would expand to {size:,} bytes")
 
 
 def _cut(shape: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[int, ...]:

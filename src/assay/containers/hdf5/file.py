@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from mmap import mmap
-from typing import Any
 
 from assay.containers.hdf5 import SIGNATURE
 from assay.containers.hdf5.data import Layout
 from assay.containers.hdf5.heaps import ATTRIBUTES, LINKS, listed
 from assay.containers.hdf5.messages import (
     UNDEFINED,
-    Attribute,
     Kind,
     attribute,
     dataspace,
@@ -35,7 +33,7 @@ MOST_OBJECTS = 200_000
 MOST_MESSAGES = 1_000_000
 MOST_DEPTH = 32
 MOST_TEXT = 32 * 2**20  # bytes of an attribute
-_LONGEST_NAME = 1024
+_LONGEST_NAME, _LONGEST_PATH = 1024, 2048
 _SPACE, _LINKS, _TYPE, _FILL, _LINK, _EXTERNAL = 1, 2, 3, 5, 6, 7
 _LAYOUT, _FILTERS, _ATTRIBUTE, _CONTINUED, _TABLE, _ATTRIBUTES = 8, 11, 12, 16, 17, 21
 # Where the first block of each version has the widths of addresses, the file's end, the root.
@@ -166,12 +164,13 @@ class Object:
         """Whether it is a data set."""
         return self._first(_LAYOUT) is not None
 
-    def attribute(self, name: str) -> Any:
-        """An attribute's value: text, a list of texts, or None where it is absent or a number."""
+    def text(self, name: str) -> str | None:
+        """The text that an attribute holds; None where it is absent or anything else."""
         for body in self._attributes():
             found = attribute(body)
             if found is not None and found.name == name:
-                return _texts(self.file, found)
+                is_one = found.kind.is_text and prod(found.shape) == 1
+                return _text(self.file, found.kind, found.content) if is_one else None
         return None
 
     def _attributes(self) -> Iterator[bytes]:
@@ -192,14 +191,16 @@ class Object:
         table = self._first(_TABLE)
         if table is not None:
             yield from _old_links(self.file, number(table, 0, 8), number(table, 8, 8))
-        bodies = [body for kind, body in self.messages if kind == _LINK]
-        about = self._first(_LINKS)
-        if about is not None:
-            bodies += self._dense(about, 2 + (8 if number(about, 1, 1) & 1 else 0), LINKS)
-        for body in bodies:
+        for body in self._links():
             link = hard_link(body)
             if link is not None:
                 yield link
+
+    def _links(self) -> Iterator[bytes]:
+        yield from (body for kind, body in self.messages if kind == _LINK)
+        about = self._first(_LINKS)
+        if about is not None:
+            yield from self._dense(about, 2 + (8 if number(about, 1, 1) & 1 else 0), LINKS)
 
     def layout(self) -> Layout:
         """How a data set's numbers are stored."""
@@ -217,19 +218,25 @@ class Object:
 def walk(file: File) -> Iterator[Object]:
     """Every object, each once, groups before what is in them."""
     seen: set[int] = set()
-    waiting = [("", file.root, 0)]
-    while waiting:
-        path, address, depth = waiting.pop()
-        if address in seen:
-            continue
-        seen.add(address)
-        if len(seen) > MOST_OBJECTS or depth > MOST_DEPTH:
-            raise UnreadableModel("the HDF5 file has too many objects, or too deep ones")
-        found = Object(file, path, file.messages(address))
-        yield found
-        if not found.is_data:
-            inner = [(f"{path}/{name}".lstrip("/"), at, depth + 1) for name, at in found.links()]
-            waiting += reversed(inner)
+    entered = [iter([("", file.root)])]  # the members of groups within groups
+    while entered:
+        path, address = next(entered[-1], ("", -1))
+        if address < 0:
+            entered.pop()
+        elif address not in seen:
+            seen.add(address)
+            if len(seen) > MOST_OBJECTS or len(entered) > MOST_DEPTH or len(path) > _LONGEST_PATH:
+                raise UnreadableModel("the HDF5 file has too many objects, or too deep ones")
+            found = Object(file, path, file.messages(address))
+            yield found
+            if not found.is_data:
+                entered.append(_members(found))
+
+
+def _members(group: Object) -> Iterator[tuple[str, int]]:
+    """The path and the address of all that a group names."""
+    for name, address in group.links():
+        yield f"{group.path}/{name}".lstrip("/"), address
 
 
 def _old_links(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
@@ -259,20 +266,10 @@ def _old_links(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
             yield text_of(name), file.number(entry + 8, 8)
 
 
-def _texts(file: File, found: Attribute) -> Any:
-    """The value of an attribute that is text or a list of texts; None of any other."""
-    size, count = found.kind.size, prod(found.shape)
-    if not found.kind.is_text or count * size > len(found.content):
-        return None
-    pieces = [found.content[i * size : (i + 1) * size] for i in range(count)]
-    texts = [_text(file, found.kind, piece) for piece in pieces]
-    return texts if found.shape else texts[0]
-
-
 def _text(file: File, kind: Kind, piece: bytes) -> str:
     """A text that lies in the attribute, or in a heap where it may be of any length."""
     if not kind.is_variable:
-        return text_of(piece)
+        return text_of(piece[: kind.size])
     length, heap, index = (number(piece, at, n) for at, n in ((0, 4), (4, 8), (12, 4)))
     if not length:
         return ""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assay.containers.messages import Message
 from assay.errors import UnreadableModel
+from assay.graphs.operators import MOST_AXES
 from assay.weights.numbers import INTEGERS, decode, region
 from assay.weights.shapes import shape_of
 
@@ -93,9 +94,10 @@ class Blobs:
             if message.message(2).has(1):
                 raise UnreadableModel(f"a tensor has the unknown data type {dtype}")
             return Value("", (), _nothing)  # a list, a tuple or a dictionary
-        if not all(dim.has(1) for dim in kind.messages(3)):
+        dims = dimensions(kind)
+        if None in dims:
             raise UnreadableModel("a constant has a dimension of unknown size")
-        shape = shape_of("a tensor", [dim.message(1).integer(1) for dim in kind.messages(3)])
+        shape = shape_of("a tensor", [dim for dim in dims if dim is not None])
         name = TYPES[dtype][0]
         if not message.has(5):
             return Value(name, shape, lambda: _immediate(immediate, dtype, shape))
@@ -136,6 +138,17 @@ class Blobs:
         if length < needed or start + needed > path.stat().st_size:
             raise UnreadableModel(f"a tensor of {path.name!r} has {length:,} bytes, not {needed:,}")
         return path, start, needed
+
+
+def dimensions(kind: Message) -> list[int | None]:
+    """The axes of a tensor's type; None where a size is unknown.
+
+    Raises UnreadableModel where they are too many.
+    """
+    dims = kind.messages(3)
+    if len(dims) > MOST_AXES:
+        raise UnreadableModel(f"a tensor has more than {MOST_AXES} axes")
+    return [dim.message(1).integer(1) if dim.has(1) else None for dim in dims]
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from assay.vocabularies.coreml.blobs import Stored, Value, small_numbers, whole_
 from assay.weights.shapes import shape_of
 
 Arguments = Mapping[str, Value]  # of an operation, by name
+LONGEST_VECTOR = 64  # numbers of one entry of a table; coremltools makes 2 to 8
 
 
 def expanded(operation: str, arguments: Arguments) -> list[Value]:
@@ -114,6 +115,8 @@ def _table(arguments: Arguments) -> list[Value]:
     if not -len(wide) <= axis < len(wide) or len(table.shape) != len(wide) + 2:
         raise UnreadableModel("a tensor's table does not fit its shape")
     _fits(table.shape[:-2], indices.shape)
+    if width > LONGEST_VECTOR:
+        raise UnreadableModel(f"a tensor's table has vectors of {width:,} numbers")
     wide[axis] *= width
     shape = shape_of("a compressed tensor", wide)
     axis %= len(wide)

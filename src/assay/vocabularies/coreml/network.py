@@ -17,6 +17,7 @@ from assay.containers.messages import Message
 from assay.errors import UnreadableModel
 from assay.graphs.operators import FLOAT, INT64, OperatorGraph
 from assay.vocabularies.builder import GraphBuilder
+from assay.vocabularies.coreml.hard_swish import without_cuts
 from assay.vocabularies.coreml.parameters import stored
 from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
 from assay.weights import Weight
@@ -54,7 +55,7 @@ class Network:
         found = [name for name in outputs if name in self.blobs]  # others are class labels
         if not found:
             found = [next(reversed(self.blobs))]
-        return self.build.graph([self.blobs[name] for name in found]), found
+        return without_cuts(self.build.graph([self.blobs[name] for name in found])), found
 
     def _dims(self, kind: Message) -> list[Dimension] | None:
         """The shape of an input; None where the file does not say."""

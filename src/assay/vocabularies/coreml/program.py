@@ -25,8 +25,9 @@ from assay.graphs.operators import (
     Tensor,
 )
 from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.coreml.blobs import TYPES, Blobs, Stored, Value
+from assay.vocabularies.coreml.blobs import TYPES, Blobs, Stored, Value, dimensions
 from assay.vocabularies.coreml.compressed import expanded
+from assay.vocabularies.coreml.hard_swish import without_cuts
 from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
 from assay.weights import Array, Weight, layout
 from assay.weights.numbers import INTEGERS
@@ -66,7 +67,7 @@ class Program:
         """The graph of a function."""
         self._inputs(function, given, defaults)
         outputs = self.block(_block(function))
-        return self.build.graph(outputs)
+        return without_cuts(self.build.graph(outputs))
 
     def weights(self, graph: OperatorGraph) -> dict[str, Weight]:
         """The function's weights, in the layout that their readers show."""
@@ -80,7 +81,7 @@ class Program:
             inputs[value.text(1)] = kind.message(5, 1, 1) if kind.has(5) else kind.message(1)
         wanted = match(given, inputs)
         for name, kind in inputs.items():
-            dims: list[Dimension] = [_dimension(dim) for dim in kind.messages(3)]
+            dims: list[Dimension] = [*dimensions(kind)]
             usual = defaults.get(name, [])
             if len(usual) == len(dims):
                 dims = [u if d is None and u > 0 else d for d, u in zip(dims, usual, strict=True)]
@@ -210,13 +211,9 @@ def _block(function: Message) -> Message:
     return blocks.get(function.text(2)) or next(iter(blocks.values()))
 
 
-def _dimension(message: Message) -> int | None:
-    return message.message(1).integer(1) if message.has(1) else None
-
-
 def _shape(kind: Message) -> Shape | None:
     """The shape of a tensor's type; None where it is no tensor, or not all of it is known."""
-    dims = [_dimension(dim) for dim in kind.messages(3)]
+    dims = dimensions(kind)
     known = tuple(dim for dim in dims if dim is not None and 0 <= dim < 2**31)
     return known if kind.has(1) and len(known) == len(dims) else None
 

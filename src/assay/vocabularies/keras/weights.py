@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.containers.hdf5.file import MOST_TEXT, File, Object, walk
-from assay.errors import UnreadableModel
+from assay.containers.hdf5.data import check_expanded
+from assay.containers.hdf5.file import File, Object, walk
 from assay.vocabularies.keras.names import Folder, class_of, last_of, variables_of
 from assay.weights import Weight
 from assay.weights import conventions as layouts
 
 Json = Any
+_FLOAT = 4  # bytes
 _GRU = (1, 0, 2)  # Keras lists z r h; canonical: r z h
 
 
@@ -34,12 +35,15 @@ class Variables:
     def of_file(cls, file: File) -> Variables:
         """Those of an HDF5 file."""
         weights: dict[str, Weight] = {}
+        expanded = 0
         configuration, metadata = "", dict[str, str]()
         for found in walk(file):
             if not found.path:
                 configuration, metadata = _about(found)
             elif found.is_data and (weight := _weight(file, found)) is not None:
                 weights[weight.name] = weight
+                expanded += weight.size * _FLOAT
+                check_expanded("its weights", expanded, file)
         return cls.of_weights(weights, configuration, metadata)
 
     @classmethod
@@ -70,17 +74,13 @@ class Variables:
 
 def _about(root: Object) -> tuple[str, dict[str, str]]:
     """The configuration of the layers, and who wrote the file."""
-    configuration = root.attribute("model_config")
+    configuration = root.text("model_config")
     metadata = {}
     for name in ("keras_version", "backend"):
-        text = root.attribute(name)
-        if isinstance(text, str):
+        text = root.text(name)
+        if text is not None:
             metadata[name] = text[:80]
-    if not isinstance(configuration, str):
-        return "", metadata
-    if len(configuration) > MOST_TEXT:
-        raise UnreadableModel("the configuration of the layers is too long")
-    return configuration, metadata
+    return configuration or "", metadata
 
 
 def _weight(file: File, found: Object) -> Weight | None:

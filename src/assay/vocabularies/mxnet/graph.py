@@ -20,7 +20,6 @@ from assay.vocabularies.builder import GraphBuilder
 from assay.vocabularies.fitting import Images
 from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
 from assay.vocabularies.mxnet.symbol import Node, Source, Symbol
-from assay.weights import Weight
 from assay.weights.layout import Stored
 from assay.weights.shapes import shape_of
 
@@ -36,6 +35,7 @@ _LOSSES = {
     "SoftmaxOutput", "Softmax", "LinearRegressionOutput", "LogisticRegressionOutput",
     "MAERegressionOutput", "SVMOutput", "softmax_cross_entropy", "MakeLoss",
 }  # fmt: skip
+_GATES = {"lstm": 4, "gru": 3}
 _RENAMED = {"_contrib_SyncBatchNorm": "BatchNorm", "CuDNNBatchNorm": "BatchNorm"}
 _OLD = ("_v1", "_v0_8_0")  # behind the names of older kinds of the same operator
 
@@ -48,7 +48,6 @@ class Writer:
         self.images = Images(side)
         self.build = GraphBuilder()
         self.stored: dict[str, Stored] = {}
-        self.own: dict[str, Weight] = {}  # weights whose layout no operator of ONNX's tells
         self.parted: set[str] = set()  # arrays of which only parts are weights
         self.tensors: dict[Source, str] = {}
         self.variables: dict[str, int] = {}
@@ -129,7 +128,9 @@ class Writer:
             return [None, shape[0], *self.images.axes(2)]
         if reader.op == "Embedding":
             return [None, None]
-        return [None, None, None] if reader.op == "RNN" else [None, None, *self.images.axes(2)]
+        if reader.op == "RNN":
+            return [None, None, _width(reader, prod(shape))]
+        return [None, None, *self.images.axes(2)]
 
     def keep(self, name: str, ones: bool = False) -> None:
         """An array among the weights; ``ones`` where its reader takes it for ones."""
@@ -137,6 +138,18 @@ class Writer:
         if name not in self.stored:
             read = array.read if not ones else lambda: np.ones(array.shape, np.float32)
             self.stored[name] = Stored(array.shape, array.dtype, read)
+
+
+def _width(node: Node, size: int) -> int | None:
+    """Of what a recurrent network reads, by how many numbers its weights and biases are."""
+    gates, hidden = _GATES.get(node.text("mode"), 1), node.integer("state_size")
+    directions = 2 if node.flag("bidirectional") else 1
+    layers, rows = node.integer("num_layers", 1), directions * gates * hidden
+    if rows < 1 or size % rows:
+        return None
+    later = (layers - 1) * (hidden * directions + hidden)
+    width = size // rows - 2 * layers - later - hidden
+    return width if width > 0 else None
 
 
 class Step:

@@ -186,7 +186,9 @@ def _resize(step: Step) -> list[str]:
             int(size * min(factor, 1e6)) for size, factor in zip(shape[2:], factors, strict=True)
         ]
     target = step.build.constant([*shape[:2], *sizes])
-    return [step.add("Resize", [step.x, "", "", target], {"mode": "linear"})]
+    way = "align_corners" if node.flag("align_corners", True) else "half_pixel"
+    attributes = {"mode": "linear", "coordinate_transformation_mode": way}
+    return [step.add("Resize", [step.x, "", "", target], attributes)]
 
 
 def _product(step: Step) -> list[str]:

@@ -7,18 +7,28 @@ layer and direction, input's before state's, then all biases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from assay.errors import UnreadableModel
 from assay.vocabularies.mxnet.graph import Step
-from assay.weights import Array, Weight
+from assay.weights import Array
+from assay.weights.layout import Stored
 from assay.weights.shapes import shape_of
 
-_MODES = {"lstm": ("LSTM", 4), "gru": ("GRU", 3), "rnn_tanh": ("RNN", 1), "rnn_relu": ("RNN", 1)}
+_MODES: dict[
+    str, tuple[str, tuple[int, ...]]
+] = {  # ONNX's operator, and its gates by MXNet's place
+    "lstm": ("LSTM", (0, 3, 1, 2)),
+    "gru": ("GRU", (1, 0, 2)),
+    "rnn_tanh": ("RNN", (0,)),
+    "rnn_relu": ("RNN", (0,)),
+}
 _MOST_LAYERS = 1000  # of a recurrent network
+_MOST_UNITS = 2**24
 _MOST_SPACE = 3
 
 
@@ -125,7 +135,8 @@ def _normalization(step: Step) -> list[str]:
     names = [step.weight(place, (count,)) for place in (1, 2)]
     if not all(names):
         return opaque(step)
-    attributes: dict[str, float] = {"epsilon": step.node.real("eps", 1e-5)}
+    usual = 1e-3 if step.op == "InstanceNorm" else 1e-5
+    attributes: dict[str, float] = {"epsilon": step.node.real("eps", usual)}
     if op is None:
         op = "GroupNormalization"
         attributes["num_groups"] = step.node.integer("num_groups", 1)
@@ -141,80 +152,68 @@ def _embedding(step: Step) -> list[str]:
 def _recurrent(step: Step) -> list[str]:
     """One operator of ONNX for each layer; its weights are parts of the long array."""
     node, shape = step.node, step.shape()
-    op, gates = _MODES.get(node.text("mode"), ("", 0))
+    op, order = _MODES.get(node.text("mode"), ("", ()))
     hidden, layers = node.integer("state_size"), node.integer("num_layers", 1)
     directions = 2 if node.flag("bidirectional") else 1
-    held = step.writer.held.get(step.inputs[1]) if len(step.inputs) > 1 else None
-    is_usual = len(shape) == 3 and hidden > 0 and 0 < layers <= _MOST_LAYERS
-    if not op or not is_usual or node.numbers("projection_size"):
+    is_usual = len(shape) == 3 and 0 < hidden < _MOST_UNITS and 0 < layers <= _MOST_LAYERS
+    if not op or not is_usual or node.numbers("projection_size") or len(step.inputs) < 2:
         return opaque(step)
-    if held is None and step.inputs[1] not in step.writer.variables:
+    held, rows = step.writer.held.get(step.inputs[1]), len(order) * hidden
+    if held.places if held is not None else step.inputs[1] not in step.writer.variables:
         return opaque(step)
-    x, width = step.x, shape[2]
-    parts = list(_parts(layers, directions, gates * hidden, width, hidden))
-    total = sum(prod(dims) * directions for _, dims, _ in parts)
-    if held is not None:
-        if prod(held.shape) != total:
-            raise UnreadableModel(
-                f"array {held.name[:80]!r} has {prod(held.shape):,} numbers, its layers {total:,}"
-            )
-        _share(step, parts, directions)
-    direction = "bidirectional" if directions == 2 else "forward"
-    for layer in range(layers):
-        inner = width if layer == 0 else hidden * directions
-        sizes = ((directions, gates * hidden, inner), (directions, gates * hidden, hidden))
-        named = [_typed(step, f"{layer}/{place}", dims) for place, dims in enumerate(sizes)]
-        bias = _typed(step, f"{layer}/2", (directions, 2 * gates * hidden))
-        attributes = {"hidden_size": hidden, "direction": direction}
-        if op == "GRU":
-            attributes["linear_before_reset"] = 1
-        result = step.add(op, [x, *named, bias], attributes)
+    widths = [shape[2], *[hidden * directions] * (layers - 1)]
+    biases = directions * rows * sum(width + hidden for width in widths)
+    total = biases + directions * 2 * rows * layers
+    if held is not None and prod(held.shape) != total:
+        raise UnreadableModel(
+            f"array {held.name[:80]!r} has {prod(held.shape):,} numbers, its layers {total:,}"
+        )
+    attributes = {
+        "hidden_size": hidden,
+        "direction": "bidirectional" if directions == 2 else "forward",
+    }
+    if op == "GRU":
+        attributes["linear_before_reset"] = 1
+    x, at = step.x, 0
+    for layer, width in enumerate(widths):
+        both, after = rows * (width + hidden), biases + directions * 2 * rows * layer
+        parts = [
+            _Part(f"l{layer}_i2h_weight", at, both, (directions, rows, width)),
+            _Part(f"l{layer}_h2h_weight", at + rows * width, both, (directions, rows, hidden)),
+            _Part(f"l{layer}_bias", after, 2 * rows, (directions, 2 * rows)),
+        ]
+        at += directions * both
+        result = step.add(op, [x, *(_share(step, part, order) for part in parts)], attributes)
         turned = step.build.transpose(result, (0, 2, 1, 3))
         x = step.add("Reshape", [turned, step.build.constant([0, 0, -1])])
     return [x]
 
 
-_Part = tuple[str, tuple[int, ...], bool]
+@dataclass(frozen=True)
+class _Part:
+    """What one operator of ONNX reads of the long array."""
+
+    name: str
+    start: int  # of the first direction's numbers
+    stride: int  # from there to the next direction's
+    shape: tuple[int, ...]  # directions, gates · hidden, and inputs; a bias has the gates twice
 
 
-def _parts(layers: int, directions: int, rows: int, width: int, hidden: int) -> Iterator[_Part]:
-    """Name, shape, and whether it is a bias, in the file's order; each once for each direction."""
-    for layer in range(layers):
-        inner = width if layer == 0 else hidden * directions
-        yield f"l{layer}_i2h_weight", (rows, inner), False
-        yield f"l{layer}_h2h_weight", (rows, hidden), False
-    for layer in range(layers):
-        yield f"l{layer}_i2h_bias", (rows,), True
-        yield f"l{layer}_h2h_bias", (rows,), True
+def _share(step: Step, part: _Part, order: Sequence[int]) -> str:
+    """The weight that a part is, its gates in ONNX's order."""
+    whole, dims = step.inputs[1], part.shape
+    array, name = step.writer.held.get(whole), f"{whole}/{part.name}"
+    if array is not None:
+        lists = 1 if len(dims) == 3 else 2  # of gates
 
+        def read() -> Array:
+            starts = [part.start + part.stride * direction for direction in range(dims[0])]
+            found = np.stack([array.cut(start, prod(dims[1:])) for start in starts])
+            gates = found.reshape(dims[0], lists, len(order), -1)[:, :, list(order)]
+            return np.ascontiguousarray(gates).reshape(dims)
 
-def _share(step: Step, parts: list[_Part], directions: int) -> None:
-    """The long array's parts as weights; those of both directions in one."""
-    whole = step.inputs[1]
-    array = step.writer.held[whole]
-    base = 0
-    for at in range(0, len(parts), 2):
-        pair = parts[at : at + 2]
-        stride = sum(prod(dims) for _, dims, _ in pair)
-        offset = base
-        for name, dims, _ in pair:
-            full = f"{whole}/{name}"
-            shape = dims if directions == 1 else (directions, *dims)
-            starts = [offset + stride * d for d in range(directions)]
-
-            def read(starts: list[int] = starts, dims: tuple[int, ...] = dims) -> Array:
-                flat = array.read().reshape(-1)
-                found = [flat[s : s + prod(dims)].reshape(dims) for s in starts]
-                return np.ascontiguousarray(np.stack(found) if len(found) > 1 else found[0])
-
-            step.writer.own[full] = Weight(full, shape, array.dtype, read, canonical=True)
-            offset += prod(dims)
-        base += stride * directions
-    step.writer.parted.add(whole)
-
-
-def _typed(step: Step, place: str, dims: tuple[int, ...]) -> str:
-    name = step.build.fresh(f"{step.name}/{place}")
+        step.writer.stored[name] = Stored(dims, array.dtype, read)
+        step.writer.parted.add(whole)
     step.build.untyped(name, shape_of(f"array {name[:80]!r}", dims))
     return name
 

@@ -27,8 +27,10 @@ def _pad(build: GraphBuilder, node: Node) -> None:
 
 def _transpose(build: GraphBuilder, node: Node) -> None:
     axes = numbers(build, node.inputs[1])
-    attributes = {"perm": tuple(axes)} if axes else {}
-    build.add("Transpose", node.inputs[:1], node.outputs[0], attributes)
+    if axes:
+        build.transpose(node.inputs[0], axes, node.outputs[0])
+    else:
+        build.add("tensorflow::Transpose", node.inputs, node.outputs)
 
 
 def _concat(build: GraphBuilder, node: Node) -> None:

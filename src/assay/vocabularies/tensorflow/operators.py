@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from assay.errors import UnreadableModel
+from assay.graphs._values import evaluate
+from assay.graphs.operators import Operator, Tensor
 from assay.vocabularies.builder import GraphBuilder
 from assay.vocabularies.tensorflow import layers as tensorflow_layers
 from assay.vocabularies.tensorflow import moves as tensorflow_moves
@@ -17,6 +19,7 @@ from assay.vocabularies.tensorflow.layers import NAMES
 from assay.vocabularies.tensorflow.node import Node as Node
 from assay.vocabularies.tensorflow.node import Rule, numbers
 
+_MOST_COMPUTED = 64  # numbers of one tensor
 _NEAR = 8  # operators back to those that an operator is read together with
 _REDUCTIONS = {
     "Mean": "ReduceMean",
@@ -41,6 +44,22 @@ _TYPES: dict[int | str, int] = {  # by TensorFlow's code, or its name: ONNX's co
 
 def translate(build: GraphBuilder, node: Node) -> None:
     """The operator, added to the graph."""
+    before = len(build.operators)
+    _add(build, node)
+    for each in build.operators[before:]:
+        _compute(build, each)
+
+
+def _compute(build: GraphBuilder, node: Operator) -> None:
+    """The values of what is but shape arithmetic: other operators read axes and sizes from it."""
+    inputs = [build.known(name) if name else None for name in node.inputs]
+    values = evaluate(node, inputs, [build.known(name) for name in node.outputs]) or []
+    for name, value in zip(node.outputs, values, strict=False):
+        if value.size <= _MOST_COMPUTED:
+            build.written[name] = Tensor(build.known(name).dtype, value.shape, value, True)
+
+
+def _add(build: GraphBuilder, node: Node) -> None:
     least, rule = _RULES.get(node.op, (0, None))
     if len(node.inputs) < least:
         raise UnreadableModel(f"{node.op} has fewer than {least} inputs")

@@ -6,10 +6,10 @@ without signatures begins at its placeholders and ends at what depends on them a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from assay.containers.messages import Message
-from assay.graphs.operators import OperatorGraph
+from assay.graphs.operators import OperatorGraph, without_dead
 from assay.vocabularies.inputs import InputShapes, concrete, match
 from assay.vocabularies.tensorflow.bodies import Body, origin
 from assay.vocabularies.tensorflow.graph import PLACEHOLDERS, Expansion, Frame
@@ -45,7 +45,7 @@ def served(expansion: Expansion, signature: Message, given: InputShapes) -> Oper
     outputs = {entry.text(1): entry.message(2) for entry in signature.messages(2)}
     ends = [body.tensor(outputs[name].text(1)) for name in sorted(outputs)]
     frame = Frame(body, known)
-    return expansion.build.graph([expansion.value(end, frame) for end in ends])
+    return _graph(expansion, ends, frame)
 
 
 def whole(expansion: Expansion, given: InputShapes) -> OperatorGraph:
@@ -58,7 +58,12 @@ def whole(expansion: Expansion, given: InputShapes) -> OperatorGraph:
         name: expansion.placeholder(name, node, wanted.get(name)) for name, node in inputs.items()
     }
     frame = Frame(body, known)
-    return expansion.build.graph([expansion.value(end, frame) for end in _ends(body, inputs)])
+    return _graph(expansion, _ends(body, inputs), frame)
+
+
+def _graph(expansion: Expansion, ends: Sequence[str], frame: Frame) -> OperatorGraph:
+    """What computes the ends; of operators that are read as one, the parts are left out."""
+    return without_dead(expansion.build.graph([expansion.value(end, frame) for end in ends]))
 
 
 def _ends(body: Body, inputs: Collection[str]) -> list[str]:

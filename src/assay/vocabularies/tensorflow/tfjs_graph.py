@@ -6,7 +6,6 @@ What they are in ONNX's words is told by ``operators``; constants lie in the sha
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -179,5 +178,5 @@ def _text(value: str) -> str:
         raise UnreadableModel(f"an attribute of {len(value):,} characters")
     try:
         return base64.b64decode(value, validate=True).decode("utf-8", "replace")
-    except binascii.Error as error:
+    except ValueError as error:
         raise UnreadableModel(f"the attribute {value[:80]!r} is not base64") from error
