@@ -22,7 +22,7 @@ demo: $(DEMO)/.installed
 	@$(DEMO)/bin/python scripts/demo.py
 
 test: lint check-docs
-	$(VENV)/bin/python -m pytest --no-skips --cov --cov-report=term
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal --no-skips --cov --cov-report=term
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

@@ -7,8 +7,8 @@ Usage: python scripts/compare_files.py [--json FILE] ANSWERS FOLDER     pairs th
 ANSWERS has one JSON object a line: ``query``, a file's place in FOLDER, and ``related``, other
 files' grades; grades of 4 and 5 are one model converted, copied, or stored in fewer bits.  Weights
 of one number are left out.  Two weights are equal if their canonical values are; where a layout
-is not known, in some order of the axes.  ``half``: equal as float16.  Graphs are equal if the
-merged graphs are, names and order aside.
+is not known, in some order of the axes.  ``rounding``: equal but for the last digit.  ``half``:
+equal as float16.  Graphs are equal if the merged graphs are, names and order aside.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from assay.values import Layer, LayerGraph
 Array = NDArray[np.float32]
 Named = tuple[str, bool, Array]  # name, whether the layout is known, values
 SAME = 4  # the grade from which two files are one model
+ROUNDING = 1e-6  # of a weight's largest number: two converters multiply in different orders
 LEAST = 2  # numbers of a weight that is compared
 _MOST_SHOWN = 4
 _PARTS: Mapping[str, Callable[[Layer], Any]] = {
@@ -43,7 +44,7 @@ _PARTS: Mapping[str, Callable[[Layer], Any]] = {
     "parameters": lambda layer: layer.parameters,
     "attributes": lambda layer: layer.attributes,
 }
-_WAYS = ("equal", "half", "another layout")
+_WAYS = ("equal", "rounding", "half", "another layout")
 
 
 def weights(model: Model) -> dict[tuple[int, ...], list[Named]]:
@@ -61,6 +62,8 @@ def alike(first: Named, second: Named) -> str:
     (_, is_known, a), (_, other_known, b) = first, second
     if a.shape == b.shape and np.array_equal(a, b, equal_nan=True):
         return "equal"
+    if a.shape == b.shape and np.abs(a - b).max() <= ROUNDING * np.abs(a).max():
+        return "rounding"
     with np.errstate(over="ignore"):
         small, other = a.astype(np.float16), b.astype(np.float16)
     if a.shape == b.shape and np.array_equal(small, other, equal_nan=True):
@@ -163,8 +166,8 @@ def said(result: Mapping[str, Any]) -> str:
 def asked(options: argparse.Namespace) -> Iterable[tuple[Path, Path, str, str, str]]:
     """Two files, their names, and how they are related."""
     if options.group:
-        for a, b in combinations(map(Path, options.places), 2):
-            yield a, b, a.name, b.name, "said to be one"
+        for one, other in combinations(map(Path, options.places), 2):
+            yield one, other, one.name, other.name, "said to be one"
     else:
         answers, folder = map(Path, options.places)
         for a, b, kind in pairs_of(answers):

@@ -1,10 +1,11 @@
 """Makes tests/fixtures/agree: two small networks, each in many formats, with the same weights.
 
-Usage: python scripts/make_agree_fixtures.py keras|torch [FOLDER]
+Usage: python scripts/make_agree_fixtures.py keras|torch|pack [FOLDER]
 
 ``keras`` needs TensorFlow and Keras (made with 2.21.0 and 3.15.1), ``torch`` needs PyTorch, onnx
 and safetensors (made with 2.13.0, 1.23.2 and 0.8.0): each writes the formats of its framework.
-The weights are drawn from a seed, by NumPy, so both have the same.
+The weights are drawn from a seed, by NumPy, so both have the same.  ``pack``, at the end, puts
+those that are large into one archive.
 
 ``cnn``: convolution, normalization, depthwise and pointwise convolution, average, dense layer.
 ``attention``: a transformer's block of two heads, then a dense layer.
@@ -12,7 +13,9 @@ The weights are drawn from a seed, by NumPy, so both have the same.
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parents[1] / "tests" / "fixtures" / "agree"
+LARGE = ("attention.h5", "attention.keras", "*.pt2", "*.saved_model")  # are packed
 SEED = 0
 CLASSES, LENGTH, WIDTH, HEADS = 5, 6, 12, 2
 EPSILON = 1e-3
@@ -115,8 +119,9 @@ def in_torch(folder: Path) -> None:
         torch.jit.save(torch.jit.trace(network, inputs[name]), folder / f"{name}.torchscript")
         file = folder / f"{name}.onnx"
         torch.onnx.export(network, (inputs[name],), file, dynamo=False, opset_version=17)
-        program = torch.export.export(network, (inputs[name],))
-        torch.export.save(program, folder / f"{name}.pt2")
+        if name == "cnn":
+            program = torch.export.export(network, (inputs[name],))
+            torch.export.save(program, folder / f"{name}.pt2")
 
 
 def in_keras(folder: Path) -> None:
@@ -176,7 +181,17 @@ def _set(network: Any, values: Mapping[str, Any]) -> None:
         layer.set_weights([v.transpose(axes[v.ndim]) if v.ndim > 1 else v for v in found])
 
 
+def pack(folder: Path) -> None:
+    """Moves the large files into an archive."""
+    large = sorted(path for pattern in LARGE for path in folder.glob(pattern))
+    with tarfile.open(folder / "packed.tar.xz", "w:xz") as packed:
+        for path in large:
+            packed.add(path, path.name)
+    for path in large:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER
     target.mkdir(parents=True, exist_ok=True)
-    {"keras": in_keras, "torch": in_torch}[sys.argv[1]](target)
+    {"keras": in_keras, "torch": in_torch, "pack": pack}[sys.argv[1]](target)

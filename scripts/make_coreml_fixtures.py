@@ -5,8 +5,8 @@ Run it with torch 2.13.0, onnx 1.22, coremltools 9.0 and scikit-learn 1.7 instal
     python scripts/make_coreml_fixtures.py
 
 Each network is there as ONNX, as a program and as an older neural network; one is compressed in
-every way that coremltools knows, with the values that coremltools itself reads of it.  A package is a
-folder of three small files, so one packed archive holds them all.
+every way that coremltools knows, with the values that coremltools itself reads of it.  A package
+is a folder of three small files, so one packed archive holds them all.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Writes tests/fixtures/keras: small networks as Keras 3, tf.keras, TF.js, TFLite, ONNX write them.
 
-HDF5 files are mostly padding, so they are packed: ``files.tar.xz`` has Keras' own, ``exports.tar.xz``
-those of other formats.  Needs keras, tensorflow, tf_keras, tensorflowjs, tf2onnx and h5py, none of
-which the tests need; ``versions.json`` tells which were used.  Every weight is drawn from one seed,
-so that all files of a network hold the same values; ``values.npz`` has them as Keras does.
+HDF5 files are mostly padding, so they are packed: Keras' own in ``files.tar.xz``, those of other
+formats in ``exports.tar.xz``.  Needs keras, tensorflow, tf_keras, tensorflowjs, tf2onnx and h5py,
+none of which the tests need; ``versions.json`` tells which were used.  Every weight is drawn from
+one seed, so that all files of a network hold the same values; ``values.npz`` has them as Keras does.
 """
 
 from __future__ import annotations

@@ -101,6 +101,7 @@ def saved(module: torch.jit.ScriptModule, name: str) -> None:
 
 
 def main() -> None:
+    """Writes all files anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")  # TorchScript is deprecated, and still met
     torch.manual_seed(0)

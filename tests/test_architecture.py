@@ -121,7 +121,7 @@ def role_imports_no_framework(root: Path) -> list[str]:
 
 
 def formats_are_light(root: Path) -> list[str]:
-    """All formats are asked whether a file is theirs: operators are loaded by the one that reads."""
+    """Each format is asked whether a file is its own; only the one that reads loads operators."""
     return [
         f"{path}: loads {name} for a file of any format"
         for path, tree in sources(root)

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 from hostile import building
-from keras_fixtures import fixture
 from onnx import TensorProto
+from packed_fixtures import FIXTURES, packed_fixture
 from samples import sample
 
 from assay.errors import UnwritableModel
@@ -20,13 +20,11 @@ from assay.graphs.neighborhoods import fingerprint
 from assay.graphs.operators import Operator, OperatorGraph, Tensor
 from assay.weights import Weight
 
-FIXTURES = Path(__file__).parent / "fixtures"
 NEEDS_TORCH = {"torch-export"}
 ANY = [pytest.param(n, marks=pytest.mark.torch) if n in NEEDS_TORCH else n for n in FORMATS]
 STORED = [
     *(f"agree/{name}" for name in ("attention.tflite", "cnn.keras", "cnn.h5", "cnn.torchscript")),
     *(f"caffe/{name}.caffemodel" for name in ("mixed", "residual")),
-    *(f"coreml/{name}" for name in ("mixed.mlmodel", "mixed.mlpackage")),
     *(f"mxnet/{name}-0003.params" for name in ("mixed", "residual")),
     *(f"tensorflow/{name}" for name in ("images", "old")),
     *(f"torchscript/{name}.pt" for name in ("blocks-scripted", "sequence-traced")),
@@ -36,7 +34,10 @@ REFUSED = {
     "torchscript/decides-scripted.pt": "what its If has as '.*' is not known",
     "tensorflow/sentences": "what its Loop has as 'body' is not known",
 }
-OF_KERAS = ["attention.keras", "image.h5", "nested.keras", "sequence.h5"]
+PACKED = [
+    *(f"keras/{name}" for name in ("attention.keras", "image.h5", "nested.keras", "sequence.h5")),
+    *(f"coreml/{name}" for name in ("mixed.mlmodel", "mixed.mlpackage")),
+]
 
 
 def again(model: Model, name: str, folder: Path) -> Model:
@@ -64,17 +65,20 @@ def keeps_the_graph(model: Model, second: Model) -> None:
 
 
 def opened(name: str) -> Model:
-    return read(fixture(name) if name in OF_KERAS else FIXTURES / name)
+    if (FIXTURES / name).exists():
+        return read(FIXTURES / name)
+    kind, _, file = name.partition("/")
+    return read(packed_fixture(f"{kind}/files.tar.xz", file))
 
 
-@pytest.mark.parametrize("name", [*STORED, *OF_KERAS])
+@pytest.mark.parametrize("name", [*STORED, *PACKED])
 def test_a_real_file_as_onnx(name: str, tmp_path: Path) -> None:
     second = again(opened(name), "onnx", tmp_path)
     keeps_the_weights(opened(name), second)
     keeps_the_graph(opened(name), second)
 
 
-@pytest.mark.parametrize("name", [*STORED, *OF_KERAS])
+@pytest.mark.parametrize("name", [*STORED, *PACKED])
 def test_a_real_file_as_safetensors(name: str, tmp_path: Path) -> None:
     second = again(opened(name), "safetensors", tmp_path)
     assert second.weights.keys() == opened(name).weights.keys()
@@ -82,8 +86,11 @@ def test_a_real_file_as_safetensors(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ANY)
-def test_each_format_as_onnx(name: str, tmp_path: Path) -> None:
+def test_each_format_as_both(name: str, tmp_path: Path) -> None:
     model = read(sample(name).small(tmp_path))
+    second = again(model, "safetensors", tmp_path)
+    assert second.weights.keys() == model.weights.keys()
+    keeps_the_weights(model, second)
     if model.layers is None:
         with pytest.raises(UnwritableModel, match="no graph"):
             again(model, "onnx", tmp_path)
@@ -95,18 +102,10 @@ def test_each_format_as_onnx(name: str, tmp_path: Path) -> None:
         keeps_the_graph(model, second)
 
 
-@pytest.mark.parametrize("name", ANY)
-def test_each_format_as_safetensors(name: str, tmp_path: Path) -> None:
-    model = read(sample(name).small(tmp_path))
-    second = again(model, "safetensors", tmp_path)
-    assert second.weights.keys() == model.weights.keys()
-    keeps_the_weights(model, second)
-
-
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_reader_could_not_follow_is_not_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnwritableModel, match=REFUSED[name]):
-        again(read(FIXTURES / name), "onnx", tmp_path)
+        again(opened(name), "onnx", tmp_path)
     assert not (tmp_path / "again.onnx").exists()
 
 

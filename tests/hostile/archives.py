@@ -206,7 +206,7 @@ def archive_of_nothing(folder: Path) -> Path:
     return archive(folder, program(), {"models/model.json": "", "x": ""})
 
 
-@attack("it has no models/model.json")
+@attack("it holds no tensors")
 def archive_of_another_kind(folder: Path) -> Path:
     path = folder / "hostile.pt2"
     with zipfile.ZipFile(path, "w") as out:

@@ -203,3 +203,12 @@ def coreml_operations_beyond_the_limit(folder: Path) -> Path:
     relu = message(files.operation("relu", {"x": "x"}, {"y": (1, 4)}, {}))
     design.operations += [relu] * 60_000
     return design.package(folder, {"x": (1, 4)})
+
+
+@attack("too many fields")
+def coreml_arguments_beyond_the_limit(folder: Path) -> Path:
+    """600,000 names of five bytes each."""
+    names = b"\x0a\x03\x0a\x01x" * 600_000
+    written = {1: "y", 2: files.kind(files.FLOAT32, (1, 4))}
+    design = Design([{1: "concat", 2: {1: "values", 2: names}, 3: written}])
+    return design.package(folder, {"x": (1, 4)})

@@ -85,6 +85,31 @@ def zip_of_zeros(folder: Path) -> Path:
     return _zip(folder, {"model.onnx": bytes(150_000_000)})
 
 
+@attack("packed in an unknown way")
+def zip_of_bzip2_that_claims_little(folder: Path) -> Path:
+    """zipfile would unpack all that a piece of 4 KiB holds, here 100 MB, and then cut it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("model.onnx", bytes(10**8))
+        archive.infolist()[0].file_size = 100  # written last, in the directory
+    return write(folder, out.getvalue(), "hostile.zip")
+
+
+@attack("it is not what it claims")
+def zip_member_that_is_longer_than_it_claims(folder: Path) -> Path:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.onnx", bytes(10**8))
+        archive.infolist()[0].file_size = 100
+    return write(folder, out.getvalue(), "hostile.zip")
+
+
+@attack("holds 3000 models")
+def zip_of_many_models(folder: Path) -> Path:
+    """Its directory may not be read anew for each of them."""
+    return _zip(folder, {f"{number}.onnx": b"x" for number in range(3000)})
+
+
 @attack("unpacks to more than")
 def tar_of_zeros(folder: Path) -> Path:
     info = tarfile.TarInfo("model.onnx")

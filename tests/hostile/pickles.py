@@ -180,9 +180,14 @@ def millions_of_opcodes(folder: Path) -> Path:
     return torch_file(folder, b"N0" * 1_500_000 + tensor(), packing=zipfile.ZIP_DEFLATED)
 
 
+@attack("shape or strides are none")
+def tensor_that_claims_2_to_the_60(folder: Path) -> Path:
+    return torch_file(folder, tensor((2**30, 2**30), (2**30, 1)))
+
+
 @attack("reaches beyond its storage")
-def storage_that_claims_2_to_the_60(folder: Path) -> Path:
-    return torch_file(folder, tensor((2**30, 2**20), (2**20, 1)))
+def tensor_that_claims_a_billion_of_six_numbers(folder: Path) -> Path:
+    return torch_file(folder, tensor((2**10, 2**20), (2**20, 1)))
 
 
 @attack("a storage claims")

@@ -78,6 +78,11 @@ def sparse_tensor_with_a_column_below_zero(folder: Path) -> Path:
 
 
 @attack("too large to be read")
+def sparse_tensor_of_2_to_the_48(folder: Path) -> Path:
+    return coordinates(folder, [0, 1, 2, 0, 1, 2], (2**24, 2**24))
+
+
+@attack("a tensor's shape is none")
 def sparse_tensor_of_2_to_the_60(folder: Path) -> Path:
     return coordinates(folder, [0, 1, 2, 0, 1, 2], (2**30, 2**30))
 
@@ -106,10 +111,10 @@ def sparse_tensor_with_indices_that_are_no_whole_numbers(folder: Path) -> Path:
 
 
 @attack("has no values")
-def tensor_on_no_device_of_2_to_the_60(folder: Path) -> Path:
-    shape = numbers((2**30, 2**30))
+def tensor_on_no_device_of_2_to_the_48(folder: Path) -> Path:
+    shape = numbers((2**24, 2**24))
     body = b"ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\n"
-    return torch_file(folder, body + shape + numbers((2**30, 1)) + b"\x89tR")
+    return torch_file(folder, body + shape + numbers((2**24, 1)) + b"\x89tR")
 
 
 @attack("reaches beyond its storage")
@@ -169,7 +174,7 @@ def archive_with_a_weight_that_is_not_there(folder: Path) -> Path:
 
 @attack("reaches beyond its storage")
 def archive_with_a_weight_beyond_its_member(folder: Path) -> Path:
-    listed = config("weights", tensor_meta={**META, "sizes": [{"as_int": 2**30}] * 2})
+    listed = config("weights", tensor_meta={**META, "sizes": [{"as_int": 2**20}] * 2})
     return archive(folder, program(), {**listed, "data/weights/weight_0": bytes(12)})
 
 

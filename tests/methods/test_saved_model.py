@@ -180,3 +180,37 @@ def test_constants_list_their_numbers_or_repeat_one(tmp_path: Path) -> None:
     model = read(files.freeze(tmp_path, placeholder("x", [1, 2]), *nodes, *sums))
     found = {name: weight.read().tolist() for name, weight in model.weights.items()}
     assert found == {name: values for name, (_, values) in listed.items()}
+
+
+def test_axes_that_are_computed_are_known(tmp_path: Path) -> None:
+    """Products along an axis join the free axes and the others before they transpose."""
+    nodes = [
+        const("free", [0, 2], "i4"),
+        const("others", [1], "i4"),
+        const("zero", 0, "i4"),
+        node("axes", "ConcatV2", ["free", "others", "zero"]),
+        node("turned", "Transpose", ["x", "axes"]),
+        node("y", "Tanh", ["turned"]),
+    ]
+    layers = read(files.freeze(tmp_path, placeholder("x", [2, 3, 4]), *nodes)).layers
+    assert layers is not None
+    assert layers.operators[0].attributes["perm"] == (0, 2, 1)
+    assert layer_graph(layers).layers[-1].shape == (2, 4, 3)
+
+
+def test_axes_that_depend_on_an_input_leave_the_operator_opaque(tmp_path: Path) -> None:
+    nodes = [node("turned", "Transpose", ["x", "axes"])]
+    inputs = [placeholder("x", [2, 3, 4]), placeholder("axes", [3])]
+    layers = read(files.freeze(tmp_path, *inputs, *nodes)).layers
+    assert layers is not None
+    assert [each.op for each in layers.operators] == ["tensorflow::Transpose"]
+
+
+def test_frozen_graphs_know_operators_of_several_outputs(tmp_path: Path) -> None:
+    """No list of operators comes with them: the second output of TopK is not its first."""
+    nodes = [const("k", 2, "i4"), node("top", "TopKV2", ["x", "k"])]
+    nodes += [node("y", "Cast", ["top:1"], DstT={6: 1})]
+    layers = read(files.freeze(tmp_path, placeholder("x", [1, 5]), *nodes)).layers
+    assert layers is not None
+    top, cast = (each for each in layers.operators if each.op in ("TopK", "Cast"))
+    assert cast.inputs == (top.outputs[1],)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
-from assay.formats import Model, read
+from assay.formats import FORMATS, Model, read
 from assay.graphs import layer_graph
 from assay.values import LayerGraph
 
@@ -86,6 +88,21 @@ def test_tensorflow_lite_holds_the_same_network() -> None:
     for weight in lite.weights.values():
         if len(weight.shape) > 1:
             assert np.allclose(weight.read(), kernels[weight.shape], atol=1e-6), weight.name
+
+
+def test_written_as_onnx_it_computes_what_tensorflow_lite_does(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal((1, 16, 16, 3)).astype(np.float32)
+    results = []
+    for name in ("images", "images-frozen.pb", "images.tflite"):
+        path = tmp_path / f"{name}.onnx"
+        FORMATS["onnx"]().write(read(FIXTURES / name), path)
+        proto = onnx.load(str(path))
+        (start,) = proto.graph.input  # TensorFlow Lite's is read with channels first
+        is_last = start.type.tensor_type.shape.dim[3].dim_value == 3
+        given = values if is_last else values.transpose(0, 3, 1, 2)
+        results += ReferenceEvaluator(proto).run(None, {start.name: given})
+    for result in results[1:]:
+        np.testing.assert_allclose(result, results[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["sentences", "sentences-frozen.pb"])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mutated_json
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -223,21 +224,33 @@ def test_a_shard_that_became_shorter_is_refused_when_its_weights_are_read(tmp_pa
         model.weights["fc/bias"].read()
 
 
+def copied(source: Path, target: Path) -> Path:
+    """A folder that may be written to, with the files of another one."""
+    target.mkdir(exist_ok=True)
+    for file in source.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data(), name=st.sampled_from(["graph", "uint8"]))
 def test_changed_bytes_are_read_or_refused(name: str, data: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "web"
-    folder.mkdir(exist_ok=True)
-    for file in fixture(f"image-{name}").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    folder = copied(fixture(f"image-{name}"), tmp_path / "web")
     content = bytearray((folder / "model.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(32, 126))
     (folder / "model.json").write_bytes(content)
-    try:
-        model = read(folder)
-        assert model.layers is None or layer_graph(model.layers).layers
-        for weight in model.weights.values():
-            weight.read()
-    except UnreadableModel as error:
-        assert "please report" not in str(error)
+    assert "please report" not in mutated_json.outcome(folder)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data(), name=st.sampled_from(["image-graph", "nested-graph", "sequence-layers"]))
+def test_descriptions_that_are_changed_anywhere_are_read_or_refused(
+    name: str, data: Any, tmp_path: Path
+) -> None:
+    folder = copied(fixture(name), tmp_path / "web")
+    description = folder / "model.json"
+    content = json.loads(description.read_text())
+    mutated_json.changed(data, content)
+    description.write_text(json.dumps(content))
+    assert "please report" not in mutated_json.outcome(folder)

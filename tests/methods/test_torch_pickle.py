@@ -166,8 +166,9 @@ def test_values_are_those_that_torch_loads(is_zip: bool, tmp_path: Path) -> None
     torch.save(state, path, _use_new_zipfile_serialization=is_zip)
     weights = read(path).weights
     loaded = torch.load(path, weights_only=True)
-    assert weights.keys() == loaded.keys()
-    for name, value in loaded.items():
+    assert weights.keys() == loaded.keys() - {"int64", "bool"}  # indices and masks, no weights
+    for name in weights:
+        value = loaded[name]
         real = value.dequantize() if value.is_quantized else value
         wanted = real.detach().float().numpy()
         np.testing.assert_array_equal(weights[name].read(), wanted, name)
@@ -184,6 +185,7 @@ def test_a_whole_module_has_the_names_of_its_state_dict(is_zip: bool, tmp_path: 
     whole = {"net": net, "args": argparse.Namespace(seed=1)}
     torch.save(whole, path, _use_new_zipfile_serialization=is_zip)
     weights = read(path).weights
-    assert list(weights) == list(net.state_dict())
-    for name, value in net.state_dict().items():
+    wanted = {name: v for name, v in net.state_dict().items() if v.is_floating_point()}
+    assert list(weights) == list(wanted)
+    for name, value in wanted.items():
         assert np.array_equal(weights[name].read(), value.numpy())

@@ -22,7 +22,8 @@ MODULE = b"c__torch__.module\nNet\n)\x81" + dictionary(
 def test_tensors_have_the_names_of_their_attributes(tmp_path: Path) -> None:
     model = Torchscript().read(script_file(tmp_path, MODULE + b"b"), {})
     assert model.layers is None
-    assert model.metadata == {"producer": "TorchScript", "graph": "not read"}
+    reason = "not read: __torch__.module.Net has no forward"
+    assert model.metadata == {"producer": "TorchScript", "graph": reason}
     values = model.weights["conv.weight"].read()
     assert np.array_equal(values, np.arange(6, dtype=np.float32).reshape(2, 3))
 
@@ -49,8 +50,9 @@ def test_values_are_those_that_torch_loads(tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
     torch.jit.save(net, path)
     weights = Torchscript().read(path, {}).weights
-    assert weights.keys() == net.state_dict().keys()
-    for name, value in net.state_dict().items():
+    wanted = {name: v for name, v in net.state_dict().items() if v.is_floating_point()}
+    assert weights.keys() == wanted.keys()
+    for name, value in wanted.items():
         assert np.array_equal(weights[name].read(), value.numpy())
 
 

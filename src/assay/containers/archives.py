@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay.containers.sources import Deflated, Part, Source, source_of
+from assay.containers.sources import Deflated, Part, Source, inflated, source_of
 from assay.errors import UnreadableModel
 
 ZIP = b"PK\x03\x04"  # how an archive begins
@@ -81,12 +81,20 @@ def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
 
 def pieces(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
     """What a member holds, in order, its checksum verified.  Raises UnreadableModel."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
-            while piece := file.read(_PIECE):
-                yield piece
-    except (*_DAMAGED, RuntimeError, zlib.error) as error:
-        raise UnreadableModel(f"member {info.filename!r:.200} is damaged: {error}") from error
+    content = member(path, info)
+    if isinstance(content, Deflated):
+        found = inflated(content.packed)
+    else:
+        places = range(0, content.size, _PIECE)
+        found = (content.read(at, min(_PIECE, content.size - at)) for at in places)
+    size = checksum = 0
+    for piece in found:
+        size, checksum = size + len(piece), zlib.crc32(piece, checksum)
+        if size > info.file_size:
+            break
+        yield piece
+    if (size, checksum) != (info.file_size, info.CRC):
+        raise UnreadableModel(f"member {info.filename!r:.200} is damaged: it is not what it claims")
 
 
 def member(archived: Path | Source, info: zipfile.ZipInfo) -> Source:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from assay.containers.sources import Source, Stream, Unpacked
+from assay.containers.sources import Source, Stream, Unpacked, streamed
 from assay.errors import UnreadableModel
 
 MOST_UNPACKED = 2**30  # bytes
@@ -49,7 +49,7 @@ def unpacked(source: Source, most: int = MOST_UNPACKED) -> Source:
     Raises UnreadableModel where it is damaged or unpacks to more than ``most`` bytes.
     """
     head = source.read(0, min(8, source.size))
-    pieces = _lz4(source) if head.startswith(LZ4) else _streamed(source, _unpacker(head))
+    pieces = _lz4(source) if head.startswith(LZ4) else streamed(source, _unpacker(head))
     most = min(most, MOST_TIMES * source.size + SLACK)
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the source
     size = 0
@@ -75,23 +75,6 @@ def _unpacker(head: bytes) -> Any:
     if len(head) > 1 and head[0] == 0x78 and int.from_bytes(head[:2], "big") % 31 == 0:
         return zlib.decompressobj()
     return None
-
-
-def _streamed(source: Source, unpacker: Any) -> Iterator[bytes]:
-    """Pieces of at most a block each; every unpacker takes a bound on what it gives."""
-    at, pending = 0, b""
-    while not unpacker.eof:
-        if not pending and at < source.size:
-            pending = source.read(at, min(_BLOCK, source.size - at))
-            at += len(pending)
-        try:
-            piece = unpacker.decompress(pending, 16 * _BLOCK)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-            raise UnreadableModel(f"it is compressed, and damaged: {error}") from error
-        pending = getattr(unpacker, "unconsumed_tail", b"")  # others keep it themselves
-        if not piece and not pending and at == source.size and not unpacker.eof:
-            raise UnreadableModel("it is compressed, and cut")
-        yield piece
 
 
 def _lz4(source: Source) -> Iterator[bytes]:

@@ -5,10 +5,12 @@ A source knows its length, so that whatever a file claims is checked before it i
 
 from __future__ import annotations
 
+import lzma
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from assay.errors import UnreadableModel
 from assay.weights.numbers import region
@@ -93,24 +95,42 @@ class Deflated:
 
     def read(self, start: int, length: int) -> bytes:
         check_within(self, start, length)
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        content, passed, at = bytearray(), 0, 0
-        pending = b""
+        content, passed = bytearray(), 0
+        pieces = inflated(self.packed)
         while len(content) < length:
-            if not pending:
-                if at == self.packed.size or unpacker.eof:
-                    raise UnreadableModel("a packed member is shorter than it claims")
-                pending = self.packed.read(at, min(_BLOCK, self.packed.size - at))
-                at += len(pending)
-            try:
-                piece = unpacker.decompress(pending, 16 * _BLOCK)
-            except zlib.error as error:
-                raise UnreadableModel(f"a packed member is damaged: {error}") from error
-            pending = unpacker.unconsumed_tail
+            piece = next(pieces, b"")
+            if not piece:
+                raise UnreadableModel("a packed member is shorter than it claims")
             begin = max(0, start - passed)
             content += piece[begin : begin + length - len(content)]
             passed += len(piece)
         return bytes(content)
+
+
+def inflated(packed: Source) -> Iterator[bytes]:
+    """What a deflated source holds [RFC 1951], in pieces.  Raises UnreadableModel."""
+    return streamed(packed, zlib.decompressobj(-zlib.MAX_WBITS))
+
+
+def streamed(packed: Source, unpacker: Any) -> Iterator[bytes]:
+    """What a compressed source holds, in pieces of at most 1 MiB, none of them empty.
+
+    ``unpacker`` is one of zlib, bz2 or lzma.  Raises UnreadableModel where it is damaged or cut.
+    """
+    at, pending = 0, b""
+    while not unpacker.eof:
+        if not pending and at < packed.size and getattr(unpacker, "needs_input", True):
+            pending = packed.read(at, min(_BLOCK, packed.size - at))
+            at += len(pending)
+        try:
+            piece = unpacker.decompress(pending, 16 * _BLOCK)
+        except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+            raise UnreadableModel(f"it is compressed, and damaged: {error}") from error
+        pending = getattr(unpacker, "unconsumed_tail", b"")  # of zlib; others keep it themselves
+        if piece:
+            yield piece
+        elif not pending and at == packed.size and not unpacker.eof:
+            raise UnreadableModel("it is compressed, and cut")
 
 
 def opened(path: Path) -> BinaryIO:

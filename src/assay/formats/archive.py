@@ -31,7 +31,7 @@ from assay.weights import Array, Weight
 
 MOST_TIMES = 64  # times the file's length
 SLACK = 64 * 2**20  # bytes that may be unpacked of any file
-MOST_FILES = 20_000
+MOST_FILES = 10_000
 DEEPEST = 16  # folders
 _BLOCK = 2**20
 _ROOM_LEFT = 2**28  # bytes of the disk that stay free
@@ -45,8 +45,8 @@ class Archive(Format):
 
     def sniff(self, head: bytes) -> bool:
         if head.startswith(archives.ZIP):
-            names = head.decode("utf-8", "replace").lower().split("\n")
-            any_model = any(name.endswith(known_suffixes()) for name in names)
+            names, suffixes = head.decode("utf-8", "replace").lower().split("\n"), known_suffixes()
+            any_model = any(name.endswith(suffixes) for name in names)
             return any_model and not _is_of_another_format(head)
         if tar.is_tar(head):
             return not _is_of_another_format(head)

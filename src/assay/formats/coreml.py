@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.json_object import json_object
-from assay.containers.messages import Message, mapped
+from assay.containers.messages import Message, Source, mapped
 from assay.containers.protobuf import WireError
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
+MOST_FIELDS = 1_000_000  # of the protobuf, tensors' numbers aside; 17 are a small constant
 MOST_MANIFEST = 2**20  # bytes
 _NEWEST = 1000  # specification versions are small
 
@@ -35,8 +36,10 @@ class CoreMl(Format):
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         file = _root(path) if path.is_dir() else path
+        content = mapped(file)
+        model = Message(Source(content, MOST_FIELDS), 0, len(content))
         try:
-            return _read(path, file, Message.of(mapped(file)), input_shapes)
+            return _read(path, file, model, input_shapes)
         except WireError as error:
             raise UnreadableModel(f"not a Core ML model: {error}") from error
 

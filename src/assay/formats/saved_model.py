@@ -3,6 +3,7 @@
 A SavedModel is a folder: graph, functions, and a checkpoint.  The graph that serves is followed
 from its signature, and only the variables that it reads are the model's weights: the checkpoint
 also has copies and what training needs.  A frozen graph is one file, with constants for variables.
+Not read: graphs written as text or in pieces, checkpoints alone, what a TensorRT engine hides.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.containers.archives import ZIP
-from assay.containers.pickled_weights import weights
+from assay.containers.pickled_weights import real, weights
 from assay.containers.sources import source_of
 from assay.containers.torch_files import is_pickled, saved
 from assay.formats import Format, InputShapes, Model
@@ -18,7 +18,7 @@ _OTHERS = (b"/code/", b"/constants.pkl", b"/archive_format", b"/model.json")
 
 
 class TorchPickle(Format):
-    """The tensors of a file that ``torch.save`` has written.  It has no graph."""
+    """The weights of a file that ``torch.save`` has written.  It has no graph."""
 
     suffixes = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar")
 
@@ -30,4 +30,4 @@ class TorchPickle(Format):
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         value, notes = saved(source_of(path))
         found, more = weights(value, path.stat().st_size, "tensor")
-        return Model("torch-pickle", None, (path,), {**notes, **more}, found)
+        return Model("torch-pickle", None, (path,), {**notes, **more}, real(found))

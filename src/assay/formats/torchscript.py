@@ -2,7 +2,7 @@
 
 A zip archive of the program (``code/``), of the modules' attributes (``data.pkl``) and of constants
 (``constants.pkl``).  Tensors have the dotted names of their attributes.  The program is followed,
-never run (``vocabularies.torchscript_machine``); where it cannot be, the weights alone are read.
+never run (``vocabularies.torchscript``); where it cannot be, the weights alone are read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.archives import member, members
-from assay.containers.pickle_opcodes import Known, Node, Pickled
+from assay.containers.pickle_opcodes import Known, Pickled
 from assay.containers.pickled_tensors import CONSTRUCTORS
-from assay.containers.pickled_weights import Found, Walk, by_name, inert
+from assay.containers.pickled_weights import Found, Walk, by_name, inert, real
 from assay.containers.sources import Source
 from assay.containers.strided import Strided
 from assay.containers.torch_storages import Storages
@@ -24,9 +24,6 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.inputs import IMAGE
-from assay.vocabularies.torchscript.inputs import Program
-from assay.vocabularies.torchscript.source import Source as Code
-from assay.vocabularies.torchscript.source import Unfollowable
 from assay.weights import Weight
 from assay.weights.layout import Stored, Weights
 
@@ -59,13 +56,17 @@ class Torchscript(Format):
         metadata: dict[str, Any] = {"producer": "TorchScript", **inert(others)}
         names = {id(tensor): name for (_, tensor), name in zip(found, weights, strict=True)}
         names |= {twin: names[tensor] for twin, tensor in same.items()}
+        from assay.vocabularies.torchscript.inputs import Program
+        from assay.vocabularies.torchscript.source import Source as Code
+        from assay.vocabularies.torchscript.source import Unfollowable
+
         code = Code(_files(path, listed, f"{roots[0]}code/"))
         program = Program(code, module, constants, names, input_shapes)
         try:
-            graph = _graph(program)
+            graph = program.graph()
         except Unfollowable as error:
             metadata["graph"] = f"not read: {error}"
-            return Model("torchscript", None, (path,), metadata, weights)
+            return Model("torchscript", None, (path,), metadata, real(weights))
         if program.numbers:
             metadata["assumed_numbers"] = dict(program.numbers)
         if program.image not in (0, IMAGE):
@@ -89,12 +90,6 @@ def _once(found: Found) -> tuple[Found, dict[int, int]]:
             first[seen] = tensor
             kept.append((name, tensor))
     return kept, same
-
-
-def _graph(program: Program) -> OperatorGraph:
-    if not isinstance(program.module, Node):
-        raise Unfollowable("its data.pkl holds no module")
-    return program.graph()
 
 
 def _laid_out(graph: OperatorGraph, found: Found, weights: Mapping[str, Weight]) -> Weights:

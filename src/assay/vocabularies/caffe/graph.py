@@ -94,7 +94,7 @@ class Writer:
         shape, run = change or (_without_ones(blob.shape), lambda values: values)
         if not self.images.check(f"blob {name[:80]!r}", blob.shape, shape):
             shape, run = _without_ones(blob.shape), lambda values: values
-        stored = Stored(shape, blob.dtype, lambda: run(blob.read()).reshape(shape))
+        stored = Stored(shape, blob.dtype, lambda: run(blob.read()).reshape(shape), real=True)
         self.stored[name] = stored
         return stored
 

@@ -74,7 +74,7 @@ def _reshape_static(layer: Layer) -> None:
 
 
 def _reshape_like(layer: Layer) -> None:
-    layer.emit("Reshape", [layer.x, layer.build.add("Shape", layer.inputs[-1:])])
+    layer.emit("Reshape", [layer.x, layer.build.add("Shape", [layer.last])])
 
 
 def _flatten(layer: Layer) -> None:
@@ -137,7 +137,7 @@ def _crop(layer: Layer) -> None:
         ends = [-edge.integer(2) or END for edge in edges]
         _cut(layer, [edge.integer(1) for edge in edges], ends, [-2, -1])
         return
-    size = (layer.build.known(layer.inputs[-1]).shape or ())[-2:]
+    size = (layer.build.known(layer.last).shape or ())[-2:]
     starts = [*layer.options.integers(5), 0, 0][:2]
     if len(size) == 2:
         _cut(layer, starts, [a + b for a, b in zip(starts, size, strict=True)], [-2, -1])
@@ -226,9 +226,9 @@ def _expand(layer: Layer) -> None:
     if layer.kind == 1105:
         shape = layer.build.constant(layer.options.integers(1))
     elif layer.kind == 1100:
-        shape = layer.build.add("Shape", layer.inputs[-1:])
+        shape = layer.build.add("Shape", [layer.last])
     else:
-        shape = layer.inputs[-1]
+        shape = layer.last
     layer.emit("Expand", [layer.x, shape])
 
 

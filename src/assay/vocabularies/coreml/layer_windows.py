@@ -75,7 +75,7 @@ def _convolution(
     else:
         shape = (outputs, inputs, *kernel)
     found = layer.stored(weights, "weights", shape, 1 if turned else 0)
-    weight = layer.inputs[-1] if found is None else layer.keep("weights", found)
+    weight = layer.last if found is None else layer.keep("weights", found)
     if turned and found is not None:
         kept = replace(layer.network.weights[weight], canonical=False)
         layer.network.weights[weight] = transposed_groups(kept, groups)

@@ -53,6 +53,8 @@ class Network:
             self.blobs[name] = name
         self.layers(message)
         found = [name for name in outputs if name in self.blobs]  # others are class labels
+        if not self.blobs:
+            raise UnreadableModel("a network that neither reads nor writes")
         if not found:
             found = [next(reversed(self.blobs))]
         return without_cuts(self.build.graph([self.blobs[name] for name in found])), found
@@ -122,6 +124,11 @@ class Layer:
         if not self.inputs:
             raise UnreadableModel(f"layer {self.name[:80]!r} has no input")
         return self.inputs[0]
+
+    @property
+    def last(self) -> str:
+        """The last input, which may be the first."""
+        return self.inputs[-1] if self.inputs else self.x
 
     @property
     def rank(self) -> int:

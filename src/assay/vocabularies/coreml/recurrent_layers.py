@@ -80,6 +80,8 @@ def _emit(layer: Layer, op: str, cells: Sequence[Cell], every: bool) -> None:
 
     Blobs of five axes have a batch of their own.
     """
+    if not layer.outputs:
+        raise UnreadableModel(f"layer {layer.name[:80]!r} writes nothing")
     build, inputs = layer.build, layer.options.integer(1)
     direction = "reverse" if layer.options.integer(100) else "forward"
     attributes: dict[str, Any] = {"direction": "bidirectional" if len(cells) > 1 else direction}

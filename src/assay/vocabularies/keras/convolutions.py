@@ -43,7 +43,7 @@ def _separable(layer: Layer) -> str:
 
 
 def _groups(layer: Layer, weight: str) -> int:
-    return layer.shape(weight)[0] // max(layer.integer("depth_multiplier", 1), 1)
+    return layer.length(weight, 0) // max(layer.integer("depth_multiplier", 1), 1)
 
 
 def _padded(layer: Layer, weight: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _padded(layer: Layer, weight: str) -> dict[str, Any]:
     rank = _rank(layer)
     options = layer.window(rank) | {"dilations": layer.ints("dilation_rate", rank)}
     if layer.option("padding") == "causal":
-        reach = (layer.shape(weight)[-1] - 1) * options["dilations"][0]
+        reach = (layer.length(weight, -1) - 1) * options["dilations"][0]
         layer.x = layer.moved(rank, "Pad", [layer.constant([0, 0, reach, 0, 0, 0])])
     return options
 

@@ -59,8 +59,7 @@ def _layer_norm(layer: Layer) -> str:
     scale, shift = layer.weight("gamma") or layer.weight("scale"), layer.weight("beta")
     is_root = layer.call.kind == "RMSNormalization" or layer.config.get("rms_scaling")
     op = "RMSNormalization" if is_root else "LayerNormalization"
-    axes = layer.config.get("axis", -1)
-    first = min(axes) if isinstance(axes, list) and axes else axes
+    first = min(layer.listed("axis") or (layer.integer("axis", -1),))
     options = {"epsilon": layer.real("epsilon", 1e-3), "axis": first}
     return layer.add(op, [layer.x, *(name for name in (scale, shift) if name)], options)
 
@@ -71,7 +70,7 @@ def _group_norm(layer: Layer) -> str:
         return layer.opaque()
     layer.is_first = _axis(layer) == 1
     groups = layer.integer("groups", 32)
-    channels = layer.shape(scale)[0]
+    channels = layer.length(scale, 0)
     options = {
         "epsilon": layer.real("epsilon", 1e-3),
         "num_groups": channels if groups == -1 else groups,

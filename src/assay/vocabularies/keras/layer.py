@@ -66,9 +66,14 @@ class Layer:
         value = self.option(name)
         if isinstance(value, int):
             return (value,) * rank
-        if isinstance(value, list) and all(isinstance(v, int) for v in value):
-            return tuple(value)
-        return (usual,) * rank
+        values = self.listed(name)
+        return values if len(values) == rank else (usual,) * rank
+
+    def listed(self, name: str) -> tuple[int, ...]:
+        """An option that is a list of whole numbers; none where it is anything else."""
+        value = self.option(name)
+        whole = isinstance(value, list) and all(isinstance(v, int) for v in value)
+        return tuple(value) if whole else ()
 
     def integer(self, name: str, usual: int) -> int:
         return self.ints(name, 1, usual)[0]
@@ -110,6 +115,10 @@ class Layer:
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         return self.build.known(tensor).shape or () if tensor else ()
+
+    def length(self, tensor: str, axis: int) -> int:
+        """One of a tensor's dimensions, the first or the last; 1 where it has none."""
+        return (self.shape(tensor) or (1,))[axis]
 
     def rank(self) -> int:
         """The number of axes of what is read; 0 where unknown."""

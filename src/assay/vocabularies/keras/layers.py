@@ -49,12 +49,12 @@ def _flatten(layer: Layer) -> str:
 def _reshape(layer: Layer) -> str:
     if "target_shape" not in layer.config:
         return functions.reshape(layer)
-    target = layer.constant([0, *layer.ints("target_shape", 1, -1)])
+    target = layer.constant([0, *(layer.listed("target_shape") or (-1,))])
     return layer.add("Reshape", [layer.x, target])
 
 
 def _permute(layer: Layer) -> str:
-    return layer.build.transpose(layer.x, (0, *layer.ints("dims", 1)))
+    return layer.build.transpose(layer.x, (0, *layer.listed("dims")))
 
 
 def _repeat(layer: Layer) -> str:

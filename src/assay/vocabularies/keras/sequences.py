@@ -47,7 +47,7 @@ def _recurrent(layer: Layer) -> str | list[str]:
 def _run(layer: Layer, kind: str, weights: list[str], direction: str) -> list[str]:
     """The operator itself: all steps of all directions, and the states at the end."""
     op = _CELLS[kind]
-    hidden = layer.shape(weights[1])[-1]
+    hidden = layer.length(weights[1], -1)
     outputs = [layer.fresh() for _ in range(3 if op == "LSTM" else 2)]
     x = layer.build.transpose(layer.x, (1, 0, 2))
     options = {"hidden_size": hidden, "direction": direction}
@@ -172,14 +172,14 @@ def _attention(layer: Layer) -> str:
         return layer.opaque()
     split = []
     for part, axes in zip(parts, ((0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3)), strict=True):
-        width = layer.shape(part)[-1] // max(heads, 1)
+        width = layer.length(part, -1) // max(heads, 1)
         apart = layer.add("Reshape", [part, layer.constant([0, 0, heads, width])])
         split.append(layer.build.transpose(apart, axes))
     scale = layer.number(1 / np.sqrt(max(layer.integer("key_dim", 1), 1)))
     scores = layer.add("MatMul", [layer.add("Mul", [split[0], scale]), split[1]])
     mixed = layer.add("MatMul", [layer.add("Softmax", [scores], {"axis": -1}), split[2]])
     joined = layer.build.transpose(mixed, (0, 2, 1, 3))
-    width = layer.shape(parts[2])[-1]
+    width = layer.length(parts[2], -1)
     layer.x = layer.add("Reshape", [joined, layer.constant([0, 0, width])])
     return _projected(layer, layer.x, "output") or layer.opaque()
 

@@ -123,6 +123,8 @@ def _gru(weight: Weight, variable: str) -> Weight:
 def projection(weight: Weight, axes: int) -> Weight:
     """The kernel of a product that makes several axes, of which the last are the output's."""
     rank = len(weight.shape)
+    if rank <= axes:
+        return weight
     return layouts.contracted(weight, range(rank - axes, rank), range(rank - axes))
 
 

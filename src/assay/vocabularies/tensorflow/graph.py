@@ -34,6 +34,12 @@ PASSES = frozenset(
     | {"RefSwitch", "CheckNumerics"}
 )
 _COUNTS = ("num_split", "num")  # attributes that say how many outputs a node has
+# Operators of several outputs, which frozen graphs do not list.
+_SEVERAL = {
+    "TopK": 2, "TopKV2": 2, "Unique": 2, "UniqueV2": 2, "MaxPoolWithArgmax": 2, "BlockLSTM": 7,
+    "LSTMBlockCell": 7, "CudnnRNN": 4, "CudnnRNNV2": 5, "CudnnRNNV3": 5, "NonMaxSuppressionV4": 2,
+    "NonMaxSuppressionV5": 3, "CombinedNonMaxSuppression": 4,
+}  # fmt: skip
 
 
 @dataclass
@@ -173,4 +179,4 @@ def _outputs(node: GraphNode, body: Body) -> int:
         count = node.attributes.get(name)
         if isinstance(count, int):
             return max(1, min(count, MOST_OUTPUTS))
-    return max(1, len(body.outputs.get(node.op, ())))
+    return max(1, len(body.outputs.get(node.op, ())), _SEVERAL.get(node.op, 1))

@@ -33,6 +33,7 @@ NAMES = {  # of operators that differ in nothing but the name
     **{"Maximum": "Max", "Minimum": "Min", "Select": "Where", "SelectV2": "Where"},
     **{"GreaterEqual": "GreaterOrEqual", "LessEqual": "LessOrEqual"},
     **{"LogicalAnd": "And", "LogicalOr": "Or", "LogicalNot": "Not"},
+    "IsNan": "IsNaN",
     **dict.fromkeys(("StopGradient", "PreventGradient", "Snapshot"), "Identity"),
 }
 
@@ -103,7 +104,14 @@ def _conv_transpose(build: GraphBuilder, node: Node) -> None:
     rank = 3 if node.op.startswith("Conv3D") else 2
     weight = build.transpose(node.inputs[1], (rank + 1, rank, *range(rank)))
     inner = Node(node.op, [node.inputs[2]], node.outputs, node.attributes)
-    back(build, node, moved(build, inner, "ConvTranspose", [weight], _window(node, rank)))
+    attributes = _window(node, rank)
+    wanted, before = numbers(build, node.inputs[0]), build.known(node.inputs[2]).shape or ()
+    if len(wanted) == len(before) == rank + 2:
+        start = 2 if node.is_first else 1
+        usual = [size * by for size, by in zip(before[start:], attributes["strides"], strict=False)]
+        if attributes.get("auto_pad") == "SAME_UPPER" and wanted[start : start + rank] != usual:
+            attributes["output_shape"] = tuple(wanted[start : start + rank])
+    back(build, node, moved(build, inner, "ConvTranspose", [weight], attributes))
 
 
 def _pool(build: GraphBuilder, node: Node) -> None:
@@ -111,6 +119,14 @@ def _pool(build: GraphBuilder, node: Node) -> None:
     rank = 3 if node.op.endswith("3D") else 2
     attributes = _window(node, rank) | {"kernel_shape": _space(node, "ksize", rank)}
     back(build, node, moved(build, node, op, [], attributes))
+
+
+def _response(build: GraphBuilder, node: Node) -> None:
+    """ONNX divides the factor by the number of channels, of which there are two radii and one."""
+    size = 2 * node.integer("depth_radius", 5) + 1
+    attributes = {"size": size, "alpha": node.real("alpha", 1.0) * size}
+    attributes |= {"beta": node.real("beta", 0.5), "bias": node.real("bias", 1.0)}
+    back(build, node, moved(build, node, "LRN", [], attributes))
 
 
 def _batch_norm(build: GraphBuilder, node: Node) -> None:
@@ -202,6 +218,7 @@ RULES: dict[str, tuple[int, Rule]] = {  # inputs that it cannot do without, and 
     **dict.fromkeys(("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"), (1, _pool)),
     **{f"FusedBatchNorm{version}": (5, _batch_norm) for version in ("", "V2", "V3")},
     "_FusedBatchNormEx": (5, _batch_norm),
+    "LRN": (1, _response),
     "BiasAdd": (2, _bias),
     **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), (2, _matmul)),
     "_FusedMatMul": (2, _matmul),

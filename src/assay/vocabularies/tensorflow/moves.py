@@ -5,6 +5,8 @@ A list of tensors is what they are stacked to: so loops read their sequence as O
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.vocabularies.builder import GraphBuilder
 from assay.vocabularies.tensorflow.node import Node, Rule, back, moved, numbers
 
@@ -16,13 +18,17 @@ def _pad(build: GraphBuilder, node: Node) -> None:
     pairs = numbers(build, node.inputs[1])
     pads = build.constant([*pairs[::2], *pairs[1::2]]) if pairs else node.inputs[1]
     mode = {"REFLECT": "reflect", "SYMMETRIC": "edge"}.get(node.text("mode"), "constant")
+    if mode == "edge" and max(pairs, default=0) > 1:  # of more than one, ONNX repeats the edge
+        build.add("tensorflow::MirrorPad", node.inputs, node.outputs)
+        return
+    value = node.inputs[2:3] if node.op == "PadV2" else []
     twin = build.twins.get(node.inputs[0])
     if twin and len(pairs) >= 6:
         order = [0, len(pairs) // 2 - 1, *range(1, len(pairs) // 2 - 1)]
         turned = build.constant([pairs[2 * axis + side] for side in (0, 1) for axis in order])
-        build.last(build.add("Pad", [twin, turned], "", {"mode": mode}), node.outputs[0])
+        build.last(build.add("Pad", [twin, turned, *value], "", {"mode": mode}), node.outputs[0])
         return
-    build.add("Pad", [node.inputs[0], pads], node.outputs[0], {"mode": mode})
+    build.add("Pad", [node.inputs[0], pads, *value], node.outputs[0], {"mode": mode})
 
 
 def _transpose(build: GraphBuilder, node: Node) -> None:
@@ -149,15 +155,38 @@ def _fill(build: GraphBuilder, node: Node) -> None:
     build.add("Expand", [node.inputs[1], node.inputs[0]], node.outputs[0])
 
 
+def _cumulated(build: GraphBuilder, node: Node) -> None:
+    attributes = {"exclusive": node.integer("exclusive"), "reverse": node.integer("reverse")}
+    build.add("CumSum", node.inputs[:2], node.outputs[0], attributes)
+
+
+def _largest(build: GraphBuilder, node: Node) -> None:
+    """Values and places of the largest along the last axis."""
+    count = build.add("Reshape", [node.inputs[1], build.constant([1])])
+    outputs = [node.outputs[0], *(node.outputs[1:2] or [build.fresh(node.op)])]
+    build.add("TopK", [node.inputs[0], count], outputs, {"axis": -1})
+
+
 def _space(build: GraphBuilder, node: Node) -> None:
     attributes = {"blocksize": node.integer("block_size", 1)}
     back(build, node, moved(build, node, node.op, [], attributes))
 
 
 def _resize(build: GraphBuilder, node: Node) -> None:
+    """Where in the input each place of the output lies, and which of its neighbors it takes."""
     kinds = (("Nearest", "nearest"), ("Bicubic", "cubic"))
     mode = next((mode for kind, mode in kinds if kind in node.op), "linear")
-    attributes = {"mode": mode, "axes": (2, 3)}
+    attributes: dict[str, Any] = {"mode": mode, "axes": (2, 3)}
+    is_centered = node.integer("half_pixel_centers")
+    if node.integer("align_corners"):
+        attributes["coordinate_transformation_mode"] = "align_corners"
+    elif not is_centered:
+        attributes["coordinate_transformation_mode"] = "asymmetric"
+    if mode == "nearest":
+        floors = attributes.get("coordinate_transformation_mode") == "asymmetric"
+        attributes["nearest_mode"] = "floor" if floors else "round_prefer_ceil"
+    if mode == "cubic" and is_centered:
+        attributes |= {"cubic_coeff_a": -0.5, "exclude_outside": 1}
     back(build, node, moved(build, node, "Resize", ["", "", node.inputs[1]], attributes))
 
 
@@ -200,6 +229,8 @@ RULES: dict[str, tuple[int, Rule]] = {  # inputs that it cannot do without, and 
     "SplitV": (3, _split),
     **dict.fromkeys(("Gather", "GatherV2", "ResourceGather"), (2, _gather)),
     "Fill": (2, _fill),
+    "Cumsum": (2, _cumulated),
+    "TopKV2": (2, _largest),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), (1, _space)),
     **dict.fromkeys(("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"), (2, _resize)),
     "TensorListGetItem": (2, _item),

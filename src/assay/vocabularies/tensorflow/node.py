@@ -22,7 +22,9 @@ class Node:
 
     def ints(self, name: str, usual: tuple[int, ...] = ()) -> tuple[int, ...]:
         value = self.attributes.get(name)
-        return tuple(int(v) for v in value) if isinstance(value, list | tuple) else usual
+        if not isinstance(value, list | tuple) or not all(isinstance(v, int) for v in value):
+            return usual
+        return tuple(int(v) for v in value)
 
     def integer(self, name: str, usual: int = 0) -> int:
         value = self.attributes.get(name)

@@ -124,6 +124,11 @@ def _log1p(build: GraphBuilder, node: Node) -> None:
     build.add("Log", [build.add("Add", [node.inputs[0], one])], node.outputs[0])
 
 
+def _expm1(build: GraphBuilder, node: Node) -> None:
+    one = build.constant(np.float32(1))
+    build.add("Sub", [build.add("Exp", node.inputs), one], node.outputs[0])
+
+
 def _floor_div(build: GraphBuilder, node: Node) -> None:
     build.add("Floor", [build.add("Div", node.inputs)], node.outputs[0])
 
@@ -174,6 +179,7 @@ _RULES: dict[str, tuple[int, Rule]] = {  # inputs that it cannot do without, and
     "Rsqrt": (1, _rsqrt),
     "Erfc": (1, _erfc),
     "Log1p": (1, _log1p),
+    "Expm1": (1, _expm1),
     "FloorDiv": (2, _floor_div),
     "NotEqual": (2, _not_equal),
     "ClipByValue": (3, _clip),

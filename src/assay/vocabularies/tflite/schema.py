@@ -15,7 +15,6 @@ from assay.graphs.operators import MOST_AXES, Shape
 from assay.vocabularies.tflite.names import BUILTINS
 from assay.vocabularies.tflite.tensors import Level, Quantization, Sparsity, StoredTensor
 
-IDENTIFIER = b"TFL3"
 MOST_SUBGRAPHS = 1_000
 MOST_OPERATORS = 50_000
 MOST_TENSORS = 100_000
@@ -58,20 +57,19 @@ class Program:
     metadata: tuple[str, ...]  # names of what else is in the file
 
 
-def parse(content: memoryview) -> Program:
+def parse(buffer: FlatBuffer) -> Program:
     """The file's tables.
 
     Raises:
         FlatBufferError: the bytes are no FlatBuffer.
         UnreadableModel: they are one, but no sound model.
     """
-    buffer = FlatBuffer(content, IDENTIFIER)
     root = buffer.root()
     version = root.integer(0, "u32")
     if version != 3:
         raise UnreadableModel(f"TensorFlow Lite's schema has version {version}, not 3")
     spans, after = _buffers(root, buffer.size)
-    if not after and buffer.size % 4 and b"PK\x05\x06" not in content[-(2**16) :].tobytes():
+    if not after and buffer.size % 4 and b"PK\x05\x06" not in buffer.content[-(2**16) :].tobytes():
         raise UnreadableModel("the file is cut: its length is no multiple of 4")
     codes = [_code(table) for table in root.tables(1, MOST_OPERATORS, "operator codes")]
     subgraphs = root.tables(2, MOST_SUBGRAPHS, "subgraphs")

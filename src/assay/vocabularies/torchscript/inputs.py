@@ -38,7 +38,7 @@ class Program:
     """What is read of an archive."""
 
     source: Source
-    module: Node
+    module: Value  # what its data.pkl holds
     constants: Sequence[Value]
     names: Mapping[int, str]  # of the archive's tensors, by identity
     given: InputShapes
@@ -69,6 +69,8 @@ class Program:
         raise Unfollowable("the shapes of its inputs contradict each other")
 
     def _followed(self) -> OperatorGraph:
+        if not isinstance(self.module, Node):
+            raise Unfollowable("its data.pkl holds no module")
         graph = TorchGraph(GraphBuilder(), self.names, self.budget)
         graph.is_strict = self.image > 0
         archived = Archived(self.source, graph)

@@ -1,7 +1,7 @@
 """A TorchScript program followed without running it: only types are known of its tensors.
 
 Conditions and loops that depend on numbers of the archive are decided; calls are entered.  Where
-a condition depends on data, both branches are followed (``torchscript_branches``).  Nothing outside
+a condition depends on data, both branches are followed (``branches``).  Nothing outside
 of the archive is called: ``torch`` and ``ops`` are names of operators.  What it takes is bounded.
 """
 
