@@ -3,7 +3,7 @@
 HDF5 files are mostly padding, so they are packed: Keras' own in ``files.tar.xz``, those of other
 formats in ``exports.tar.xz``.  Needs keras, tensorflow, tf_keras, tensorflowjs, tf2onnx and h5py,
 none of which the tests need; ``versions.json`` tells which were used.  Every weight is drawn from
-one seed, so that all files of a network hold the same values; ``values.npz`` has them as Keras does.
+one seed, so that all files of a network hold the same values, which are in ``values.npz`` too.
 """
 
 from __future__ import annotations

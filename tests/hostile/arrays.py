@@ -39,6 +39,11 @@ def array_whose_size_overflows(folder: Path) -> Path:
     return plain_file(folder, npy(header(shape=f"({2**40}, {2**40})"), bytes(24)), "a.npy")
 
 
+@attack("absurd shape")
+def array_of_2_to_the_60_times_nothing(folder: Path) -> Path:
+    return plain_file(folder, npy(header(shape=f"(0, {2**30}, {2**30})"), bytes(24)), "a.npy")
+
+
 @attack("header has no shape")
 def array_of_a_negative_size(folder: Path) -> Path:
     return plain_file(folder, npy(header(shape="(-1, 3)"), bytes(24)), "a.npy")

@@ -197,14 +197,6 @@ def coreml_recurrent_layer_of_vectors(folder: Path) -> Path:
     return design.package(folder, {"x": (1, 4)})
 
 
-@attack("more than 50,000 operators")
-def coreml_operations_beyond_the_limit(folder: Path) -> Path:
-    design = Design()
-    relu = message(files.operation("relu", {"x": "x"}, {"y": (1, 4)}, {}))
-    design.operations += [relu] * 60_000
-    return design.package(folder, {"x": (1, 4)})
-
-
 @attack("too many fields")
 def coreml_arguments_beyond_the_limit(folder: Path) -> Path:
     """600,000 names of five bytes each."""

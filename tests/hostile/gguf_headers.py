@@ -69,6 +69,11 @@ def gguf_of_2_to_the_60_numbers(folder: Path) -> Path:
     return tensors(folder, ("a", (2**30, 2**30), 0, bytes(8)))
 
 
+@attack("absurd shape")
+def gguf_of_2_to_the_60_times_nothing(folder: Path) -> Path:
+    return tensors(folder, ("a", (2**30, 2**30, 0), 0, b""))
+
+
 @attack("past the end of the file")
 def gguf_of_a_terabyte(folder: Path) -> Path:
     return tensors(folder, ("a", (2**20, 2**20), 16, bytes(66)))

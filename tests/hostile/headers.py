@@ -33,6 +33,11 @@ def safetensors_of_2_to_the_60(folder: Path) -> Path:
     return headed(folder, {"a": place([2**40, 2**40], 0, 2**62)}, bytes(8))
 
 
+@attack("has an absurd shape")
+def safetensors_of_2_to_the_60_times_nothing(folder: Path) -> Path:
+    return headed(folder, {"a": place([0, 2**30, 2**30], 0, 0)})
+
+
 @attack("past the end of the file")
 def safetensors_of_a_petabyte(folder: Path) -> Path:
     return headed(folder, {"a": place([2**40, 2**8], 0, 2**50)}, bytes(8))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras_fixtures import fixture, values
 from mutated_json import changed, outcome
-from samples.keras import h5
+from samples.keras import functional, h5, layer, source
 
 from assay.errors import UnreadableModel
 from assay.formats import FORMATS, Model, read
@@ -178,6 +178,17 @@ def test_keras_1_has_other_names_for_layers_options_and_variables(tmp_path: Path
     assert np.array_equal(
         model.weights["model_weights/conv/conv_W"].read(), np.einsum("hwio->oihw", kernel)
     )
+
+
+def test_an_input_may_be_given_a_shape(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    layers = [source([None, None, None, 3]), layer("GlobalMaxPooling2D", "it", ["x"])]
+    path.write_bytes(h5({}, functional(layers, ["it"])))
+    model = read(path, {"x": (2, 32, 24, 3)})
+    assert model.layers is not None
+    assert [found.macs for found in layer_graph(model.layers).layers] == [2 * 32 * 24 * 3]
+    with pytest.raises(UnreadableModel, match="is \\?x\\?x\\?x3, not"):
+        read(path, {"x": (2, 32, 24, 4)})
 
 
 def test_what_training_needs_is_no_weight(tmp_path: Path) -> None:

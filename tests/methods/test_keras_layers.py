@@ -267,11 +267,29 @@ def test_a_layer_may_be_listed_after_what_reads_it(tmp_path: Path) -> None:
     assert [found.op for found in layer_graph(model.layers).layers] == ["Elu", "Relu"]
 
 
-def test_an_input_may_be_given_a_shape(tmp_path: Path) -> None:
-    path = tmp_path / "model.h5"
-    layers = [source([None, None, None, 3]), layer("GlobalMaxPooling2D", "it", ["x"])]
-    path.write_bytes(h5({}, functional(layers, ["it"])))
-    model = read(path, {"x": (2, 32, 24, 3)})
-    assert only(model).macs == 2 * 32 * 24 * 3
-    with pytest.raises(UnreadableModel, match="is \\?x\\?x\\?x3, not"):
-        read(path, {"x": (2, 32, 24, 4)})
+def test_two_layers_of_one_name_are_refused(tmp_path: Path) -> None:
+    entries = [layer("ReLU", "a", ["x"]), layer("ELU", "a", ["x"])]
+    with pytest.raises(UnreadableModel, match="two layers have the name 'a'"):
+        model_of(tmp_path, [4], entries)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "weights"),
+    [
+        ("Conv2D", {"padding": "causal", "dilation_rate": []}, {"kernel": 1.0}),
+        ("DepthwiseConv2D", {"depth_multiplier": []}, {"depthwise_kernel": 1.0}),
+        ("LayerNormalization", {"axis": [1, "two"]}, {"gamma": [1.0]}),
+        ("MultiHeadAttention", {"num_heads": [], "key_dim": {}}, {"kernel": 1.0}),
+        ("Bidirectional", {"merge_mode": {}, "layer": {"class_name": "LSTM"}}, {"kernel": [1.0]}),
+        ("Merge", {"mode": [[]]}, {}),
+        ("Dense", {"activation": 10**400}, {"kernel": 10.0}),
+        ("LeakyReLU", {"negative_slope": 10**400}, {}),
+    ],
+)
+def test_options_and_weights_of_other_kinds_do_no_harm(
+    kind: str, options: Any, weights: Any, tmp_path: Path
+) -> None:
+    stored = {f"it/it/{name}:0": values for name, values in weights.items()}
+    model = model_of(tmp_path, [6, 8, 2], [layer(kind, "it", ["x"], **options)], stored)
+    assert model.layers is not None
+    assert len(layer_graph(model.layers).layers) <= 2

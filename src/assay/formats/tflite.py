@@ -6,10 +6,10 @@ words, and to tensors, whose bytes stay on disk.
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
 from assay.containers.flatbuffer import FlatBuffer, FlatBufferError
+from assay.containers.messages import mapped
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
@@ -27,12 +27,7 @@ class Tflite(Format):
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         from assay.vocabularies.tflite.model import read_model
 
-        with path.open("rb") as file:
-            try:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError as error:
-                raise UnreadableModel(f"not a TensorFlow Lite file: {error}") from error
-        with mapped, memoryview(mapped) as content:
+        with mapped(path) as found, memoryview(found) as content:
             try:
                 buffer = FlatBuffer(content, IDENTIFIER)
                 layers, weights, notes = read_model(buffer, path, input_shapes)

@@ -136,12 +136,12 @@ def _join(layer: Layer) -> str:
 
 def _old_join(layer: Layer) -> str:
     """The one class of Keras 1 for all joins."""
-    mode = layer.config.get("mode")
+    mode = str(layer.config.get("mode"))
     if mode == "concat":
         return concatenated(layer, layer.config.get("concat_axis", -1))
     if mode not in _MODES:
         return layer.opaque()
-    layer.call.kind = _MODES[str(mode)]
+    layer.call.kind = _MODES[mode]
     return _join(layer)
 
 

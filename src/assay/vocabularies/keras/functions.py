@@ -144,9 +144,10 @@ def _leaky(layer: Layer) -> str:
 
 
 def _reduce(layer: Layer) -> str:
+    """Over the space of what lies channels first too, it is a pool; of a sequence it is none."""
     axes = _whole(_option(layer, "axis"))
     op, keep = _REDUCTIONS[layer.call.kind], int(bool(_option(layer, "keepdims")))
-    space = layer.rank() - 2
+    space = layer.rank() - 2 if layer.x in layer.build.twins else 0
     if op in _GLOBAL and space > 0 and axes == list(range(1, space + 1)) and not keep:
         pooled = layer.moved(space, _GLOBAL[op], [])
         return layer.add("Squeeze", [pooled, layer.constant(axes)])

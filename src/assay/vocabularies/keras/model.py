@@ -128,6 +128,8 @@ class KerasModel:
             if member.kind == "InputLayer":
                 continue
             for at, arguments in enumerate(member.calls, member.first_call):
+                if (member.name, at) in missing:
+                    raise UnreadableModel(f"two layers have the name {member.name[:80]!r}")
                 unknown = {key for key in arguments.tensors if key not in known}
                 missing[member.name, at] = len(unknown)
                 for key in unknown:

@@ -60,8 +60,9 @@ def _bidirectional(layer: Layer) -> str | list[str]:
     entry = layer.config.get("layer")
     kind, config = class_and_config(entry) if isinstance(entry, Mapping) else ("", {})
     merge = layer.config.get("merge_mode", "concat")
+    is_joined = merge is None or str(merge) in _JOINS
     sides = [_side(layer, kind, config, part) for part in ("forward", "backward")]
-    if kind not in _CELLS or not all(sides) or (merge not in _JOINS and merge is not None):
+    if kind not in _CELLS or not is_joined or any(len(s) < len(_KERNELS) for s in sides):
         return layer.opaque()
     axes = layer.constant([0])
     both = []
@@ -80,7 +81,7 @@ def _bidirectional(layer: Layer) -> str | list[str]:
     elif merge == "concat":
         joined = [layer.add("Concat", results, {"axis": -1})]
     else:
-        joined = [layer.add(_JOINS[merge], results)]
+        joined = [layer.add(_JOINS[str(merge)], results)]
     return [*joined, *states] if config.get("return_state") else joined
 
 

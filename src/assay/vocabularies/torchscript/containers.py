@@ -213,6 +213,7 @@ CONTAINERS: dict[str, Callable[..., Value]] = {
     "numel": _numel,
     "is_floating_point": _is_floating_point,
     "prim.dtype": _dtype,
+    "device": _always("cpu"),
     "prim.device": _always("cpu"),
     "prim.layout": _always(0),
     "prim.type": _always("cpu"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -31,25 +31,40 @@ def _padding(mode: str) -> Rule:
     return lambda g, x, pads, value=None: _pad(g, x, pads, mode, value)
 
 
-def _resize(g: TorchGraph, x: Traced, size: Value, mode: str, scales: Value = None) -> Traced:
+def _resize(
+    g: TorchGraph, x: Traced, size: Value, attributes: Mapping[str, Value], scales: Value = None
+) -> Traced:
     shape = g.sizes(x)
     space = len(shape) - 2
     if size is None:
         scales = scales if isinstance(scales, list | tuple) else [scales] * space
         size = [int(n * s) for n, s in zip(shape[2:], scales, strict=True)]
     sizes = [*shape[:2], *(size if isinstance(size, list | tuple) else [size] * space)]
-    return g.add("Resize", [x, None, None, g.integers(sizes)], {"mode": mode})
+    return g.add("Resize", [x, None, None, g.integers(sizes)], attributes)
 
 
-def _nearest(g: TorchGraph, x: Traced, size: Value, scales: Value = None, *rest: Value) -> Traced:
-    return _resize(g, x, size, "nearest", [scales, *rest] if rest else scales)
+def _nearest(places: str, rounding: str) -> Rule:
+    attributes = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": places,
+        "nearest_mode": rounding,
+    }
+
+    def rule(g: TorchGraph, x: Traced, size: Value, scales: Value = None, *rest: Value) -> Traced:
+        return _resize(g, x, size, attributes, [scales, *rest] if rest else scales)
+
+    return rule
 
 
 def _smooth(mode: str) -> Rule:
+    attributes = {"mode": mode} | ({"cubic_coeff_a": -0.75} if mode == "cubic" else {})
+
     def rule(
         g: TorchGraph, x: Traced, size: Value, align: bool, scales: Value = None, *rest: Value
     ) -> Traced:
-        return _resize(g, x, size, mode, [scales, *rest] if rest else scales)
+        places = "align_corners" if align else "pytorch_half_pixel"
+        whole = {**attributes, "coordinate_transformation_mode": places}
+        return _resize(g, x, size, whole, [scales, *rest] if rest else scales)
 
     return rule
 
@@ -173,6 +188,7 @@ FILLS: dict[str, Rule] = {
     "_upsample_bicubic2d_aa": _smooth("cubic"),
 }
 for _n in (1, 2, 3):
-    FILLS[f"upsample_nearest{_n}d"] = _nearest
+    FILLS[f"upsample_nearest{_n}d"] = _nearest("asymmetric", "floor")
+    FILLS[f"_upsample_nearest_exact{_n}d"] = _nearest("half_pixel", "round_prefer_ceil")
     FILLS[f"reflection_pad{_n}d"] = _padding("reflect")
     FILLS[f"replication_pad{_n}d"] = _padding("replicate")

@@ -111,13 +111,24 @@ def _batch_norm(
 
 
 def _instance_norm(
-    g: TorchGraph, x: Traced, weight: Traced | None, bias: Traced | None, *rest: Value
+    g: TorchGraph,
+    x: Traced,
+    weight: Traced | None,
+    bias: Traced | None,
+    mean: Traced | None = None,
+    variance: Traced | None = None,
+    of_input: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *rest: Value,
 ) -> Traced:
+    if mean is not None and variance is not None and not of_input:
+        return _batch_norm(g, x, weight, bias, mean, variance, False, momentum, eps)
     channels = g.sizes(x)[1] if weight is None else g.sizes(weight)[0]
     g.need(x, [None, channels, None, None])
     scale = _repeated(g, 1.0, channels) if weight is None else weight
     shift = _repeated(g, 0.0, channels) if bias is None else bias
-    return g.add("InstanceNormalization", [x, scale, shift])
+    return g.add("InstanceNormalization", [x, scale, shift], {"epsilon": float(eps)})
 
 
 def _group_norm(
@@ -126,11 +137,13 @@ def _group_norm(
     groups: int,
     weight: Traced | None = None,
     bias: Traced | None = None,
+    eps: float = 1e-5,
     *rest: Value,
 ) -> Traced:
     if weight is not None:
         g.need(x, [None, g.sizes(weight)[0], None, None])
-    return g.add("GroupNormalization", [x, weight, bias], {"num_groups": groups})
+    attributes = {"num_groups": groups, "epsilon": float(eps)}
+    return g.add("GroupNormalization", [x, weight, bias], attributes)
 
 
 def _layer_norm(
@@ -139,17 +152,24 @@ def _layer_norm(
     shape: list[int],
     weight: Traced | None = None,
     bias: Traced | None = None,
+    eps: float = 1e-5,
     *rest: Value,
 ) -> Traced:
     g.need(x, [None, None, *tuple_of(shape, len(shape))])
-    return g.add("LayerNormalization", [x, weight, bias], {"axis": -len(shape)})
+    attributes = {"axis": -len(shape), "epsilon": float(eps)}
+    return g.add("LayerNormalization", [x, weight, bias], attributes)
 
 
 def _rms_norm(
-    g: TorchGraph, x: Traced, shape: list[int], weight: Traced | None = None, eps: Value = None
+    g: TorchGraph,
+    x: Traced,
+    shape: list[int],
+    weight: Traced | None = None,
+    eps: float | None = None,
 ) -> Traced:
     g.need(x, [None, None, *tuple_of(shape, len(shape))])
-    return g.add("RMSNormalization", [x, weight], {"axis": -len(shape)})
+    epsilon = float(np.finfo(np.float32).eps if eps is None else eps)
+    return g.add("RMSNormalization", [x, weight], {"axis": -len(shape), "epsilon": epsilon})
 
 
 NORMS: dict[str, Rule] = {
