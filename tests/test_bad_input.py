@@ -20,7 +20,14 @@ from assay.examine import examine
 MOST_MEGABYTES = 500
 LARGE = {name for name, (_, make) in ATTACKS.items() if make.__module__.rpartition(".")[2] in (
     "amounts", "nesting", "passes")}  # fmt: skip
-LARGE |= {"expanded_constants_divided", "million_dimensions", "unpacked_numbers_that_are_too_many"}
+LARGE |= {
+    "expanded_constants_divided",
+    "million_dimensions",
+    "unpacked_numbers_that_are_too_many",
+    "tflite_tensors_and_operators_up_to_the_limit",
+    "keras_configuration_of_a_gigabyte",
+    "coreml_million_axes",
+}
 
 Reader = Callable[[Path], dict[str, Any]]
 
