@@ -1,30 +1,19 @@
-"""The files that ``scripts/make_keras_fixtures.py`` made, unpacked once."""
+"""The files that ``scripts/make_keras_fixtures.py`` made."""
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-_ARCHIVES = Path(__file__).parent / "fixtures" / "keras"
-
-
-@cache
-def _unpacked() -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory()
-    for name in ("files.tar.xz", "exports.tar.xz"):
-        with tarfile.open(_ARCHIVES / name) as packed:
-            packed.extractall(folder.name, filter="data")
-    return folder
+from packed_fixtures import packed_fixture
 
 
 def fixture(name: str) -> Path:
     """A file or folder by its name; it is not to be written to."""
-    return Path(_unpacked().name) / name
+    made = packed_fixture("keras/files.tar.xz", name)
+    return made if made.exists() else packed_fixture("keras/exports.tar.xz", name)
 
 
 @cache

@@ -247,7 +247,9 @@ def test_what_stands_beside_the_library_keeps(rule: Rule, folder: str) -> None:
     assert rule(ROOT / folder) == []
 
 
-@pytest.mark.parametrize(("rule", "path", "text"), VIOLATIONS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("rule", "path", "text"), VIOLATIONS, ids=lambda value: getattr(value, "__name__", value[:40])
+)
 def test_a_violation_turns_the_rule_red(rule: Rule, path: str, text: str, tmp_path: Path) -> None:
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)

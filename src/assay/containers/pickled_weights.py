@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from assay.containers.pickle_opcodes import Entries, Node
@@ -26,7 +26,6 @@ MOST_DEPTH = 100
 MOST_NAMES = 32 * 2**20  # characters of all names
 MOST_SHARED = 64  # times that a file's bytes may be shown, by names that share them
 _LISTED = 20  # names of classes
-_WHOLE = frozenset({"int64", "uint64", "bool"})  # steps, positions and masks are of these
 _MOST_PARTS = 4  # of what an optimizer's ``state_dict`` gives
 _TRAINING = re.compile(
     r"(?:.*_)?(?:optim|optimizers?|(?:lr_)?schedulers?|(?:grad_)?scaler|rng|callbacks|loops)"
@@ -162,15 +161,6 @@ def weights(value: Any, size: int, lone: str) -> tuple[dict[str, Weight], dict[s
         raise UnreadableModel("it holds no tensors")
     left_out = sorted(name[:100] for name in walk.left_out)[:_LISTED]
     return by_name(found, lone), {"left_out": left_out} if left_out else {}
-
-
-def real(weights: Mapping[str, Weight]) -> dict[str, Weight]:
-    """Without the whole numbers that a module counts, indexes or masks with; all if they are all.
-
-    Those of fewer bits may be weights that are packed or quantized.
-    """
-    found = {name: weight for name, weight in weights.items() if weight.dtype not in _WHOLE}
-    return found or dict(weights)
 
 
 def by_name(found: Found, lone: str = "tensor") -> dict[str, Weight]:

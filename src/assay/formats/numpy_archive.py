@@ -20,6 +20,7 @@ from assay.containers.sources import Part, Source, source_of
 from assay.containers.torch_files import MAGIC_BYTES
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
+from assay.weights.indices import without_indices
 from assay.weights.shapes import is_shape
 
 _MAGIC = b"\x93NUMPY"
@@ -54,9 +55,8 @@ class NumpyArchive(Format):
                     head = source.read(0, min(32, source.size))
             value = _value(source, known)
         found, more = weights(value, source.size, "array")
-        return Model(
-            "numpy-archive", None, (path,), {**notes, **more, **inert(known.unknown)}, found
-        )
+        notes |= more | inert(known.unknown)
+        return Model("numpy-archive", None, (path,), notes, without_indices(found))
 
 
 def _of_archive(path: Path, known: Known) -> Entries:

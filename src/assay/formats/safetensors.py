@@ -19,6 +19,7 @@ from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._shards import MOST_TENSORS, indexed
 from assay.weights import Array, Weight
+from assay.weights.indices import without_indices
 from assay.weights.numbers import (
     BITS,
     MOST_AT_ONCE,
@@ -108,7 +109,7 @@ def tensors(path: Path) -> tuple[dict[str, Weight], dict[str, str]]:
         is_plain = sum(dim != 1 for dim in shape) <= 1
         weights[name] = Weight(name, shape, dtype, read, canonical=is_plain)
     _check_spans(spans, size - begin)
-    return weights, _notes(notes)
+    return without_indices(weights), _notes(notes)
 
 
 def _entry(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:

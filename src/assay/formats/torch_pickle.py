@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.containers.archives import ZIP
-from assay.containers.pickled_weights import real, weights
+from assay.containers.pickled_weights import weights
 from assay.containers.sources import source_of
 from assay.containers.torch_files import is_pickled, saved
 from assay.formats import Format, InputShapes, Model
+from assay.weights.indices import without_indices
 
 _OTHERS = (b"/code/", b"/constants.pkl", b"/archive_format", b"/model.json")
 
@@ -30,4 +31,4 @@ class TorchPickle(Format):
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         value, notes = saved(source_of(path))
         found, more = weights(value, path.stat().st_size, "tensor")
-        return Model("torch-pickle", None, (path,), {**notes, **more}, real(found))
+        return Model("torch-pickle", None, (path,), {**notes, **more}, without_indices(found))

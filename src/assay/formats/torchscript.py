@@ -16,7 +16,7 @@ from typing import Any
 from assay.containers.archives import member, members
 from assay.containers.pickle_opcodes import Known, Pickled
 from assay.containers.pickled_tensors import CONSTRUCTORS
-from assay.containers.pickled_weights import Found, Walk, by_name, inert, real
+from assay.containers.pickled_weights import Found, Walk, by_name, inert
 from assay.containers.sources import Source
 from assay.containers.strided import Strided
 from assay.containers.torch_storages import Storages
@@ -25,6 +25,7 @@ from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.inputs import IMAGE
 from assay.weights import Weight
+from assay.weights.indices import without_indices
 from assay.weights.layout import Stored, Weights
 
 
@@ -66,7 +67,7 @@ class Torchscript(Format):
             graph = program.graph()
         except Unfollowable as error:
             metadata["graph"] = f"not read: {error}"
-            return Model("torchscript", None, (path,), metadata, real(weights))
+            return Model("torchscript", None, (path,), metadata, without_indices(weights))
         if program.numbers:
             metadata["assumed_numbers"] = dict(program.numbers)
         if program.image not in (0, IMAGE):

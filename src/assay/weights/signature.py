@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 from assay.values import Shapes
 from assay.weights import Weight
+from assay.weights.indices import INDICES
 
 SMALLEST = 64  # elements: smaller tensors are constants more often than weights
-_INDICES = frozenset({"int64", "uint64", "bool"})  # positions and masks, not weights
 
 
 def signature(weights: Iterable[Weight]) -> Shapes:
@@ -23,6 +23,6 @@ def signature(weights: Iterable[Weight]) -> Shapes:
     found: Counter[tuple[int, ...]] = Counter()
     for weight in weights:
         sizes = tuple(sorted(size for size in weight.shape if size != 1))
-        if len(sizes) >= 2 and weight.size >= SMALLEST and weight.dtype not in _INDICES:
+        if len(sizes) >= 2 and weight.size >= SMALLEST and weight.dtype not in INDICES:
             found[sizes] += 1
     return tuple(sorted(found.items()))
