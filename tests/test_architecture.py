@@ -248,7 +248,9 @@ def test_what_stands_beside_the_library_keeps(rule: Rule, folder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "path", "text"), VIOLATIONS, ids=lambda value: getattr(value, "__name__", value[:40])
+    ("rule", "path", "text"),
+    VIOLATIONS,
+    ids=lambda value: value[:40] if isinstance(value, str) else value.__name__,
 )
 def test_a_violation_turns_the_rule_red(rule: Rule, path: str, text: str, tmp_path: Path) -> None:
     file = tmp_path / path

@@ -131,14 +131,16 @@ def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
 
 def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
-    for path in (tmp_path, tmp_path / "pipe.onnx", Path("/dev/zero")):
+    for path in (tmp_path / "pipe.onnx", Path("/dev/zero")):
         with pytest.raises(AssayError, match="not a regular file"):
             examine(path)
+    with pytest.raises(AssayError, match="a folder that is no model"):
+        examine(tmp_path)
 
 
 def test_a_file_of_no_known_kind_says_what_is_known(tmp_path: Path) -> None:
-    (tmp_path / "model.xyz").write_bytes(b"\x93NUMPY" * 100)
-    with pytest.raises(AssayError, match=r"convert it to one of \.onnx, \.pt2"):
+    (tmp_path / "model.xyz").write_bytes(b"weights " * 100)
+    with pytest.raises(AssayError, match=r"convert it to one of \.bin, .*\.onnx, \.params"):
         examine(tmp_path / "model.xyz")
 
 

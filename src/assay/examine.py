@@ -12,7 +12,7 @@ from math import floor, prod
 from pathlib import Path
 from typing import Any
 
-from assay.formats import Model, naming, read
+from assay.formats import MISSING, Model, naming, read
 from assay.graphs import layer_graph
 from assay.graphs._vocabulary import known
 from assay.graphs.merge_blocks import RULES
@@ -23,7 +23,6 @@ from assay.weights.signature import signature
 DEFAULT_HASHER = "contrastive-gin"
 ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
-MISSING = "missing_external_data"  # in the metadata: the model is not whole, so it has no sha256
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something
 # else, and of a model that is not whole nothing but its layers is known.
 _DOUBTS = {"odd_opset": 0.5, MISSING: 0.5}

@@ -94,6 +94,32 @@ def test_a_folder_that_is_a_model_is_one_model(run: Run, models: Path) -> None:
     assert line["code"] is None
 
 
+def test_models_beside_a_snapshot_are_models_of_their_own(run: Run, models: Path) -> None:
+    folder = models / "snapshot"
+    (folder / "onnx").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "unheard-of"}))
+    (models / "dense.onnx").write_bytes(network().SerializeToString())
+    Safetensors().write(read(models / "dense.onnx"), folder / "model.safetensors")
+    (models / "dense.onnx").rename(folder / "onnx" / "model.onnx")
+    Path("vgg19.onnx").rename(folder / "vgg19.onnx")
+    answer = run("add", "--json", "snapshot")
+    added = {line["path"] for line in answer.json}
+    assert added == {"snapshot", "snapshot/vgg19.onnx", "snapshot/onnx/model.onnx"}
+
+
+def test_a_graph_whose_weights_are_elsewhere_is_not_registered(run: Run, models: Path) -> None:
+    """Files that describe a network are equal for networks that were trained apart."""
+    text = 'input: "x" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\nlayer { name: "y" type:'
+    text += ' "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 kernel_size: 3'
+    for name in ("mine", "theirs"):
+        (models / f"{name}.prototxt").write_text(text + " } }")
+    answer = run("add", "mine.prototxt")
+    assert answer.status == 2
+    assert "not whole, ['mine.caffemodel'] missing" in answer.err
+    (report,) = run("compare", "--json", "mine.prototxt", "theirs.prototxt").json
+    assert report["verdict"] != "identical"
+
+
 def test_a_folder_that_is_no_model_is_said_so(run: Run, models: Path) -> None:
     (models / "nothing").mkdir()
     answer = run("hash", "nothing")

@@ -99,7 +99,7 @@ def test_a_variable_without_a_checkpoint_is_noted(tmp_path: Path) -> None:
         node("y", "MatMul", ["x", "read"]),
     ]
     model = read(served(tmp_path, nodes, {"serving_default": "y:0"}))
-    assert model.metadata["missing_variables"] == ["w"]
+    assert model.metadata["missing_external_data"] == ["w"]
     assert ops(model) == ["Gemm"]
     assert not model.weights
 

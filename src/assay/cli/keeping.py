@@ -96,11 +96,11 @@ def added_json(path: str, added: Added | None, wrong: str) -> Json:
 def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OSError]]:
     """The models meant by files and folders, in order; what was left out; folders that are closed.
 
-    A folder that is one model is not searched.  A closed folder stands in the list, too, for it has
-    failed.  Links inside a folder are not followed: they may lead in circles, or out of what was
-    meant.
+    Of a folder that is one model only what is no part of it is searched.  A closed folder stands in
+    the list, too, for it has failed.  Links inside a folder are not followed: they may lead in
+    circles, or out of what was meant.
     """
-    from assay.formats import is_model
+    from assay.formats import folder_format, is_model
 
     files: list[str] = []
     left_out: Counter[str] = Counter()
@@ -108,16 +108,18 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
     for path in paths:
         if not Path(path).is_dir() or is_model(Path(path)):
             files.append(path)
-            continue
-        folders = [path]
+        folders = [path] if Path(path).is_dir() else []
         while folders:
             folder = folders.pop()
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+                model = folder_format(Path(folder))
             except OSError as error:
-                files.append(folder)
+                files += [] if folder in files else [folder]
                 closed[folder] = error
                 continue
+            if model is not None:
+                entries = [entry for entry in entries if not model().holds(entry.name)]
             inner = []
             for entry in entries:
                 if entry.is_symlink():
@@ -126,6 +128,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
                     left_out["not a regular file"] += 1
                 elif is_model(Path(entry.path)):
                     files.append(entry.path)
+                    inner += [entry.path] if entry.is_dir() else []
                 elif entry.is_dir():
                     inner.append(entry.path)
                 else:

@@ -49,7 +49,8 @@ def unpacked(source: Source, most: int = MOST_UNPACKED) -> Source:
     Raises UnreadableModel where it is damaged or unpacks to more than ``most`` bytes.
     """
     head = source.read(0, min(8, source.size))
-    pieces = _lz4(source) if head.startswith(LZ4) else streamed(source, _unpacker(head))
+    is_lz4 = head.startswith(LZ4)
+    pieces = _lz4(source) if is_lz4 else streamed(source, _unpacker(head), _unpacker)
     most = min(most, MOST_TIMES * source.size + SLACK)
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept by the source
     size = 0

@@ -21,19 +21,24 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
 
     Raises UnreadableModel where it is none, or too much.
     """
+    parsed = json_value(content, what)
+    if not isinstance(parsed, dict):
+        raise UnreadableModel(f"{what} is not a JSON object")
+    return parsed
+
+
+def json_value(content: bytes, what: str) -> Any:
+    """The object, list, text or number that ``content`` is, as ``json_object`` reads it."""
     if len(content) > LONGEST:
         raise UnreadableModel(f"{what} is longer than {LONGEST // 2**20} MiB")
     if content.count(b"{") + content.count(b"[") > MOST_PARTS:
         raise UnreadableModel(f"{what} has more than {MOST_PARTS:,} parts")
     try:
-        parsed = json.loads(content, object_pairs_hook=_unique, parse_int=_number)
+        return json.loads(content, object_pairs_hook=_unique, parse_int=_number)
     except RecursionError as error:
         raise UnreadableModel(f"{what} is nested too deep") from error
     except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise UnreadableModel(f"{what} is not JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        raise UnreadableModel(f"{what} is not a JSON object")
-    return parsed
 
 
 def _number(digits: str) -> int | float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -16,6 +16,8 @@ from assay.errors import UnreadableModel
 from assay.weights.numbers import region
 
 _BLOCK = 2**16
+_SIGN = 16  # bytes that tell how a stream is compressed
+_MOST_STREAMS = 100_000  # one behind the other, as parallel compressors write them
 
 
 class Source(Protocol):
@@ -112,13 +114,27 @@ def inflated(packed: Source) -> Iterator[bytes]:
     return streamed(packed, zlib.decompressobj(-zlib.MAX_WBITS))
 
 
-def streamed(packed: Source, unpacker: Any) -> Iterator[bytes]:
+def streamed(
+    packed: Source, unpacker: Any, another: Callable[[bytes], Any] = lambda rest: None
+) -> Iterator[bytes]:
     """What a compressed source holds, in pieces of at most 1 MiB, none of them empty.
 
-    ``unpacker`` is one of zlib, bz2 or lzma.  Raises UnreadableModel where it is damaged or cut.
+    ``unpacker`` is one of zlib, bz2 or lzma; ``another`` gives the one for what begins behind its
+    stream, or None.  Raises UnreadableModel where it is damaged or cut.
     """
-    at, pending = 0, b""
-    while not unpacker.eof:
+    at, pending, streams = 0, b"", 1
+    while True:
+        if unpacker.eof:
+            pending = unpacker.unused_data
+            if len(pending) < _SIGN and at < packed.size:
+                more = packed.read(at, min(_BLOCK, packed.size - at))
+                at += len(more)
+                pending += more
+            unpacker, streams = another(pending), streams + 1
+            if unpacker is None:
+                return
+            if streams > _MOST_STREAMS:
+                raise UnreadableModel(f"it is more than {_MOST_STREAMS:,} compressed streams")
         if not pending and at < packed.size and getattr(unpacker, "needs_input", True):
             pending = packed.read(at, min(_BLOCK, packed.size - at))
             at += len(pending)
@@ -129,7 +145,7 @@ def streamed(packed: Source, unpacker: Any) -> Iterator[bytes]:
         pending = getattr(unpacker, "unconsumed_tail", b"")  # of zlib; others keep it themselves
         if piece:
             yield piece
-        elif not pending and at == packed.size and not unpacker.eof:
+        if not piece and not pending and at == packed.size and not unpacker.eof:
             raise UnreadableModel("it is compressed, and cut")
 
 

@@ -48,6 +48,13 @@ class Format(ABC):
         """Whether a folder that holds files and folders of these names may be of this format."""
         return False
 
+    def holds(self, name: str) -> bool:
+        """Whether a file or folder in a folder of this format is a part of its model.
+
+        What is not may be a model of its own, and is searched for.
+        """
+        return True
+
     @abstractmethod
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         """What ``path`` holds.
@@ -64,11 +71,21 @@ class Format(ABC):
 FORMATS = Methods(Format)
 
 HEAD = 4096  # bytes that ``sniff`` sees
+MISSING = "missing_external_data"  # in the metadata: which files or variables are not there
 _SHARED = tuple(  # suffixes that other files have too
     f".{suffix}"
     for suffix in ("bin", "bz2", "ckpt", "gz", "h5", "hdf5", "joblib", "json", "lz4", "npy", "npz",
     "params", "pb", "pickle", "pkl", "tar", "tbz2", "tgz", "txz", "xz", "zip")
 )  # fmt: skip
+_STRANGERS = {  # how files begin that a failed download or a clone leaves: what they are
+    b"version https://git-lfs": "a pointer of Git LFS, not the model: fetch it with git lfs pull",
+    b"<!doctype html": "a web page and not a model: the download failed",
+    b"<html": "a web page and not a model: the download failed",
+    b"\x1f\x8b": "compressed with gzip: unpack it",
+    b"\xfd7zXZ": "compressed with xz: unpack it",
+    b"BZh": "compressed with bzip2: unpack it",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
+}
 _LONGEST = 300  # characters of a message
 _UNFORESEEN = (
     ArithmeticError,
@@ -135,12 +152,17 @@ def format_of(path: Path) -> type[Format] | None:
     """The format that a file's content shows, among those of its suffix first.
 
     Where it shows none, the one of its longest suffix: that says what is wrong with the file.
+    Raises UnreadableModel where it shows what is no model.
     """
     head, name = opening(path), path.name.lower()
     methods = sorted(FORMATS.values(), key=lambda method: -_fit(method, name))
     for method in methods:
         if method().sniff(head):
             return method
+    start = head[:40].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for sign, what in _STRANGERS.items():
+        if start.startswith(sign.lower()):
+            raise UnreadableModel(what)
     return methods[0] if _fit(methods[0], name) else None
 
 

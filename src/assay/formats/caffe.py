@@ -18,7 +18,7 @@ from assay.containers.beside import beside
 from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import BYTES, VARINT, WireError, next_field
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 
 if TYPE_CHECKING:
     from assay.graphs.operators import OperatorGraph
@@ -57,8 +57,10 @@ class Caffe(Format):
             network = _text(graph)
         writer, layers = _translated(network, held, input_shapes)
         files = tuple(file for file in (graph, weights) if file is not None)
-        found = Weights(layers, writer.stored)
-        return Model("caffe", layers, files, _notes(network, layers), found)
+        notes = _notes(network, layers)
+        if weights is None:
+            notes |= {MISSING: [path.stem + _WEIGHTS]}
+        return Model("caffe", layers, files, notes, Weights(layers, writer.stored))
 
 
 def _translated(

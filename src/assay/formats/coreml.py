@@ -8,13 +8,14 @@ functions the graph is that of the default one, the weights are those of all.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from assay.containers.json_object import json_object
 from assay.containers.messages import Message, Source, mapped
-from assay.containers.protobuf import WireError
+from assay.containers.protobuf import WireError, next_field
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
 
@@ -29,7 +30,16 @@ class CoreMl(Format):
     suffixes = (".mlmodel", ".mlpackage")
 
     def sniff(self, head: bytes) -> bool:
-        return len(head) > 3 and head[0] == 8 and 0 < head[1] < 32 and head[2] == 0x12
+        if not (len(head) > 4 and head[0] == 8 and 0 < head[1] < 32 and head[2] == 0x12):
+            return False
+        try:  # a description, which is a message; ONNX has the producer's name there, a text
+            _, _, start, end = next_field(head, 2, sys.maxsize)
+            if start == end:
+                return False
+            _, wire, _, inner = next_field(head, start, sys.maxsize)
+        except WireError:
+            return False
+        return wire == 2 and inner <= end
 
     def sniff_folder(self, names: frozenset[str]) -> bool:
         return {"Manifest.json", "Data"} <= names or "coremldata.bin" in names

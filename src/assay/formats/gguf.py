@@ -17,7 +17,7 @@ from typing import Any
 
 from assay.containers.gguf import MAGIC, Contents, Place, contents
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 from assay.formats._shards import join, located
 from assay.graphs.operators import OperatorGraph
 from assay.weights import Array, Weight
@@ -49,7 +49,7 @@ class Gguf(Format):
         for file, part in held.items():
             join(weights, _weights(file, part, metadata))
         if missing:
-            metadata["missing_external_data"] = missing
+            metadata[MISSING] = missing
         layers = _graph(metadata, weights, input_shapes)
         return Model("gguf", layers, tuple(files), metadata, weights)
 

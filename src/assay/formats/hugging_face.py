@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 from assay.formats._shards import Set, indexed, located, object_in
 from assay.formats.safetensors import tensors
 from assay.formats.torch_pickle import TorchPickle
@@ -43,6 +43,9 @@ class HuggingFace(Format):
         weights = (name for name in names if name in _USUAL or name.endswith((SAFE, SAFE + INDEX)))
         return CONFIG in names and any(weights)
 
+    def holds(self, name: str) -> bool:
+        return name in _USUAL or name.endswith((SAFE, SAFE + INDEX, ".bin", ".json"))
+
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         if not path.is_dir():
             raise UnreadableModel("not a snapshot of Hugging Face: it is no folder")
@@ -55,7 +58,7 @@ class HuggingFace(Format):
         metadata = _said(config)
         held = _weights(found[chosen])
         if held.missing:
-            metadata["missing_external_data"] = held.missing
+            metadata[MISSING] = held.missing
         layers, weights = _graph(config, held, input_shapes, metadata)
         files = (found[CONFIG], *held.files)
         return Model("hugging-face", layers, files, metadata, weights)

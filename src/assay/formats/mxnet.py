@@ -9,14 +9,13 @@ and those without a counterpart in ONNX, which stay opaque; convolutions with ch
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.containers.beside import beside
 from assay.containers.ndarray_list import MAGIC, NdArray, arrays
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 from assay.weights import Weight
 
 if TYPE_CHECKING:
@@ -62,8 +61,10 @@ class MxNet(Format):
             return writer, writer.read(input_shapes)
 
         writer, layers = fitting(translated, len(network.nodes))
-        known = Weights(layers, writer.stored)
-        return Model("mxnet", layers, files, _notes(network, layers), known)
+        notes = _notes(network, layers)
+        if weights is None:
+            notes |= {MISSING: [path.name.removesuffix(_GRAPH) + _WEIGHTS]}
+        return Model("mxnet", layers, files, notes, Weights(layers, writer.stored))
 
 
 def _pair(path: Path) -> tuple[Path | None, Path | None]:
@@ -114,7 +115,7 @@ def _plain(name: str, array: NdArray) -> Weight:
     return Weight(name, array.shape, array.dtype, array.read, canonical=is_plain)
 
 
-def _notes(network: Symbol, layers: OperatorGraph) -> Mapping[str, Any]:
+def _notes(network: Symbol, layers: OperatorGraph) -> dict[str, Any]:
     opaque = sorted({node.op for node in layers.operators if node.op.startswith("mxnet::")})
     notes = {
         "mxnet_version": network.version,

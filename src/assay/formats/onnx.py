@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from assay.containers.protobuf import Limits, Message, Slimmer, WireError
 from assay.containers.sources import opened
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -78,7 +78,7 @@ class Onnx(Format):
         files, missing = external_files(converted.external, path)
         metadata |= converted.notes
         if missing:
-            metadata["missing_external_data"] = missing
+            metadata[MISSING] = missing
         found = weights(converted.layers, converted.stored, path)
         return Model("onnx", converted.layers, (path, *files), metadata, found)
 

@@ -16,7 +16,7 @@ from typing import Any
 from assay.containers.json_object import LONGEST, json_object
 from assay.containers.sources import opened
 from assay.errors import UnreadableModel
-from assay.formats import Format, InputShapes, Model
+from assay.formats import MISSING, Format, InputShapes, Model
 from assay.formats._shards import MOST_TENSORS, indexed
 from assay.weights import Array, Weight
 from assay.weights.indices import without_indices
@@ -161,7 +161,7 @@ def _set(index: Path) -> Model:
     notes = _notes(found.notes)
     metadata: dict[str, Any] = {"metadata": notes} if notes else {}
     if found.missing:
-        metadata["missing_external_data"] = found.missing
+        metadata[MISSING] = found.missing
     return Model("safetensors", None, tuple(found.files), metadata, found.weights)
 
 

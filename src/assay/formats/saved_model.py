@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assay.containers.messages import Message, mapped
 from assay.containers.protobuf import BYTES, WireError, next_field
 from assay.errors import UnreadableModel
-from assay.formats import HEAD, Format, InputShapes, Model
+from assay.formats import HEAD, MISSING, Format, InputShapes, Model
 from assay.weights import Weight
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _model(
     from assay.weights.layout import Weights
 
     if expansion.missing:
-        metadata["missing_variables"] = sorted(expansion.missing)[:MOST_NAMED]
+        metadata[MISSING] = sorted(expansion.missing)[:MOST_NAMED]
     weights = Weights(layers, expansion.weights)
     return Model("saved-model", layers, tuple(files), metadata, weights)
 

@@ -1,16 +1,17 @@
 """TF.js models: ``model.json`` with binary shards beside it [TensorFlow.js, model formats].
 
-A graph model has TensorFlow's operators as JSON, a layers model Keras' configuration.
+A graph model has TensorFlow's operators as JSON, a layers model Keras' configuration.  A list of
+weights in a file of its own, ``weights_manifest.json``, is read for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.containers.json_object import LONGEST, json_object
+from assay.containers.json_object import LONGEST, json_value
 from assay.containers.tfjs_shards import Constant, Shards
 from assay.errors import UnreadableModel
 from assay.formats import Format, InputShapes, Model
@@ -22,6 +23,7 @@ _FILE = "model.json"
 _SIGNS = re.compile(
     rb'"(?:modelTopology|weightsManifest)"\s*:|"format"\s*:\s*"(?:graph|layers)-model"'
 )
+_MANIFEST = re.compile(rb'"(?:weights|paths)"\s*:\s*\[')
 
 
 class TfJs(Format):
@@ -30,14 +32,21 @@ class TfJs(Format):
     suffixes = ()  # JSON files are of many kinds: these are known by what is in them
 
     def sniff(self, head: bytes) -> bool:
-        return head.lstrip().startswith(b"{") and _SIGNS.search(head) is not None
+        start = head.lstrip()
+        if start.startswith(b"["):
+            return _MANIFEST.search(head) is not None
+        return start.startswith(b"{") and _SIGNS.search(head) is not None
 
     def sniff_folder(self, names: frozenset[str]) -> bool:
-        return _FILE in names and any(name.endswith(".bin") for name in names)
+        return _FILE in names and any(name.endswith(".bin") or "-shard" in name for name in names)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         file = path / _FILE if path.is_dir() else path
         content = _json(file)
+        if isinstance(content, list):
+            return _weights_alone(file, content)
+        if not isinstance(content, Mapping):
+            raise UnreadableModel("the description of a TF.js model is not a JSON object")
         topology = content.get("modelTopology")
         if not isinstance(topology, Mapping) or "weightsManifest" not in content:
             raise UnreadableModel("not a TF.js model: it has no topology or no weights")
@@ -59,11 +68,26 @@ class TfJs(Format):
         return Model("tfjs", layers, (file, *dict.fromkeys(shards.files)), metadata, weights)
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _weights_alone(file: Path, manifest: Sequence[Any]) -> Model:
+    """The weights of a manifest that lies in a file of its own, without a graph."""
+    shards = Shards(file)
+    shards.take(manifest)
+    weights = {
+        name: Weight(name, stored.shape, stored.dtype, stored.read, canonical=_is_plain(stored))
+        for name, stored in _stored(shards).items()
+    }
+    return Model("tfjs", None, (file, *dict.fromkeys(shards.files)), {}, weights)
+
+
+def _is_plain(stored: Stored) -> bool:
+    return sum(dim != 1 for dim in stored.shape) <= 1
+
+
+def _json(file: Path) -> Any:
     if not file.is_file():
         raise UnreadableModel(f"a folder without {_FILE}")
     with file.open("rb") as opened:
-        return json_object(opened.read(LONGEST + 1), "the description of a TF.js model")
+        return json_value(opened.read(LONGEST + 1), "the description of a TF.js model")
 
 
 def _signature(content: Mapping[str, Any]) -> Any:

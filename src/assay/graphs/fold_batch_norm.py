@@ -77,13 +77,14 @@ def _for_each_channel(constant: Tensor, output: Tensor, op: str, product: bool =
 
 def _with_bias(layer: Operator, after: Operator, tensors: dict[str, Tensor]) -> Operator:
     inputs = layer.inputs
+    shape = tensors.get(layer.outputs[0], Tensor()).shape
+    axis = -1 if layer.op == "Gemm" else 1
+    one = shape is not None and len(shape) > 1 and shape[axis] == 1
     shifts = after.op == "BatchNormalization" or (
         after.op == "Add"
-        and any(tensors.get(n, Tensor()).size > 1 for n in _constants(after, layer))
+        and any(one or tensors.get(n, Tensor()).size > 1 for n in _constants(after, layer))
     )
     if shifts and layer.op != "BatchNormalization" and len(inputs) < 3:
-        shape = tensors.get(layer.outputs[0], Tensor()).shape
-        axis = -1 if layer.op == "Gemm" else 1
         bias = after.outputs[0] + "/bias"
         tensors[bias] = Tensor(FLOAT, None if shape is None else (shape[axis],), None, True)
         inputs = (*inputs, bias)

@@ -253,8 +253,11 @@ class Registry:
     def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
         sha256 = record.sha256 or ""
         if not re.fullmatch("[0-9a-f]{64}", sha256):
-            why = record.metadata.get("missing_external_data", "its files were not read")
-            raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
+            from assay.formats import MISSING
+
+            missing = record.metadata.get(MISSING)
+            why = f"it is not whole, {missing[:3]} missing" if missing else "it has no sha256"
+            raise AssayError(f"{record.path}: cannot be registered: {why}")
         with self._database.write() as connection:
             if hasher is not None:
                 record = coded(record, settle(connection, self._database.folder, hasher))

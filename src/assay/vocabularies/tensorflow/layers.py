@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import UnreadableModel
 from assay.graphs.operators import Operator
 from assay.vocabularies.builder import GraphBuilder
 from assay.vocabularies.tensorflow.node import Node, Rule, back, moved, numbers
@@ -85,12 +86,37 @@ def _fused(build: GraphBuilder, node: Node, result: str) -> str:
             continue
         if name == "Relu6":
             result = clipped(build, result, "")
+        elif name == "Prelu":
+            result = build.add("PRelu", [result, slope(build, node.inputs[3:4], result)])
         elif name == "LeakyRelu":
             alpha = {"alpha": node.real("leakyrelu_alpha", 0.2)}
             result = build.add("LeakyRelu", [result], "", alpha)
         else:
             result = build.add(NAMES.get(name, f"tensorflow::{name}"[:200]), [result])
     return result
+
+
+def slope(build: GraphBuilder, given: Sequence[str], images: str) -> str:
+    """The slopes of a PRelu, one for each channel, as it reads them where channels are first."""
+    if not given:
+        raise UnreadableModel("Prelu has no slopes")
+    axes = build.rank(given[0])
+    space = build.rank(images) - 2
+    if axes == space + 1:
+        return build.transpose(given[0], (axes - 1, *range(axes - 1)))
+    return given[0]
+
+
+def _prelu(build: GraphBuilder, node: Node) -> None:
+    """TF.js has it as one operator."""
+    x = node.inputs[0]
+    if x not in build.twins:
+        build.add("PRelu", node.inputs[:2], node.outputs[0])
+        return
+    images = build.twins[x]
+    build.last(
+        build.add("PRelu", [images, slope(build, node.inputs[1:2], images)]), node.outputs[0]
+    )
 
 
 def clipped(build: GraphBuilder, tensor: str, output: str) -> str:
@@ -212,6 +238,7 @@ _DILATED = {  # by the number of axes: what leads from the end of a dilated conv
 }
 _NEAR = 12  # operators back to the beginning of a dilated convolution
 RULES: dict[str, tuple[int, Rule]] = {  # inputs that it cannot do without, and the rule
+    "Prelu": (2, _prelu),
     **dict.fromkeys(("Conv2D", "Conv3D", "_FusedConv2D"), (2, _conv)),
     **dict.fromkeys(("DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"), (2, _conv)),
     **dict.fromkeys(("Conv2DBackpropInput", "Conv3DBackpropInputV2"), (3, _conv_transpose)),
