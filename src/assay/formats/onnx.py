@@ -1,8 +1,8 @@
 """ONNX files, read by structure alone [onnx.proto, ONNX IR specification].
 
-The protobuf is walked and tensor data are skipped by their length (``_protobuf``), then the
-reference library parses what is left.  Functions are expanded; bodies of If, Loop and Scan become
-nested graphs.  External data are looked up, and opened when a weight is read (``_onnx_weights``).
+The protobuf is walked and tensor data are skipped by their length, then the reference library
+parses what is left.  Functions are expanded; bodies of If, Loop and Scan become nested graphs.
+External data are looked up, and opened when a weight is read.
 """
 
 from __future__ import annotations

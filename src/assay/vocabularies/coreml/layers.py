@@ -10,10 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from assay.graphs.operators import OperatorGraph
-from assay.vocabularies.coreml import functions as coreml_functions
-from assay.vocabularies.coreml import layer_moves as coreml_layer_moves
-from assay.vocabularies.coreml import layer_windows as coreml_layer_windows
-from assay.vocabularies.coreml import recurrent_layers as coreml_recurrent_layers
+from assay.vocabularies.coreml import functions, layer_moves, layer_windows, recurrent_layers
 from assay.vocabularies.coreml.network import Layer
 from assay.vocabularies.coreml.parameters import length, stored
 from assay.weights.conventions import matrix
@@ -152,7 +149,7 @@ def _activation(layer: Layer) -> None:
     if layer.options.has(25):
         _prelu(layer)
     else:
-        coreml_functions.activation(layer)
+        functions.activation(layer)
 
 
 def _custom(layer: Layer) -> None:
@@ -200,10 +197,10 @@ def _loop(layer: Layer) -> None:
 
 
 _RULES: Mapping[int, Callable[[Layer], None]] = {
-    **coreml_functions.RULES,
-    **coreml_layer_moves.RULES,
-    **coreml_layer_windows.RULES,
-    **coreml_recurrent_layers.RULES,
+    **functions.RULES,
+    **layer_moves.RULES,
+    **layer_windows.RULES,
+    **recurrent_layers.RULES,
     130: _activation,
     140: _inner_product,
     **dict.fromkeys((150, 1040), _embedding),

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from assay.errors import UnreadableModel
-from assay.vocabularies.coreml import moves as coreml_moves
-from assay.vocabularies.coreml import recurrent as coreml_recurrent
-from assay.vocabularies.coreml import windows as coreml_windows
+from assay.vocabularies.coreml import moves, recurrent, windows
 from assay.vocabularies.coreml.arguments import Op
 from assay.vocabularies.coreml.program import Operation, Program
 
@@ -234,9 +232,9 @@ def _while(op: Op) -> None:
 
 
 _RULES: Mapping[str, Callable[[Op], None]] = {
-    **coreml_windows.RULES,
-    **coreml_moves.RULES,
-    **dict.fromkeys(("lstm", "gru", "rnn"), coreml_recurrent.translate),
+    **windows.RULES,
+    **moves.RULES,
+    **dict.fromkeys(("lstm", "gru", "rnn"), recurrent.translate),
     **dict.fromkeys(("clip", "relu6"), _clip),
     **dict.fromkeys(("quantize", "dequantize"), _quantize),
     **dict.fromkeys(("read_state", "write_state"), _state),

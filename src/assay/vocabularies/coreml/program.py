@@ -2,7 +2,7 @@
 
 Operations read and write named values; constants are operations too.  Branches and loops have
 blocks of their own.  Axes are in ONNX's order, and each operation is told in ONNX's words by
-``coreml_operators``.
+``operators``.
 """
 
 from __future__ import annotations

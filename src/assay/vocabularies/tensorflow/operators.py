@@ -13,8 +13,7 @@ from assay.errors import UnreadableModel
 from assay.graphs._values import evaluate
 from assay.graphs.operators import Operator, Tensor
 from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.tensorflow import layers as tensorflow_layers
-from assay.vocabularies.tensorflow import moves as tensorflow_moves
+from assay.vocabularies.tensorflow import layers, moves
 from assay.vocabularies.tensorflow.layers import NAMES
 from assay.vocabularies.tensorflow.node import Node as Node
 from assay.vocabularies.tensorflow.node import Rule, numbers
@@ -142,7 +141,7 @@ def _clip(build: GraphBuilder, node: Node) -> None:
 
 
 def _relu6(build: GraphBuilder, node: Node) -> None:
-    tensorflow_layers.clipped(build, node.inputs[0], node.outputs[0])
+    layers.clipped(build, node.inputs[0], node.outputs[0])
 
 
 def _leaky(build: GraphBuilder, node: Node) -> None:
@@ -171,8 +170,8 @@ def _as_it_is(build: GraphBuilder, node: Node) -> None:
 
 _FAKE = ("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel")
 _RULES: dict[str, tuple[int, Rule]] = {  # inputs that it cannot do without, and the rule
-    **tensorflow_layers.RULES,
-    **tensorflow_moves.RULES,
+    **layers.RULES,
+    **moves.RULES,
     **dict.fromkeys(("Softmax", "LogSoftmax"), (1, _softmax)),
     "Square": (1, _square),
     "SquaredDifference": (2, _squared_difference),
