@@ -111,13 +111,13 @@ def test_the_nearest_are_those_that_a_full_scan_finds(registry: Registry, tmp_pa
         registry.put(replace(graphless(number), shapes=made))
     connection = sqlite3.connect(tmp_path / "registry" / "registry.sqlite")
     keys = dict(connection.execute("SELECT name, id FROM models"))
-    suspect = tuple(sorted(draw.sample(pool, 12)))
-    best = max(overlap(suspect, made) for made in models)
+    suspect = replace(graphless(0), shapes=tuple(sorted(draw.sample(pool, 12))))
+    best = max(overlap(suspect.shapes, made) for made in models)
     first = nearest(connection, suspect, 1, ("TRUE", []))
     assert first[0] in {
         keys[f"m{number}"]
         for number, made in enumerate(models, start=1)
-        if overlap(suspect, made) == best
+        if overlap(suspect.shapes, made) == best
     }
 
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write ``path``; once this returns it is there for good.
+    """Write ``path``, as ``writing`` does.  Raises OSError."""
+    with writing(path) as stream:
+        stream.write(content)
 
-    Readers see the old file or the new one.  Several processes may write at once: one of them is
-    the last.  Raises OSError.
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content ``path`` has afterwards; once this is left it is there for good.
+
+    Readers see the old file, also within the block, or the new one; where the block raises, the old
+    one.  Several processes may write at once: one of them is the last.  Raises OSError.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with unfinished.open("xb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(path)

@@ -36,7 +36,8 @@ LEAD = (
 )
 FALSE_ALARM = "False alarm: how likely independently made models are to score as high."
 POOR = "Quality {:.2f} of 1: little of the graph was understood, or there is little in it to tell."
-NO_GRAPH = "The file holds no graph, so its structure could not be compared."
+NO_GRAPH = "The file holds no graph: what was compared are the shapes of its tensors."
+SHAPES_ALIKE = "The shapes of its tensors are those of a model below, or many of them are."
 FAIR_QUALITY = 0.5
 COLORS = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32"}
 HEADINGS = ("RELATION", "SCORE", "FALSE ALARM", "OWNER", "NAME", "SHA256")
@@ -92,6 +93,13 @@ def evidence_text(evidence: Evidence) -> str:
     return printable(f"{evidence.method.partition('(')[0]}: {', '.join(known)}")
 
 
+def meaning(report: Report) -> str:
+    """The verdict in a sentence."""
+    found = [kin for kin in report.matches if kin.relation == report.verdict]
+    methods = {evidence.method.partition("(")[0] for kin in found for evidence in kin.evidence}
+    return SHAPES_ALIKE if methods == {"TensorShapes"} else MEANING[report.verdict]
+
+
 def notes(report: Report) -> list[str]:
     """What a reader must know beside the verdict, a sentence each."""
     said = []
@@ -116,7 +124,7 @@ def text(report: Report, width: int | None = None, color: bool = False) -> str:
         *(paint("dim", f"  {line}") for line in known(suspect)),
         "",
         paint(_tone(report.verdict), f"Verdict: {report.verdict}") + f" ({_review(report)})",
-        *wrapped(MEANING[report.verdict], width),
+        *wrapped(meaning(report), width),
     ]
     rows = table(HEADINGS, [row(kin) for kin in report.matches], width)
     if report.matches:
@@ -282,7 +290,7 @@ def section(report: Report) -> str:
 <h2>{_html(suspect.path)}</h2>
 <p class="facts">{"<br>".join(map(_html, known(suspect)))}</p>
 <div class="verdict {tone}"><strong>Verdict: {report.verdict}</strong> ({_review(report)})<br>
-{_html(MEANING[report.verdict])}</div>
+{_html(meaning(report))}</div>
 {table if report.matches else ""}
 {said}
 </section>"""

@@ -152,7 +152,7 @@ def mxnet_symbol_of_a_hundred_thousand_nodes(folder: Path) -> Path:
     return _of_nodes(folder, [_node("null")] * 100_000)
 
 
-@attack("MXNet symbol")
+@attack("describes no model")
 def mxnet_symbol_nested_deep(folder: Path) -> Path:
     return write(folder, b'{"nodes": ' + b"[" * 10**5, GRAPH)
 

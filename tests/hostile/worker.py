@@ -19,7 +19,7 @@ from assay.errors import AssayError
 from assay.examine import examine
 from assay.formats import naming, read
 
-CPU_SECONDS = 10  # a guard: an honest reading takes a fraction of it
+CPU_SECONDS = 20  # a guard: an honest reading takes a fraction of it, on a loaded machine too
 ADDRESSES = 3 * 2**30  # bytes; what is resident is measured
 
 

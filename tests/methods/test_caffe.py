@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from onnx.reference import ReferenceEvaluator
 from samples.caffe import (
     Word,
     binary,
@@ -198,6 +200,18 @@ def test_layers_become_operators_with_shapes(
     (node,) = (each for each in model.layers.operators if each.op != "Identity")
     assert node.op == op
     assert shape_of(model) == shape
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_an_average_counts_the_padding_around_the_map(padding: int, tmp_path: Path) -> None:
+    pool = {"pool": Word("AVE"), "kernel_size": 3, "stride": 1, "pad": padding}
+    model = of_text(tmp_path, text(net([layer("p", "Pooling", "data", "p", pooling_param=pool)])))
+    FORMATS["onnx"]().write(model, tmp_path / "net.onnx")
+    images = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    (found,) = ReferenceEvaluator(str(tmp_path / "net.onnx")).run(None, {"data": images})
+    sides = [(0, 0), (0, 0), (padding, padding), (padding, padding)]
+    windows = sliding_window_view(np.pad(images, sides), (3, 3), axis=(2, 3))
+    np.testing.assert_allclose(found, windows.mean((-2, -1)), atol=1e-6)
 
 
 def test_layers_that_are_not_known_are_noted_and_keep_their_weights(tmp_path: Path) -> None:

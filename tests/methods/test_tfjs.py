@@ -128,19 +128,6 @@ def test_results_are_counted_by_what_reads_them(tmp_path: Path) -> None:
     assert operators(model) == ["Slice", "Slice", "Mul"]
 
 
-def test_a_loop_of_old_is_no_cycle(tmp_path: Path) -> None:
-    nodes = [
-        placeholder("x", [1, 4]),
-        node("merge", "Merge", ["x", "next"]),
-        node("relu", "Relu", ["merge"]),
-        node("next", "NextIteration", ["relu"]),
-        node("y", "Exit", ["merge"]),
-    ]
-    model = read(save(tmp_path, {"node": nodes}, [group([])]))
-    assert model.layers is not None
-    assert "Relu" in operators(model)
-
-
 def test_a_model_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path) -> None:
     web = FORMATS["tfjs"]()
     assert not web.suffixes

@@ -140,6 +140,43 @@ def test_an_image_is_resized_as_torch_does(options: dict[str, Any], tmp_path: Pa
     agrees(module, example, saved(module, example, tmp_path / "resize.pt"))
 
 
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        ("div", {"other": 0.3, "rounding_mode": "trunc"}),
+        ("div", {"other": -0.3, "rounding_mode": "floor"}),
+        ("remainder", {"other": -0.7}),
+        ("fmod", {"other": -0.7}),
+        ("trunc", {}),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "padding": 1, "dilation": 2}),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
+        ("avg_pool2d", {"kernel_size": 3, "padding": 1, "count_include_pad": False}),
+        ("avg_pool2d", {"kernel_size": 3, "padding": 1}),
+        ("mean", {"dim": 2}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_a_function_computes_what_torch_does(
+    function: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of numbers of either sign."""
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Any) -> Any:
+            home: Any = torch.nn.functional if "pool" in function else torch
+            return getattr(home, function)(x * self.scale, **options)
+
+    net, example = Net(), torch.randn(1, 3, 9, 9)
+    agrees(net, example, saved(net, example, tmp_path / "function.pt"))
+
+
 def agrees(module: Any, example: Any, path: Path) -> None:
     """What is read of ``path``, written as ONNX, gives the module's first output."""
     written = path.with_suffix(".onnx")

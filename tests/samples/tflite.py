@@ -157,7 +157,12 @@ class Design:
         return len(self.tensors) - 1
 
     def operator(
-        self, op: str, inputs: Sequence[int], outputs: Sequence[int], options: Fields | None = None
+        self,
+        op: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Fields | None = None,
+        custom: bytes | None = None,
     ) -> None:
         """One operator; a name that the schema does not have is a custom one."""
         code = BUILTINS.index(op if op in BUILTINS else "CUSTOM")
@@ -165,17 +170,34 @@ class Design:
         fields = {0: u32(len(self.codes) - 1), 1: ints(inputs), 2: ints(outputs)}
         if options is not None:
             fields |= {3: u8(1), 4: options}
+        fields |= {5: custom}
         self.operators.append(fields)
 
-    def root(self, inputs: Sequence[int], outputs: Sequence[int]) -> dict[int, Any]:
-        """The model, as a table that a test may still damage."""
-        graph = {0: self.tensors, 1: ints(inputs), 2: ints(outputs), 3: self.operators, 4: "main"}
-        return {0: u32(3), 1: self.codes, 2: [graph], 3: "a test", 4: self.buffers}
+    def another(self) -> Design:
+        """A further graph of the same file."""
+        return Design(buffers=self.buffers, codes=self.codes)
 
-    def save(self, folder: Path, inputs: Sequence[int], outputs: Sequence[int]) -> Path:
+    def graph(self, inputs: Sequence[int], outputs: Sequence[int]) -> dict[int, Any]:
+        """The graph, as a table."""
+        return {0: self.tensors, 1: ints(inputs), 2: ints(outputs), 3: self.operators, 4: "main"}
+
+    def root(
+        self, inputs: Sequence[int], outputs: Sequence[int], others: Sequence[Fields] = ()
+    ) -> dict[int, Any]:
+        """The model, as a table that a test may still damage; ``others``: further graphs."""
+        graphs = [self.graph(inputs, outputs), *others]
+        return {0: u32(3), 1: self.codes, 2: graphs, 3: "a test", 4: self.buffers}
+
+    def save(
+        self,
+        folder: Path,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        others: Sequence[Fields] = (),
+    ) -> Path:
         """The file, in a folder."""
         path = folder / "model.tflite"
-        path.write_bytes(flatbuffer(self.root(inputs, outputs)))
+        path.write_bytes(flatbuffer(self.root(inputs, outputs, others)))
         return path
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.archives import ZIP, members
+from assay.containers.compressed import is_compressed
 from assay.errors import AssayError, MissingExtra, UnreadableModel, UnwritableModel
 from assay.graphs.operators import OperatorGraph
 from assay.methods import Methods, name_of
@@ -75,15 +76,12 @@ MISSING = "missing_external_data"  # in the metadata: which files or variables a
 _SHARED = tuple(  # suffixes that other files have too
     f".{suffix}"
     for suffix in ("bin", "bz2", "ckpt", "gz", "h5", "hdf5", "joblib", "json", "lz4", "npy", "npz",
-    "params", "pb", "pickle", "pkl", "tar", "tbz2", "tgz", "txz", "xz", "zip")
+    "params", "pb", "pickle", "pkl", "prototxt", "tar", "tbz2", "tgz", "txz", "xz", "zip")
 )  # fmt: skip
 _STRANGERS = {  # how files begin that a failed download or a clone leaves: what they are
     b"version https://git-lfs": "a pointer of Git LFS, not the model: fetch it with git lfs pull",
     b"<!doctype html": "a web page and not a model: the download failed",
     b"<html": "a web page and not a model: the download failed",
-    b"\x1f\x8b": "compressed with gzip: unpack it",
-    b"\xfd7zXZ": "compressed with xz: unpack it",
-    b"BZh": "compressed with bzip2: unpack it",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
 }
 _LONGEST = 300  # characters of a message
@@ -163,7 +161,12 @@ def format_of(path: Path) -> type[Format] | None:
     for sign, what in _STRANGERS.items():
         if start.startswith(sign.lower()):
             raise UnreadableModel(what)
-    return methods[0] if _fit(methods[0], name) else None
+    fit = _fit(methods[0], name)
+    if name.endswith(".json") and fit == len(".json"):
+        raise UnreadableModel("JSON that describes no model")
+    if not fit and is_compressed(head):
+        raise UnreadableModel("compressed: unpack it")
+    return methods[0] if fit else None
 
 
 def _fit(method: type[Format], name: str) -> int:
@@ -195,10 +198,12 @@ def is_model(path: Path) -> bool:
         name = path.name.lower()
         if not name.endswith(known_suffixes()):
             return False
-        head = opening(path) if name.endswith(_SHARED) else b""
+        if not name.endswith(_SHARED):
+            return True
+        head = opening(path)
     except OSError:
         return True  # what is wrong with it is said where it is read
-    return not head or any(method().sniff(head) for method in FORMATS.values())
+    return any(method().sniff(head) for method in FORMATS.values())
 
 
 def opening(path: Path) -> bytes:

@@ -7,8 +7,6 @@ model of another format gets its operators written out, with its weights as thes
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.durable import write_whole
+from assay.durable import write_whole, writing
 from assay.errors import UnreadableModel, UnwritableModel
 from assay.formats import Model
 from assay.weights import Array, Weight
@@ -238,20 +236,13 @@ def _take_in(tensor: TensorProto, content: bytes) -> None:
 
 def _put_outside(contents: Iterable[Content], path: Path) -> None:
     """Writes the tensors' contents one behind the other, and tells the tensors their places."""
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as file:
-            for content in contents:
-                place = {"location": path.name, "offset": file.tell(), "length": content.size}
-                file.write(content.read())
-                tensor = content.tensor
-                kept = type(tensor)(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-                kept.data_location = kept.EXTERNAL
-                for key, value in place.items():
-                    kept.external_data.add(key=key, value=str(value))
-                tensor.CopyFrom(kept)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with writing(path) as file:
+        for content in contents:
+            place = {"location": path.name, "offset": file.tell(), "length": content.size}
+            file.write(content.read())
+            tensor = content.tensor
+            kept = type(tensor)(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+            kept.data_location = kept.EXTERNAL
+            for key, value in place.items():
+                kept.external_data.add(key=key, value=str(value))
+            tensor.CopyFrom(kept)

@@ -7,8 +7,6 @@ with the scale that the archive has.
 
 from __future__ import annotations
 
-import os
-import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from assay.containers.archives import pieces
 from assay.containers.strided import Strided
 from assay.containers.torch_payloads import Payload
+from assay.durable import writing
 from assay.errors import UnreadableModel, UnwritableModel
 from assay.formats import Model
 from assay.formats._torch_weights import payloads
@@ -44,25 +43,22 @@ def rewrite(source: Model, changed: Model, path: Path) -> None:
     sharing: dict[str, dict[str, Payload]] = {}  # by member, then by the tensor's name
     for name, payload in payloads(template).items():
         sharing.setdefault(payload.member, {})[name] = payload
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     if _changes(sharing.pop("", {}), weights, changed.weights):
         raise UnwritableModel("it was saved by PyTorch 2.8 or before: load it there and save again")
-    try:
-        with zipfile.ZipFile(template) as old, zipfile.ZipFile(unfinished, "x") as new:
-            for info in old.infolist():
-                tensors = sharing.get(info.filename, {})
-                wanted = _changes(tensors, weights, changed.weights)
-                content = [_patched(tensors, wanted)] if wanted else pieces(template, info)
-                written = zipfile.ZipInfo(info.filename, info.date_time)
-                written.compress_type = info.compress_type
-                with new.open(written, "w", force_zip64=info.file_size >= 2**31) as out:
-                    for piece in content:
-                        out.write(piece)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        writing(path) as file,
+        zipfile.ZipFile(template) as old,
+        zipfile.ZipFile(file, "w") as new,
+    ):
+        for info in old.infolist():
+            tensors = sharing.get(info.filename, {})
+            wanted = _changes(tensors, weights, changed.weights)
+            content = [_patched(tensors, wanted)] if wanted else pieces(template, info)
+            written = zipfile.ZipInfo(info.filename, info.date_time)
+            written.compress_type = info.compress_type
+            with new.open(written, "w", force_zip64=info.file_size >= 2**31) as out:
+                for piece in content:
+                    out.write(piece)
 
 
 Numbers = NDArray[np.generic]  # as they are stored; their bits, whatever their type

@@ -24,6 +24,7 @@ from assay.formats import (
     Model,
     folder_format,
     format_of,
+    is_model,
     known_suffixes,
     opening,
 )
@@ -36,6 +37,7 @@ DEEPEST = 16  # folders
 _BLOCK = 2**20
 _ROOM_LEFT = 2**28  # bytes of the disk that stay free
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_FORKS = "__MACOSX"  # resource forks, beside the files that they belong to
 
 
 class Archive(Format):
@@ -174,8 +176,8 @@ def _only_model(root: Path) -> Path:
             continue
         for entry in sorted(folder.iterdir()):
             if entry.is_dir():
-                folders.append(entry)
-            elif format_of(entry) is not None:
+                folders += [entry] if entry.name != _FORKS else []
+            elif is_model(entry):
                 found.append(entry)
     if len(found) != 1:
         names = ", ".join(repr(path.relative_to(root).as_posix()) for path in sorted(found)[:4])

@@ -21,6 +21,7 @@ from assay.formats import Format, InputShapes, Model
 
 MOST_FIELDS = 1_000_000  # of the protobuf, tensors' numbers aside; 17 are a small constant
 MOST_MANIFEST = 2**20  # bytes
+_ONNX_FIELDS = 8  # the kinds of Core ML models have higher numbers
 _NEWEST = 1000  # specification versions are small
 
 
@@ -35,7 +36,7 @@ class CoreMl(Format):
         try:  # a description, which is a message; ONNX has the producer's name there, a text
             _, _, start, end = next_field(head, 2, sys.maxsize)
             if start == end:
-                return False
+                return next_field(head, end, sys.maxsize)[0] > _ONNX_FIELDS
             _, wire, _, inner = next_field(head, start, sys.maxsize)
         except WireError:
             return False

@@ -40,8 +40,7 @@ class HuggingFace(Format):
         return False
 
     def sniff_folder(self, names: frozenset[str]) -> bool:
-        weights = (name for name in names if name in _USUAL or name.endswith((SAFE, SAFE + INDEX)))
-        return CONFIG in names and any(weights)
+        return CONFIG in names and _chosen(names) is not None
 
     def holds(self, name: str) -> bool:
         return name in _USUAL or name.endswith((SAFE, SAFE + INDEX, ".bin", ".json"))
@@ -49,10 +48,12 @@ class HuggingFace(Format):
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         if not path.is_dir():
             raise UnreadableModel("not a snapshot of Hugging Face: it is no folder")
-        names = {entry.name for entry in path.iterdir()}
+        names = frozenset(entry.name for entry in path.iterdir())
         if CONFIG not in names:
             raise UnreadableModel(f"not a snapshot of Hugging Face: it has no {CONFIG}")
         chosen = _chosen(names)
+        if chosen is None:
+            raise UnreadableModel("it has no weights, or several sets of unusual names: name one")
         found = located(path, (CONFIG, chosen))
         config = object_in(found[CONFIG], f"its {CONFIG}")
         metadata = _said(config)
@@ -64,8 +65,8 @@ class HuggingFace(Format):
         return Model("hugging-face", layers, files, metadata, weights)
 
 
-def _chosen(names: set[str]) -> str:
-    """The file that holds the weights, or lists those that do."""
+def _chosen(names: frozenset[str]) -> str | None:
+    """The file that holds the weights, or lists those that do; None where it is not clear."""
     for name in _USUAL:
         if name in names:
             return name
@@ -73,7 +74,7 @@ def _chosen(names: set[str]) -> str:
         others = sorted(name for name in names if name.endswith(end))
         if len(others) == 1:
             return others[0]
-    raise UnreadableModel("it has no weights, or several sets of unusual names: name one of them")
+    return None
 
 
 def _weights(path: Path) -> Set:

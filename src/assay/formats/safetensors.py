@@ -15,6 +15,7 @@ from typing import Any
 
 from assay.containers.json_object import LONGEST, json_object
 from assay.containers.sources import opened
+from assay.durable import writing
 from assay.errors import UnreadableModel
 from assay.formats import MISSING, Format, InputShapes, Model
 from assay.formats._shards import MOST_TENSORS, indexed
@@ -41,7 +42,6 @@ DTYPES = {
     "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
     "F4": "float4_e2m1", "F6_E2M3": "float6_e2m3", "F6_E3M2": "float6_e3m2", "C64": "complex64",
 }  # fmt: skip
-_CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 class Safetensors(Format):
@@ -55,7 +55,15 @@ class Safetensors(Format):
         length = int.from_bytes(head[:8], "little")
         return 2 <= length <= LONGEST and head[8:9] == b"{"
 
+    def sniff_folder(self, names: frozenset[str]) -> bool:
+        return "config.json" not in names and sum(name.endswith(INDEX) for name in names) == 1
+
+    def holds(self, name: str) -> bool:
+        return name.endswith(self.suffixes)
+
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
+        if path.is_dir():
+            return _set(_index_in(path))
         with opened(path) as file:
             is_index = file.read(1) == b"{" and path.name.lower().endswith(".json")
         if is_index:
@@ -80,7 +88,7 @@ class Safetensors(Format):
             at = end
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
-        with path.open("wb") as file:
+        with writing(path) as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for weight in model.weights.values():
                 file.write(encode(weight.read(), "float32"))
@@ -153,6 +161,13 @@ def _values(path: Path, offset: int, length: int, dtype: str, shape: tuple[int, 
     if elements(shape) > MOST_AT_ONCE:
         raise UnreadableModel(f"a tensor of {elements(shape):,} numbers is too large to be read")
     return decode(region(path, offset, length), dtype, elements(shape)).reshape(shape)
+
+
+def _index_in(folder: Path) -> Path:
+    found = [entry for entry in folder.iterdir() if entry.name.endswith(INDEX)]
+    if len(found) != 1:
+        raise UnreadableModel("a folder without one index of shards")
+    return found[0]
 
 
 def _set(index: Path) -> Model:

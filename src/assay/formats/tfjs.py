@@ -57,8 +57,8 @@ class TfJs(Format):
         if isinstance(topology.get("node"), list):
             from assay.vocabularies.tensorflow.tfjs_graph import graph
 
-            nodes, stored = topology["node"], _stored(shards)
-            layers = graph(nodes, _signature(content), shards.constants, input_shapes)
+            stored, signature = _stored(shards), _signature(content)
+            layers = graph(topology, signature, shards.constants, stored, input_shapes)
             weights = Weights(layers, stored)
         else:
             layers, weights = _layers(topology, shards, input_shapes)

@@ -103,7 +103,7 @@ def _laid_out(graph: OperatorGraph, found: Found, weights: Mapping[str, Weight])
     return Weights(
         graph,
         {
-            name: Stored(weight.shape, "q" * (name in quantized) + weight.dtype, weight.read)
+            name: Stored(weight.shape, weight.dtype, weight.read, real=name in quantized)
             for name, weight in weights.items()
         },
     )

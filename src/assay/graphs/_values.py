@@ -225,7 +225,7 @@ _RULES: dict[str, Callable[[Operator, Inputs], Any]] = {
     "Sub": _plain(np.subtract),
     "Mul": _plain(np.multiply),
     "Div": _divide,
-    "Mod": _plain(np.mod),
+    "Mod": lambda n, v: (np.fmod if n.attributes.get("fmod") else np.mod)(_need(v[0]), _need(v[1])),
     "Pow": _plain(np.power),
     "Neg": _plain(np.negative),
     "Abs": _plain(np.abs),

@@ -256,8 +256,8 @@ class Registry:
             from assay.formats import MISSING
 
             missing = record.metadata.get(MISSING)
-            why = f"it is not whole, {missing[:3]} missing" if missing else "it has no sha256"
-            raise AssayError(f"{record.path}: cannot be registered: {why}")
+            why = f"without {', '.join(missing[:3])}" if missing else "its files were not read"
+            raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
         with self._database.write() as connection:
             if hasher is not None:
                 record = coded(record, settle(connection, self._database.folder, hasher))

@@ -34,14 +34,14 @@ def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
     if known is None:
         (key,) = connection.execute(f"{INSERT} RETURNING id", row).fetchone()
         name, status = record.name, "added"
-        keep(connection, key, record.shapes)
+        keep(connection, key, record)
     else:
         key, name, body, scheme, rules = known
         status = "exists"
         recoded = record.code is not None and (scheme, rules) != (row["scheme"], row["rules"])
         if recoded or (record.shapes and not json.loads(body).get("shapes")):
             _refresh(connection, key, row, body)
-            keep(connection, key, record.shapes)
+            keep(connection, key, record)
     owner = as_bytes(record.owner) if record.owner else None
     path, called = as_bytes(record.path), as_bytes(record.name)
     connection.execute(CLAIM, [key, owner, path, called, now])

@@ -27,8 +27,9 @@ SHAPES = """
 CREATE TABLE shapes (  -- of the models' weights: what a file without a graph is found by
     shape TEXT NOT NULL,  -- sorted sizes, as 3x3x16x32
     model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+    coded INTEGER NOT NULL,  -- whether the model has a code: then shapes find it for others only
     tensors INTEGER NOT NULL,  -- how many have it
-    PRIMARY KEY (shape, model)
+    PRIMARY KEY (shape, coded, model)
 ) WITHOUT ROWID;
 CREATE INDEX shapes_model ON shapes(model);
 """

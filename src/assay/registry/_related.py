@@ -100,11 +100,8 @@ def _candidates(
 
 def _alike(database: Database, search: Search) -> list[int]:
     """The models with the suspect's tensor shapes, where one of the two has no code."""
-    condition, arguments = search.where.sql()
-    if search.suspect.code is not None:
-        condition = f"scheme IS NULL AND {condition}"
     with database.read() as connection:
-        return nearest(connection, search.suspect.shapes, search.count, (condition, arguments))
+        return nearest(connection, search.suspect, search.count, search.where.sql())
 
 
 def _nearest(database: Database, near: Sequence[Match], search: Search) -> Sequence[Match]:

@@ -11,34 +11,32 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from assay.values import Shapes
+from assay.values import Record, Shapes
 
-MOST_MODELS = 20_000  # with one shape, that are looked at; such a shape tells little
+MOST_MODELS = 2_000  # that are looked at; a shape that more have tells little
 RAREST = 6  # shapes that candidates come from
 
 
-def keep(connection: sqlite3.Connection, key: int, shapes: Shapes) -> None:
-    """Put ``shapes`` in the place of what is known of the model ``key``."""
+def keep(connection: sqlite3.Connection, key: int, record: Record) -> None:
+    """Put a record's shapes in the place of what is known of the model ``key``."""
+    coded = record.code is not None
     connection.execute("DELETE FROM shapes WHERE model = ?", [key])
     connection.executemany(
-        "INSERT INTO shapes(shape, model, tensors) VALUES (?, ?, ?)",
-        [(spelled(sizes), key, count) for sizes, count in shapes],
+        "INSERT INTO shapes(shape, coded, model, tensors) VALUES (?, ?, ?, ?)",
+        [(spelled(sizes), coded, key, count) for sizes, count in record.shapes],
     )
 
 
 def nearest(
-    connection: sqlite3.Connection, shapes: Shapes, count: int, passing: tuple[str, Sequence[Any]]
+    connection: sqlite3.Connection, suspect: Record, count: int, passing: tuple[str, Sequence[Any]]
 ) -> list[int]:
-    """The ``count`` models of largest overlap among those that pass a condition, best first."""
-    condition, arguments = passing
-    having = f"SELECT model FROM shapes JOIN models ON id = model WHERE shape = ? AND {condition}"
-    of_shape = [
-        connection.execute(f"{having} LIMIT {MOST_MODELS}", [spelled(sizes), *arguments]).fetchall()
-        for sizes, _ in shapes
-    ]
-    found = sorted((models for models in of_shape if models), key=len)[:RAREST]
-    candidates = sorted({key for models in found for (key,) in models})
-    ours = {spelled(sizes): tensors for sizes, tensors in shapes}
+    """The ``count`` models of largest overlap among those that pass a condition, best first.
+
+    Of a suspect with a code only models without one: others are compared by their graphs.
+    """
+    kinds = "(0)" if suspect.code is not None else "(0, 1)"
+    candidates = _candidates(connection, suspect.shapes, kinds, passing)
+    ours = {spelled(sizes): tensors for sizes, tensors in suspect.shapes}
     shared: dict[int, int] = dict.fromkeys(candidates, 0)
     total: dict[int, int] = dict.fromkeys(candidates, 0)
     rows = connection.execute(
@@ -51,6 +49,29 @@ def nearest(
     size = sum(ours.values())
     candidates.sort(key=lambda key: -shared[key] / (size + total[key] - shared[key]))  # Jaccard
     return candidates[:count]
+
+
+def _candidates(
+    connection: sqlite3.Connection, shapes: Shapes, kinds: str, passing: tuple[str, Sequence[Any]]
+) -> list[int]:
+    """Models with one of the rarest shapes."""
+    condition, arguments = passing
+    having = f"FROM shapes WHERE shape = ? AND coded IN {kinds}"
+    frequency = {}
+    for sizes, _ in shapes:
+        query = f"SELECT count(*) FROM (SELECT 1 {having} LIMIT {MOST_MODELS})"
+        ((frequency[spelled(sizes)],),) = connection.execute(query, [spelled(sizes)])
+    rarest = sorted((shape for shape in frequency if frequency[shape]), key=frequency.__getitem__)
+    found: dict[int, None] = {}
+    for shape in rarest[:RAREST]:
+        query = f"SELECT id {having.replace('WHERE', 'JOIN models ON id = model WHERE')}"
+        rows = connection.execute(
+            f"{query} AND {condition} LIMIT {MOST_MODELS}", [shape, *arguments]
+        )
+        found |= dict.fromkeys(key for (key,) in rows)
+        if len(found) >= MOST_MODELS:
+            break
+    return [*found][:MOST_MODELS]
 
 
 def spelled(sizes: Sequence[int]) -> str:

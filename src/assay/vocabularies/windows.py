@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from assay.graphs.operators import Shape
 
@@ -25,3 +26,16 @@ def behind(
             count -= 1
         found.append(max((count - 1) * stride + window - size - pad, 0))
     return tuple(found)
+
+
+def same(
+    kernel: Sequence[int] = (), strides: Sequence[int] = (), dilations: Sequence[int] = ()
+) -> dict[str, Any]:
+    """SAME padding as attributes: by its name, but for a dilated kernel without strides.
+
+    ONNX Runtime refuses the name beside dilations.
+    """
+    if set(dilations) <= {1} or set(strides) != {1}:
+        return {"auto_pad": "SAME_UPPER"}
+    reach = [by * (size - 1) for by, size in zip(dilations, kernel, strict=False)]
+    return {"pads": (*(r // 2 for r in reach), *(r - r // 2 for r in reach))}

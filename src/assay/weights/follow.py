@@ -1,7 +1,7 @@
 """Follows constants of a graph to the operators that read them.
 
 What only hands a weight on becomes a step: moves, casts, dequantization, parts that are cut and
-joined in another order.  What the reader says of its axes comes last (``_readers``).
+joined in another order.  What the reader says of its axes comes last (``readers``).
 """
 
 from __future__ import annotations
@@ -165,6 +165,8 @@ class Follower:
         before: tuple[Step, ...] = ()
         if (node.op, place) in QUANTIZED:
             scale, zero_point, axis = QUANTIZED[node.op, place]
+            if node.integer("transB", 0):  # scales are of columns as they are multiplied
+                axis = -2
             real = self._dequantize(node, scale, zero_point, axis, shape)
             if real is None:
                 return None
@@ -176,7 +178,10 @@ class Follower:
         if node.op == "com.microsoft::MatMulNBits" and place == 1:
             return self._packed(node, shape)
         if node.op == "Concat":  # one gate of a recurrent layer: rows of all its gates' rows
-            return before if self._joins_gates(node) else None
+            if self._joins_gates(node):
+                return before
+            after = self._direction(node, shape)
+            return None if after is None else before + after
         if node.op == "Gather":
             dynamic = _input(node, 1) not in self.constants and node.integer("axis", 0) == 0
             return before if dynamic and place == 0 else None
@@ -207,6 +212,14 @@ class Follower:
             if unsqueeze.op == "Unsqueeze"
             for reader, place in self.readers.get(unsqueeze.outputs[0], ())
         )
+
+    def _direction(self, node: Operator, shape: Shape) -> tuple[Step, ...] | None:
+        """What the reader says, where the directions of a recurrent layer are joined for it."""
+        is_one = node.integer("axis", 1) == 0 and shape[:1] == (1,)
+        for reader, place in self.readers.get(node.outputs[0], ()) if is_one else ():
+            if reader.op in RECURRENT and place in (1, 2):
+                return RULES[reader.op, place](reader, place, shape)
+        return None
 
     def _scaled_later(
         self, node: Operator, zero_point: int, axis: int, shape: Shape

@@ -153,12 +153,12 @@ class Dequantize:
         if self.block and array.ndim == len(shape):
             wide = np.repeat(array, self.block, self.axis)
             return np.take(wide, np.arange(shape[self.axis]), self.axis)
+        if array.ndim == 1 and self.axis < len(shape) and array.size == shape[self.axis]:
+            return array.reshape([-1 if i == self.axis else 1 for i in range(len(shape))])
         if array.ndim == 2 and len(shape) == 3 and array.shape == (shape[0], shape[2]):
             return array[:, None, :]  # of each direction of a recurrent layer
         if array.ndim == 1 and array.size == shape[0] and len(shape) == 3:
             return array[:, None, None]
-        if array.ndim == 1 and self.axis < len(shape) and array.size == shape[self.axis]:
-            return array.reshape([-1 if i == self.axis else 1 for i in range(len(shape))])
         raise UnreadableModel(f"scale {self.scale!r} does not fit what it scales, {list(shape)}")
 
 

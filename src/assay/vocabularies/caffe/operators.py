@@ -77,6 +77,9 @@ def _pooling(step: Step) -> None:
             attributes["pads"] = (*pads, *last)
         else:
             attributes |= {"ceil_mode": 1}
+    ends = attributes["pads"][len(pads) :]
+    if op == "AveragePool" and any(pads) and all(e <= p for e, p in zip(ends, pads, strict=True)):
+        attributes["count_include_pad"] = 1  # its own padding, not what was added behind
     step.end(op, [step.x], attributes)
 
 

@@ -82,7 +82,7 @@ def _inner_product(step: Step) -> None:
     if rank and not -rank <= axis < rank:
         raise UnreadableModel(f"layer {step.name[:80]!r} multiplies axis {axis} of {rank}")
     axis = axis % rank if rank else axis
-    inputs = prod(shape[axis:])
+    inputs = prod(shape[axis:]) if rank else 0
     weight = step.weight(0, (inputs, outputs) if turned else (outputs, inputs))
     if not weight:
         opaque(step)

@@ -26,10 +26,7 @@ _UNARY = {
     "softplus": "Softplus",
 }
 _BINARY = {
-    **{
-        name: name.capitalize()
-        for name in ["add", "sub", "mul", "pow", "mod", "equal", "less", "greater"]
-    },
+    **{name: name.capitalize() for name in _SAME.split()},
     "real_div": "Div",
     "maximum": "Max",
     "minimum": "Min",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.vocabularies.keras.layer import Layer, Rule
+from assay.vocabularies.windows import same
 
 _RANKS = (1, 2, 3)
 
@@ -49,9 +50,13 @@ def _groups(layer: Layer, weight: str) -> int:
 def _padded(layer: Layer, weight: str) -> dict[str, Any]:
     """Strides, dilations and padding; a causal one is an operator before the convolution."""
     rank = _rank(layer)
-    options = layer.window(rank) | {"dilations": layer.ints("dilation_rate", rank)}
+    strides, dilations = layer.ints("strides", rank), layer.ints("dilation_rate", rank)
+    if layer.option("padding") == "same":
+        padding = same(layer.shape(weight)[2:], strides, dilations)
+        return {"strides": strides, "dilations": dilations, **padding}
+    options = layer.window(rank) | {"dilations": dilations}
     if layer.option("padding") == "causal":
-        reach = (layer.length(weight, -1) - 1) * options["dilations"][0]
+        reach = (layer.length(weight, -1) - 1) * dilations[0]
         layer.x = layer.moved(rank, "Pad", [layer.constant([0, 0, reach, 0, 0, 0])])
     return options
 
@@ -64,9 +69,21 @@ def _transpose(layer: Layer) -> str:
     rank = _rank(layer)
     weight = layer.build.weight(found, (inputs, outputs, *space))  # as ONNX has it
     options = layer.window(rank) | {"dilations": layer.ints("dilation_rate", rank)}
-    if layer.option("output_padding") is not None:
-        options["output_padding"] = layer.ints("output_padding", rank, 0)
+    options |= _beyond(layer, rank, tuple(space))
     return layer.moved(rank, "ConvTranspose", [weight, *([bias] if bias else [])], options)
+
+
+def _beyond(layer: Layer, rank: int, kernel: tuple[int, ...]) -> dict[str, Any]:
+    """What makes the result of a transposed convolution longer or shorter than ONNX's own."""
+    strides, more = layer.ints("strides", rank), layer.ints("output_padding", rank, 0)
+    given, sizes = layer.option("output_padding") is not None, _space(layer, rank)
+    if layer.option("padding") != "same":
+        gaps = (max(s - k, 0) for k, s in zip(kernel, strides, strict=True))
+        return {"output_padding": more if given else tuple(gaps)}
+    if not given or not sizes:
+        return {}
+    ends = zip(sizes, strides, kernel, more, strict=True)
+    return {"output_shape": tuple((n - 1) * s + k - 2 * (k // 2) + m for n, s, k, m in ends)}
 
 
 def _pool(layer: Layer) -> str:

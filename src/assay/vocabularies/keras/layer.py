@@ -166,13 +166,13 @@ class Layer:
         if name == "leaky_relu":
             return self.add("LeakyRelu", [tensor], {"alpha": 0.2})
         if name == "hard_sigmoid":
-            return self.add("HardSigmoid", [tensor], {"alpha": self._slope(), "beta": 0.5})
+            return self.add("HardSigmoid", [tensor], {"alpha": self.hard_slope(), "beta": 0.5})
         if name == "log_sigmoid":
             return self.add("Log", [self.add("Sigmoid", [tensor])])
         op = _ACTIVATIONS.get(name, f"keras::{name}"[:200])
         return self.add(op, [tensor], {"axis": -1} if op.endswith("oftmax") else {})
 
-    def _slope(self) -> float:
+    def hard_slope(self) -> float:
         """Of the hard sigmoid: Keras 3 has another than its forerunners."""
         newer = self.model.variables.metadata.get("keras_version", "3").startswith("3")
         return 1 / 6 if newer else 0.2

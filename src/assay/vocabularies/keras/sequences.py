@@ -6,20 +6,20 @@ in one operator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from assay.vocabularies.keras.cells import CELLS, KERNELS, bias_of, cell_options
 from assay.vocabularies.keras.layer import Layer, Rule
 from assay.vocabularies.keras.model import class_and_config
 from assay.vocabularies.keras.names import called, last_of
 from assay.vocabularies.keras.weights import canonical, einsum, projection
 
-_CELLS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN", "CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
 _JOINS = {"concat": "Concat", "sum": "Add", "ave": "Mean", "mul": "Mul"}
-_KERNELS = ("kernel", "recurrent_kernel")
 
 
 def _embedding(layer: Layer) -> str:
@@ -28,30 +28,38 @@ def _embedding(layer: Layer) -> str:
 
 
 def _recurrent(layer: Layer) -> str | list[str]:
-    names = [layer.weight(name) for name in _KERNELS]
-    if not all(names):
+    return _one_way(layer, layer.config)
+
+
+def _one_way(layer: Layer, config: Mapping[str, Any]) -> str | list[str]:
+    """A recurrent layer whose cell has a configuration, which may be that of the layer."""
+    kind, names = layer.call.kind, [layer.weight(name) for name in KERNELS]
+    options = cell_options(layer, kind, config)
+    if not all(names) or options is None:
         return layer.opaque()
-    for name in layer.call.variables:
-        layer.weight(name)
+    bias = bias_of(layer, kind, layer.weight("bias"), names[1])
     axes = layer.constant([0])
-    inputs = [layer.add("Unsqueeze", [name, axes]) for name in names]
-    direction = "reverse" if layer.config.get("go_backwards") else "forward"
-    whole, *ends = _run(layer, layer.call.kind, inputs, direction)
+    operands = [layer.add("Unsqueeze", [name, axes]) for name in (*names, *bias)]
+    backwards = bool(layer.config.get("go_backwards"))
+    options["direction"] = "reverse" if backwards else "forward"
+    whole, *ends = _run(layer, kind, operands, options)
     states = [layer.add("Squeeze", [end, axes]) for end in ends]
     time = layer.add("Squeeze", [whole, layer.constant([1])])
+    if backwards and layer.config.get("return_sequences"):  # in the order of its steps
+        numbers = [layer.constant([value]) for value in (-1, -(2**31), 0, -1)]
+        time = layer.add("Slice", [time, *numbers])
     result = layer.build.transpose(time, (1, 0, 2))
     result = result if layer.config.get("return_sequences") else states[0]
     return [result, *states] if layer.config.get("return_state") else result
 
 
-def _run(layer: Layer, kind: str, weights: list[str], direction: str) -> list[str]:
+def _run(layer: Layer, kind: str, operands: Sequence[str], options: Mapping[str, Any]) -> list[str]:
     """The operator itself: all steps of all directions, and the states at the end."""
-    op = _CELLS[kind]
-    hidden = layer.length(weights[1], -1)
+    op = CELLS[kind]
     outputs = [layer.fresh() for _ in range(3 if op == "LSTM" else 2)]
     x = layer.build.transpose(layer.x, (1, 0, 2))
-    options = {"hidden_size": hidden, "direction": direction}
-    layer.build.add(op, [x, *weights], outputs, options)
+    hidden = layer.length(operands[1], -1)
+    layer.build.add(op, [x, *operands], outputs, {"hidden_size": hidden, **options})
     return outputs
 
 
@@ -61,15 +69,18 @@ def _bidirectional(layer: Layer) -> str | list[str]:
     kind, config = class_and_config(entry) if isinstance(entry, Mapping) else ("", {})
     merge = layer.config.get("merge_mode", "concat")
     is_joined = merge is None or str(merge) in _JOINS
+    if kind not in CELLS or not is_joined:
+        return layer.opaque()
     sides = [_side(layer, kind, config, part) for part in ("forward", "backward")]
-    if kind not in _CELLS or not is_joined or any(len(s) < len(_KERNELS) for s in sides):
+    options = _of_both(layer, kind, config)
+    if options is None or any(len(side) < len(KERNELS) for side in sides):
         return layer.opaque()
     axes = layer.constant([0])
     both = []
-    for pair in zip(*sides, strict=True):
+    for pair in zip(*sides, strict=False):
         parts = [layer.add("Unsqueeze", [name, axes]) for name in pair]
         both.append(layer.add("Concat", parts, {"axis": 0}))
-    whole, *ends = _run(layer, kind, both, "bidirectional")
+    whole, *ends = _run(layer, kind, both, options)
     if config.get("return_sequences"):  # time, directions, batch, hidden → batch, time, …
         hidden = layer.build.transpose(whole, (2, 0, 1, 3))
         results = _halves(layer, hidden, 2)
@@ -96,7 +107,7 @@ def _halves(layer: Layer, tensor: str, axis: int) -> list[str]:
 
 
 def _side(layer: Layer, kind: str, config: Mapping[str, object], part: str) -> list[str]:
-    """The kernels of one direction; none where the file does not have them."""
+    """The operands of one direction; none where the file does not have them."""
     group = layer.call.folder
     if group is None:
         return []
@@ -112,18 +123,31 @@ def _side(layer: Layer, kind: str, config: Mapping[str, object], part: str) -> l
         name: change(path, partial(canonical, kind=kind, variable=name))
         for name, path in variables.items()
     }
-    return [layer.build.weight(found[name]) for name in _KERNELS if name in found]
+    names = {name: layer.build.weight(weight) for name, weight in found.items()}
+    kernels = [names[name] for name in KERNELS if name in names]
+    return [*kernels, *bias_of(layer, kind, names.get("bias", ""), kernels[-1])] if kernels else []
+
+
+def _of_both(layer: Layer, kind: str, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the operator is told of both directions; None where ONNX has no way to say it."""
+    entry = layer.config.get("backward_layer")
+    _, other = class_and_config(entry) if isinstance(entry, Mapping) else ("", config)
+    there, back = cell_options(layer, kind, config), cell_options(layer, kind, other)
+    if there is None or there != back:
+        return None
+    listed = {name: value * 2 for name, value in there.items() if isinstance(value, tuple)}
+    return {**there, **listed, "direction": "bidirectional"}
 
 
 def _wrapped_cell(layer: Layer) -> str | list[str]:
     """An RNN around one cell is the layer of that cell."""
     kind, config = class_and_config(layer.config.get("cell"))
     kind = kind.removesuffix("Cell")
-    if kind not in _CELLS:
+    if kind not in CELLS:
         return layer.opaque()
     layer.call.kind = kind
     layer.call.variables = called(layer.call.folder, kind, config)
-    return _recurrent(layer)
+    return _one_way(layer, config)
 
 
 def _each_step(layer: Layer) -> str | list[str]:
@@ -208,7 +232,7 @@ def _projected(layer: Layer, x: str, part: str) -> str:
 
 RULES: dict[str, Rule] = {
     "Embedding": _embedding,
-    **dict.fromkeys(_CELLS, _recurrent),
+    **dict.fromkeys(CELLS, _recurrent),
     "RNN": _wrapped_cell,
     "Bidirectional": _bidirectional,
     "TimeDistributed": _each_step,

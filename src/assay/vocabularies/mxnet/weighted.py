@@ -100,7 +100,7 @@ def _up_sampling(step: Step) -> list[str]:
 def _fully_connected(step: Step) -> list[str]:
     node, shape = step.node, step.shape()
     outputs, flatten = node.integer("num_hidden"), node.flag("flatten", True)
-    inputs = prod(shape[1:]) if flatten else (shape or (0,))[-1]
+    inputs = 0 if not shape else prod(shape[1:]) if flatten else shape[-1]
     weight = step.weight(1, (outputs, inputs))
     bias = [] if node.flag("no_bias") else [step.weight(2, (outputs,))]
     if not weight or not all(bias):

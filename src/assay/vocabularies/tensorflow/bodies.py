@@ -2,6 +2,7 @@
 
 A tensor is called ``node``, or ``node:n`` from its second output on.  Functions also name the
 output, as ``node:product:0``; the list of operators that a SavedModel brings tells which one it is.
+Frozen graphs and TF.js bring none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,25 @@ from assay.errors import UnreadableModel
 from assay.vocabularies.tensorflow.tensors import Attributes
 
 MOST_NODES = 200_000
+MOST_OUTPUTS = 1000  # of one node
 _LONGEST_WAY = 10  # copies of copies
+_CELL = ("i", "cs", "f", "o", "ci", "co", "h")
+_CUDNN = ("output", "output_h", "output_c", "reserve_space")
+# Outputs of operators that have several, by name, for graphs that do not list them.
+_SEVERAL: dict[str, Sequence[str]] = {
+    **dict.fromkeys(("TopK", "TopKV2"), ("values", "indices")),
+    **dict.fromkeys(("Unique", "UniqueV2"), ("y", "idx")),
+    **dict.fromkeys(("Switch", "RefSwitch"), ("output_false", "output_true")),
+    **dict.fromkeys(("BlockLSTM", "LSTMBlockCell"), _CELL),
+    **dict.fromkeys(("CudnnRNNV2", "CudnnRNNV3"), (*_CUDNN, "host_reserved")),
+    "CudnnRNN": _CUDNN,
+    "MaxPoolWithArgmax": ("output", "argmax"),
+    "NonMaxSuppressionV4": ("selected_indices", "valid_outputs"),
+    "NonMaxSuppressionV5": ("selected_indices", "selected_scores", "valid_outputs"),
+    "CombinedNonMaxSuppression": (
+        *("nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,7 @@ class Body:
     arguments: Sequence[str] = ()
     results: Sequence[str] = ()  # as the function names them
     _nodes: dict[str, GraphNode] = field(default_factory=dict)
+    _read: dict[str, int] | None = None  # of nodes: how many of its outputs others read
 
     def node(self, name: str) -> GraphNode:
         """The node of that name.  Raises UnreadableModel where there is none."""
@@ -64,6 +84,17 @@ class Body:
             place += names.index(label) if label in names else 0
         return f"{name}:{place}" if place else name
 
+    def count(self, node: GraphNode) -> int:
+        """How many outputs a node has: those that are listed, else those that others read."""
+        if node.op in self.outputs:
+            return max(1, len(self.outputs[node.op]))
+        if self._read is None:
+            self._read = {}
+            for tensor in (name for each in self.messages for name in self.node(each).inputs):
+                count = min(place_of(tensor) + 1, MOST_OUTPUTS)
+                self._read[origin(tensor)] = max(count, self._read.get(origin(tensor), 1))
+        return self._read.get(node.name, 1)
+
     def source(self, name: str) -> str:
         """The tensor that a tensor is a copy of."""
         for _ in range(_LONGEST_WAY):
@@ -91,7 +122,7 @@ class Library:
 
     def __init__(self, graph: Message, operators: Message | None = None) -> None:
         """``operators`` lists those that the graph uses, where it brings such a list."""
-        self.outputs = {
+        self.outputs = _SEVERAL | {
             each.text(1): tuple(output.text(1) for output in each.messages(3))
             for each in (operators.messages(1) if operators is not None else ())
         }

@@ -1,7 +1,7 @@
 """A TensorFlow graph in ONNX's operators, functions expanded where they are called [graph.proto].
 
 Only what the outputs depend on is followed.  A function's arguments stand for what its caller
-gives; loops and branches are in ``tensorflow_control``.
+gives; loops and branches are in ``control``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.errors import UnreadableModel
-from assay.graphs.operators import MOST_VALUES, Tensor
+from assay.graphs.operators import FLOAT, MOST_VALUES, Tensor
 from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.inputs import concrete
-from assay.vocabularies.tensorflow.bodies import MOST_NODES, Body, GraphNode, Library, origin
+from assay.vocabularies.inputs import InputShapes, concrete, match
+from assay.vocabularies.tensorflow.bodies import (
+    MOST_NODES,
+    MOST_OUTPUTS,
+    Body,
+    GraphNode,
+    Library,
+    origin,
+)
 from assay.vocabularies.tensorflow.control import CONTROL, sources
 from assay.vocabularies.tensorflow.operators import Node, translate
 from assay.vocabularies.tensorflow.tensors import code_of, constant_of, is_repeated, values_of
@@ -24,8 +32,10 @@ from assay.vocabularies.tensorflow.variables import CALLS, HANDLES, key_of
 from assay.weights.layout import Stored
 from assay.weights.shapes import shape_of
 
+if TYPE_CHECKING:
+    from assay.containers.tfjs_shards import Constant
+
 MOST_DEPTH = 32  # functions within functions
-MOST_OUTPUTS = 1000  # of one node
 PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2"})
 # What hands its first input on as it is.
 PASSES = frozenset(
@@ -33,13 +43,8 @@ PASSES = frozenset(
     | {"NextIteration", "RefNextIteration", "LoopCond", "RefIdentity", "EnsureShape", "Switch"}
     | {"RefSwitch", "CheckNumerics"}
 )
+_TEXT = 7  # the type of texts, which no layer computes with
 _COUNTS = ("num_split", "num")  # attributes that say how many outputs a node has
-# Operators of several outputs, which frozen graphs do not list.
-_SEVERAL = {
-    "TopK": 2, "TopKV2": 2, "Unique": 2, "UniqueV2": 2, "MaxPoolWithArgmax": 2, "BlockLSTM": 7,
-    "LSTMBlockCell": 7, "CudnnRNN": 4, "CudnnRNNV2": 5, "CudnnRNNV3": 5, "NonMaxSuppressionV4": 2,
-    "NonMaxSuppressionV5": 3, "CombinedNonMaxSuppression": 4,
-}  # fmt: skip
 
 
 @dataclass
@@ -54,16 +59,31 @@ class Frame:
 
 @dataclass
 class Expansion:
-    """A graph that grows; ``stored`` are the checkpoint's tensors, ``restored`` says whose."""
+    """A graph that grows; ``stored`` are the checkpoint's tensors, ``restored`` says whose.
+
+    ``constants`` are those of a graph that has them elsewhere, by the names of their nodes.
+    """
 
     library: Library
     stored: Mapping[str, Stored]
     restored: Mapping[str, str]
+    constants: Mapping[str, Constant] | None = None
     build: GraphBuilder = field(default_factory=GraphBuilder)
     weights: dict[str, Stored] = field(default_factory=dict)  # constants and variables, as read
     missing: set[str] = field(default_factory=set)  # variables that the checkpoint does not have
     _nodes: int = 0
     _calls: int = 0
+
+    def start(self, given: InputShapes) -> Frame:
+        """The graph's body, whose placeholders are the inputs."""
+        body = self.library.main
+        nodes = [body.node(name) for name in body.messages]
+        inputs = {node.name: node for node in nodes if node.op in PLACEHOLDERS}
+        wanted = match(given, inputs)
+        known = {
+            name: self.placeholder(name, node, wanted.get(name)) for name, node in inputs.items()
+        }
+        return Frame(body, known)
 
     def value(self, name: str, frame: Frame) -> str:
         """The graph's name of a tensor of a body; the operators that it takes are added first."""
@@ -102,7 +122,7 @@ class Expansion:
 
     def placeholder(self, name: str, node: GraphNode, wanted: tuple[int, ...] | None) -> str:
         """An input of the graph."""
-        code = code_of(node.attributes.get("dtype", 1))
+        code = _type(node)
         dims = node.attributes.dimensions("shape") or None  # old graphs write "a scalar" for "any"
         self.build.input(name, concrete(name, code, dims, wanted))
         return name
@@ -119,7 +139,8 @@ class Expansion:
         inputs = [frame.known.get(name, "") for name in node.inputs]
         own = self._own(f"{frame.prefix}{node.name}")
         if node.op == "Const":
-            names = [self._constant(own, node)]
+            is_here = self.constants is None or node.attributes.get("dtype") == _TEXT
+            names = [self._constant(own, node) if is_here else self._shard(node.name)]
         elif node.op in HANDLES:
             names = [self._variable(node)]
         elif node.op in PLACEHOLDERS:
@@ -153,9 +174,7 @@ class Expansion:
         dims = node.attributes.dimensions("shape") or []
         known = all(isinstance(dim, int) and dim >= 0 for dim in dims)
         shape = shape_of(f"variable {key!r}", [int(dim or 0) for dim in dims]) if known else None
-        self.build.tensors[key] = Tensor(
-            code_of(node.attributes.get("dtype", 1)), shape, None, True
-        )
+        self.build.tensors[key] = Tensor(_type(node), shape, None, True)
         return key
 
     def _constant(self, name: str, node: GraphNode) -> str:
@@ -172,6 +191,23 @@ class Expansion:
             self.weights[name] = constant
         return name
 
+    def _shard(self, name: str) -> str:
+        """A constant that lies elsewhere; a function's is one, however often it is called."""
+        constant = (self.constants or {}).get(name)
+        if constant is None:
+            raise UnreadableModel(f"the constant {name[:80]!r} has no weights")
+        if name not in self.build.tensors:
+            if prod(constant.shape) <= MOST_VALUES:
+                self.build.named(name, constant.read())
+            else:
+                self.build.untyped(name, constant.shape)
+        return name
+
+
+def _type(node: GraphNode) -> int:
+    code = node.attributes.get("dtype")
+    return code_of(code) if isinstance(code, int) else FLOAT
+
 
 def _outputs(node: GraphNode, body: Body) -> int:
     """How many outputs a node has, as far as one can say."""
@@ -179,4 +215,4 @@ def _outputs(node: GraphNode, body: Body) -> int:
         count = node.attributes.get(name)
         if isinstance(count, int):
             return max(1, min(count, MOST_OUTPUTS))
-    return max(1, len(body.outputs.get(node.op, ())), _SEVERAL.get(node.op, 1))
+    return body.count(node)

@@ -15,6 +15,7 @@ from assay.errors import UnreadableModel
 from assay.graphs.operators import Operator
 from assay.vocabularies.builder import GraphBuilder
 from assay.vocabularies.tensorflow.node import Node, Rule, back, moved, numbers
+from assay.vocabularies.windows import same
 
 _SAME_NAME = (
     "Relu Elu Selu Sigmoid Tanh Softplus Softsign Exp Log Sqrt Abs Neg Ceil Floor Round Sign Sin"
@@ -45,14 +46,19 @@ def _space(node: Node, name: str, rank: int) -> tuple[int, ...]:
     return values[2:] if node.is_first else values[1:-1]
 
 
-def _window(node: Node, rank: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"strides": _space(node, "strides", rank)}
+def _window(node: Node, rank: int, kernel: Sequence[int] = ()) -> dict[str, Any]:
+    """Strides and padding; and dilations where it has a kernel, of axes of space."""
+    strides = _space(node, "strides", rank)
+    dilations = _space(node, "dilations", rank) if kernel else ()
+    found: dict[str, Any] = {"strides": strides} | ({"dilations": dilations} if kernel else {})
     padding = node.text("padding", "VALID")
     pads = node.ints("explicit_paddings")
     if padding == "EXPLICIT" and len(pads) == 2 * rank + 4:
         inner = pads[4:] if node.is_first else pads[2:-2]
         return found | {"pads": (*inner[::2], *inner[1::2])}
-    return found | {"auto_pad": "SAME_UPPER" if padding == "SAME" else "VALID"}
+    if padding == "SAME":
+        return found | same(kernel, strides, dilations)
+    return found | {"auto_pad": "VALID"}
 
 
 def _conv(build: GraphBuilder, node: Node) -> None:
@@ -61,7 +67,7 @@ def _conv(build: GraphBuilder, node: Node) -> None:
     if shape is None or len(shape) != rank + 2:
         build.add(f"tensorflow::{node.op}", node.inputs, node.outputs)
         return
-    attributes = _window(node, rank) | {"dilations": _space(node, "dilations", rank)}
+    attributes = _window(node, rank, shape[:rank])
     if "Depthwise" in node.op:
         turned = build.transpose(kernel, (2, 3, 0, 1))
         flat = build.constant([shape[2] * shape[3], 1, *shape[:2]])
@@ -137,6 +143,11 @@ def _conv_transpose(build: GraphBuilder, node: Node) -> None:
         usual = [size * by for size, by in zip(before[start:], attributes["strides"], strict=False)]
         if attributes.get("auto_pad") == "SAME_UPPER" and wanted[start : start + rank] != usual:
             attributes["output_shape"] = tuple(wanted[start : start + rank])
+        elif attributes.get("auto_pad") == "VALID":  # what no window reaches is there all the same
+            kernel = (build.known(node.inputs[1]).shape or ())[:rank]
+            sizes = zip(wanted[start:], before[start:], attributes["strides"], kernel, strict=False)
+            more = tuple(w - (n - 1) * s - k for w, n, s, k in sizes)
+            attributes |= {"output_padding": more} if any(more) else {}
     back(build, node, moved(build, inner, "ConvTranspose", [weight], attributes))
 
 

@@ -1,182 +1,169 @@
-"""The operators of a TF.js graph model: TensorFlow's nodes as JSON [TensorFlow.js, graph models].
+"""A TF.js graph model as the TensorFlow graph that it is [TensorFlow.js; graph.proto].
 
-What they are in ONNX's words is told by ``operators``; constants lie in the shards.
+Its JSON spells a graph's message, by the rules of protobuf.  It is written as that message and read
+as SavedModels and frozen graphs are, functions, branches and loops too.  Constants lie in shards.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
+from assay.containers.messages import Message
+from assay.containers.protobuf import BYTES, FIXED32, VARINT, write_varint
 from assay.containers.tfjs_shards import Constant
 from assay.errors import UnreadableModel
-from assay.graphs.operators import FLOAT, INT64, MOST_VALUES, OperatorGraph
-from assay.vocabularies.builder import GraphBuilder
-from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
-from assay.vocabularies.tensorflow.operators import Node, translate
-
-MOST_NODES = 200_000
-MOST_RESULTS = 1000  # of one operator
-_INPUTS = ("Placeholder", "PlaceholderV2")
-_BACK = "NextIteration"  # where a loop begins anew: what it reads is not followed
-_FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", 1, 2, 19)
-_LONGEST = 4000  # characters of an attribute's text, before it is decoded
+from assay.graphs.operators import OperatorGraph, without_dead
+from assay.vocabularies.inputs import InputShapes
+from assay.vocabularies.tensorflow.bodies import Library
+from assay.vocabularies.tensorflow.graph import Expansion
+from assay.vocabularies.tensorflow.signatures import whole
+from assay.weights.layout import Stored
 
 Json = Any
+Schema = Mapping[str, tuple[int, Any]]  # a message: field's name → its number, and what it holds
 
-
-@dataclass(frozen=True)
-class _Entry:
-    """A node as the file lists it."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]  # tensors, without those that only order the nodes
-    attributes: Mapping[str, Json]
+MOST_NODES = 100_000  # of the graph and all functions: as JSON they cost more than as a message
+_UNSIGNED = 2**64
+_DIGITS = 19  # of a whole number
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # as texts, for want of another way
+_TYPES = (
+    "FLOAT DOUBLE INT32 UINT8 INT16 INT8 STRING COMPLEX64 INT64 BOOL QINT8 QUINT8 QINT32 BFLOAT16"
+    " QINT16 QUINT16 UINT16 COMPLEX128 HALF RESOURCE VARIANT UINT32 UINT64"
+)
+_CODES = {f"DT_{name}": code for code, name in enumerate(_TYPES.split(), 1)}
 
 
 def graph(
-    nodes: list[Json], signature: Json, constants: Mapping[str, Constant], given: InputShapes
+    topology: Mapping[str, Json],
+    signature: Json,
+    constants: Mapping[str, Constant],
+    stored: Mapping[str, Stored],
+    given: InputShapes,
 ) -> OperatorGraph:
-    """The operators, with constants by their names in the file."""
-    entries = [_entry(node) for node in nodes[: MOST_NODES + 1]]
-    if len(entries) > MOST_NODES:
+    """The operators, with constants by their names in the file; ``stored`` are the same, real."""
+    _check(topology)
+    library = Library(Message.of(_message(topology, _GRAPH)))
+    expansion = Expansion(library, stored, {}, constants)
+    ends = [library.main.tensor(name) for name in _outputs(signature)]
+    if not ends:
+        return whole(expansion, given)
+    frame = expansion.start(given)
+    return without_dead(expansion.build.graph([expansion.value(end, frame) for end in ends]))
+
+
+def _check(topology: Mapping[str, Json]) -> None:
+    """Raises UnreadableModel where the graph and its functions have too many nodes."""
+    library = topology.get("library")
+    functions = library.get("function") if isinstance(library, Mapping) else None
+    listed = functions if isinstance(functions, list) else []
+    bodies = [each.get("nodeDef") for each in listed if isinstance(each, Mapping)]
+    bodies.append(topology.get("node"))
+    if sum(len(body) for body in bodies if isinstance(body, list)) > MOST_NODES:
         raise UnreadableModel(f"more than {MOST_NODES:,} operators")
-    results = _results(entries)
-    build = GraphBuilder()
-    inputs = {entry.name: entry for entry in entries if entry.op in _INPUTS}
-    wanted = match(given, inputs)
-    for name, entry in inputs.items():
-        code = FLOAT if _type(entry) in _FLOATS else INT64
-        build.input(name, concrete(name, code, _dims(entry), wanted.get(name)))
-    for entry in _in_order(entries):
-        if entry.op == "Const":
-            _constant(build, entry.name, constants)
-        elif entry.name not in inputs:
-            count = results.get(entry.name, 1)
-            names = [entry.name, *(f"{entry.name}:{i}" for i in range(1, count))]
-            attributes = {key: _attribute(value) for key, value in entry.attributes.items()}
-            translate(build, Node(entry.op, entry.inputs, names, attributes))
-    return build.graph(_outputs(signature) or _unread(entries))
-
-
-def _entry(node: Json) -> _Entry:
-    if not isinstance(node, Mapping):
-        raise UnreadableModel("an operator of the graph is no object")
-    name, op, attributes = node.get("name"), node.get("op"), node.get("attr", {})
-    sources = node.get("input", [])
-    if not isinstance(name, str) or not isinstance(op, str) or not isinstance(sources, list):
-        raise UnreadableModel("an operator of the graph has no name, or none of its kind")
-    tensors = (str(source) for source in sources if not str(source).startswith("^"))
-    inputs = tuple(tensor.removesuffix(":0") for tensor in tensors) if op != _BACK else ()
-    return _Entry(name, op, inputs, attributes if isinstance(attributes, Mapping) else {})
-
-
-def _results(entries: list[_Entry]) -> dict[str, int]:
-    """How many results of an operator are read."""
-    found: dict[str, int] = {}
-    for entry in entries:
-        for tensor in entry.inputs:
-            name, _, place = tensor.rpartition(":")
-            if name and place.isdecimal() and len(place) < 5:
-                found[name] = min(max(found.get(name, 1), int(place) + 1), MOST_RESULTS)
-    return found
-
-
-def _in_order(entries: list[_Entry]) -> list[_Entry]:
-    """Each after what it reads; shapes are followed as operators are added."""
-    by_name = {entry.name: entry for entry in entries}
-    done: set[str] = set()
-    ordered = []
-    for start in by_name:
-        stack = [(start, False)]
-        while stack:
-            name, is_ready = stack.pop()
-            if is_ready:
-                ordered.append(by_name[name])
-            elif name in by_name and name not in done:
-                done.add(name)
-                stack.append((name, True))
-                stack += [(source.split(":")[0], False) for source in by_name[name].inputs]
-    return ordered
-
-
-def _constant(build: GraphBuilder, name: str, constants: Mapping[str, Constant]) -> None:
-    constant = constants.get(name)
-    if constant is None:
-        raise UnreadableModel(f"the constant {name[:80]!r} has no weights")
-    if prod(constant.shape) <= MOST_VALUES:
-        build.named(name, constant.read())
-    else:
-        build.untyped(name, constant.shape)
 
 
 def _outputs(signature: Json) -> list[str]:
     outputs = signature.get("outputs") if isinstance(signature, Mapping) else None
     listed = outputs.values() if isinstance(outputs, Mapping) else ()
     names = [tensor.get("name") for tensor in listed if isinstance(tensor, Mapping)]
-    return [name.removesuffix(":0") for name in names if isinstance(name, str)]
+    return [name for name in names if isinstance(name, str)]
 
 
-def _unread(entries: list[_Entry]) -> list[str]:
-    """What nothing reads is what a model without a signature gives."""
-    read = {tensor.split(":")[0] for entry in entries for tensor in entry.inputs}
-    return [e.name for e in entries if e.name not in read and e.op != "Const"]
+def _message(value: Json, schema: Schema) -> bytes:
+    """The message that an object spells; what is none of its fields is passed over."""
+    if not isinstance(value, Mapping):
+        raise UnreadableModel(f"a part of the graph is no object: {str(value)[:80]!r}")
+    parts = []
+    for name, (number, kind) in schema.items():
+        for item in _items(value.get(name), kind):
+            wire, payload = _SCALARS[kind](item) if isinstance(kind, str) else _inner(item, kind)
+            length = write_varint(len(payload)) if wire == BYTES else b""
+            parts += [bytes([number << 3 | wire]), length, payload]
+    return b"".join(parts)
 
 
-def _type(entry: _Entry) -> Json:
-    return _within(entry.attributes, "dtype", "type", "DT_FLOAT")
+def _items(value: Json, kind: Schema | str) -> list[Json]:
+    """What a field holds: one value or several; those of a map are entries of key and value."""
+    if "key" in kind:
+        entries = value.items() if isinstance(value, Mapping) else ()
+        return [{"key": key, "value": item} for key, item in entries]
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
-def _dims(entry: _Entry) -> list[Dimension] | None:
-    shape = _within(entry.attributes, "shape", "shape", {})
-    dims = shape.get("dim") if isinstance(shape, Mapping) else None
-    if not isinstance(dims, list) or shape.get("unknownRank"):
-        return None
-    return [_whole(dim.get("size", -1)) if isinstance(dim, Mapping) else None for dim in dims]
+def _inner(value: Json, schema: Schema) -> tuple[int, bytes]:
+    return BYTES, _message(value, schema)
 
 
-def _within(attributes: Mapping[str, Json], name: str, part: str, usual: Json) -> Json:
-    value = attributes.get(name)
-    return value.get(part, usual) if isinstance(value, Mapping) else usual
+def _text(value: Json) -> tuple[int, bytes]:
+    if not isinstance(value, str):
+        raise UnreadableModel(f"{str(value)[:80]!r} is no name in a graph")
+    return BYTES, value.encode("utf-8", "replace")
 
 
-def _whole(value: Json) -> int | None:
+def _bytes(value: Json) -> tuple[int, bytes]:
+    try:
+        return BYTES, base64.b64decode(str(value), validate=True)
+    except ValueError as error:
+        raise UnreadableModel(f"the attribute {str(value)[:80]!r} is not base64") from error
+
+
+def _whole(value: Json) -> tuple[int, bytes]:
     """A number that the file writes as one or as text, as JSON has no whole numbers."""
     text = str(value)
-    is_whole = text.removeprefix("-").isdecimal() and len(text) < 20
-    return int(text) if is_whole else None
+    if not text.removeprefix("-").isdecimal() or len(text) > _DIGITS:
+        raise UnreadableModel(f"{text[:80]!r} is no whole number")
+    return VARINT, write_varint(int(text) % _UNSIGNED)
 
 
-def _attribute(value: Json) -> Any:
-    """An attribute's value: a number, text, or a list of either."""
-    if not isinstance(value, Mapping):
-        return None
-    if "list" in value:
-        lists = value["list"].items() if isinstance(value["list"], Mapping) else ()
-        return [
-            _attribute({key: item})
-            for key, items in lists
-            for item in (items if isinstance(items, list) else ())
-        ]
-    if "i" in value:
-        return _whole(value["i"])
-    if "b" in value:
-        return int(bool(value["b"]))
-    if "f" in value:
-        return float(value["f"]) if isinstance(value["f"], int | float) else None
-    if "s" in value:
-        return _text(str(value["s"]))
-    return None
+def _real(value: Json) -> tuple[int, bytes]:
+    if value not in _NO_NUMBERS and not isinstance(value, int | float):
+        raise UnreadableModel(f"{str(value)[:80]!r} is no number")
+    with np.errstate(over="ignore"):
+        return FIXED32, np.array(float(value)).astype("<f4").tobytes()
 
 
-def _text(value: str) -> str:
-    if len(value) > _LONGEST:
-        raise UnreadableModel(f"an attribute of {len(value):,} characters")
-    try:
-        return base64.b64decode(value, validate=True).decode("utf-8", "replace")
-    except ValueError as error:
-        raise UnreadableModel(f"the attribute {value[:80]!r} is not base64") from error
+def _flag(value: Json) -> tuple[int, bytes]:
+    return VARINT, bytes([bool(value)])
+
+
+def _type(value: Json) -> tuple[int, bytes]:
+    return _whole(_CODES.get(str(value), value))
+
+
+_SCALARS: Mapping[str, Callable[[Json], tuple[int, bytes]]] = {
+    "text": _text,
+    "bytes": _bytes,
+    "whole": _whole,
+    "real": _real,
+    "flag": _flag,
+    "type": _type,
+}
+_SHAPE: Schema = {"dim": (2, {"size": (1, "whole")}), "unknownRank": (3, "flag")}
+_FUNCTION_NAME: Schema = {"name": (1, "text")}
+_LIST: Schema = {
+    **{"s": (2, "bytes"), "i": (3, "whole"), "f": (4, "real"), "b": (5, "flag")},
+    **{"type": (6, "type"), "func": (9, _FUNCTION_NAME)},
+}
+_VALUE: Schema = {
+    **{"list": (1, _LIST), "s": (2, "bytes"), "i": (3, "whole"), "f": (4, "real")},
+    **{"b": (5, "flag"), "type": (6, "type"), "shape": (7, _SHAPE), "func": (10, _FUNCTION_NAME)},
+}
+_NODE: Schema = {
+    **{"name": (1, "text"), "op": (2, "text"), "input": (3, "text")},
+    "attr": (5, {"key": (1, "text"), "value": (2, _VALUE)}),
+}
+_SIGNATURE: Schema = {
+    **{"name": (1, "text"), "inputArg": (2, {"name": (1, "text")})},
+    "outputArg": (3, {"name": (1, "text")}),
+}
+_FUNCTION: Schema = {
+    **{"signature": (1, _SIGNATURE), "nodeDef": (3, _NODE)},
+    "ret": (4, {"key": (1, "text"), "value": (2, "text")}),
+}
+_GRAPH: Schema = {"node": (1, _NODE), "library": (2, {"function": (1, _FUNCTION)})}

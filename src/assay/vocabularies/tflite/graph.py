@@ -1,7 +1,7 @@
-"""A TensorFlow Lite graph turned into the operator graph that the passes work on.
+"""A TensorFlow Lite graph on its way to the operator graph that the passes work on.
 
-Feature maps are held channels first (``_tflite_layout``); each operator's own rule is in
-``_tflite_operators`` and ``_tflite_moves``, and what has none stays opaque, as "tflite::NAME".
+Feature maps are held channels first (``layout``); each operator's own rule is in ``operators`` and
+the modules that it lists, and what has none stays opaque, as "tflite::NAME".
 """
 
 from __future__ import annotations
@@ -9,27 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.errors import UnreadableModel
-from assay.graphs.operators import FLOAT, INT64, Operator, OperatorGraph, Shape, Tensor, in_order
-from assay.vocabularies.inputs import Dimension, InputShapes, concrete, match
-from assay.vocabularies.tflite.dilation import readers, with_dilations
-from assay.vocabularies.tflite.layout import (
-    channels_first,
-    channels_last,
-    feature_maps,
-    spellings,
-    unfolded,
-)
-from assay.vocabularies.tflite.names import unique
+from assay.graphs.operators import FLOAT, INT64, Operator, Shape, Tensor
+from assay.vocabularies.tflite.dilation import readers
+from assay.vocabularies.tflite.layout import channels_first, channels_last, unfolded
 from assay.vocabularies.tflite.schema import StoredOperator, Subgraph
 from assay.vocabularies.tflite.tensors import StoredTensor
 
+if TYPE_CHECKING:
+    from assay.vocabularies.tflite.subgraphs import Unfolding
+
 OPAQUE = "tflite::"
-MOST_WRITTEN = 200_000  # operators, once each is spelled in ONNX's
 _MOST_BIAS = 2**20  # bytes of a bias that is looked at
 _FUSED: dict[int, tuple[str, dict[str, float]]] = {
     1: ("Relu", {}),
@@ -45,7 +39,7 @@ class Writer:
     """One subgraph on its way to ONNX's vocabulary; tensors are known by their place in it."""
 
     graph: Subgraph
-    content: memoryview
+    file: Unfolding  # what it shares with the other graphs
     names: tuple[str, ...]  # unique, but for constants of the same bytes
     behind: Mapping[int, int]  # a constant's real values → where they are stored
     maps: frozenset[int]  # tensors that are held channels first
@@ -54,8 +48,6 @@ class Writer:
     operators: list[Operator] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     made: dict[tuple[str, Shape, Shape], str] = field(default_factory=dict)  # constants, turned
-    used: set[str] = field(default_factory=set)
-    count: int = 0
 
     def stored(self, place: int) -> StoredTensor:
         """The tensor, or of a constant that is dequantized first, the one in the file."""
@@ -73,19 +65,14 @@ class Writer:
         """The values of a short integer constant, None where it is something else."""
         if not self.is_constant(place):
             return None
-        value = self.stored(place).known(self.content).value
+        value = self.stored(place).known(self.file.content).value
         if value is None or value.dtype.kind not in "iu":
             return None
         return tuple(int(v) for v in value.reshape(-1))
 
     def fresh(self, name: str) -> str:
         """A name that no tensor has."""
-        while True:
-            self.count += 1
-            found = f"{name}/{self.count}"
-            if found not in self.used:
-                self.used.add(found)
-                return found
+        return self.file.fresh(name)
 
     def vector(self, numbers: Sequence[int]) -> str:
         """Whole numbers as a constant of its own."""
@@ -108,7 +95,7 @@ class Writer:
             return ""
         name = self.names[place]
         if self.is_constant(place) and name not in self.tensors:
-            self.tensors[name] = self.stored(place).known(self.content)
+            self.tensors[name] = self.stored(place).known(self.file.content)
         if place not in self.maps:
             return name
         return self.turned(name, channels_last(len(self.shape(place))))
@@ -142,7 +129,7 @@ class Writer:
             return ()
         tensor = self.stored(index)
         if tensor.constant:
-            bytes_ = self.content[tensor.start : tensor.start + tensor.length]
+            bytes_ = self.file.content[tensor.start : tensor.start + tensor.length]
             if tensor.length <= _MOST_BIAS and not any(bytes_.tobytes().strip(b"\0")):
                 return ()
         return (self.read(index),)
@@ -174,8 +161,7 @@ class Writer:
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """One operator.  Raises UnreadableModel where there are too many."""
-        if len(self.operators) >= MOST_WRITTEN:
-            raise UnreadableModel(f"more than {MOST_WRITTEN:,} operators")
+        self.file.spend()
         self.operators.append(Operator(op, tuple(inputs), tuple(outputs), attributes or {}))
 
     def step(
@@ -229,60 +215,3 @@ class Writer:
                 self.emit("Identity", (name,), place)
             else:
                 self.emit("Reshape", (name, self.vector(self.shape(place))), place)
-
-
-def convert(graph: Subgraph, content: memoryview, given: InputShapes, prefix: str = "") -> Writer:
-    """The graph in ONNX's operators.  Raises UnreadableModel where it is not sound."""
-    from assay.vocabularies.tflite.operators import write
-
-    graph = with_dilations(graph, content)
-    behind = spellings(graph)
-    names = [prefix + name for name in unique([tensor.name for tensor in graph.tensors])]
-    first: dict[object, str] = {}
-    constants = set()
-    for place in range(len(graph.tensors)):
-        stored = behind.get(place, place)
-        if graph.tensors[stored].constant:
-            constants.add(place)
-            names[place] = first.setdefault(graph.tensors[stored].identity, names[stored])
-    maps = feature_maps(graph, frozenset(constants))
-    writer = Writer(graph, content, tuple(names), behind, maps, prefix)
-    writer.used.update(names)
-    _starts(writer, given)
-    for node in graph.operators:
-        if not any(place >= 0 and place not in behind for place in node.outputs):
-            continue  # a constant, or nothing
-        write(writer, node)
-    return writer
-
-
-def operator_graph(writer: Writer) -> OperatorGraph:
-    """What was written, in order."""
-    for place in writer.graph.outputs:
-        if place >= 0 and writer.is_constant(place):
-            writer.read(place)
-    outputs = tuple(writer.names[place] for place in writer.graph.outputs if place >= 0)
-    inputs = tuple(writer.names[place] for place in writer.graph.inputs if place >= 0)
-    return in_order(OperatorGraph(tuple(writer.operators), inputs, outputs, writer.tensors))
-
-
-def _starts(writer: Writer, given: InputShapes) -> None:
-    """The model's inputs, and states that live between two runs."""
-    places = [place for place in writer.graph.inputs if place >= 0]
-    wanted = match(given, {writer.names[place] for place in places})
-    for place in places:
-        tensor, name = writer.graph.tensors[place], writer.names[place]
-        dims: list[Dimension] = [None if dim < 0 else dim for dim in tensor.signature]
-        start = concrete(name, tensor.onnx_type(), dims, wanted.get(name))
-        if place in writer.maps and start.shape is not None:
-            order = channels_first(len(start.shape))
-            start = Tensor(start.dtype, tuple(start.shape[axis] for axis in order))
-        writer.tensors[name] = start
-    written = {place for node in writer.graph.operators for place in node.outputs}
-    for place, tensor in enumerate(writer.graph.tensors):
-        empty = not tensor.constant and 0 in tensor.shape
-        if (tensor.variable or empty) and place not in written:
-            shape = tensor.shape
-            if place in writer.maps:
-                shape = tuple(shape[axis] for axis in channels_first(len(shape)))
-            writer.tensors.setdefault(writer.names[place], Tensor(tensor.onnx_type(), shape))

@@ -19,10 +19,11 @@ def _set(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+TRANSPOSED_WITH_BIAS = "custom::Convolution2DTransposeBias"  # MediaPipe's
 SEEDS = _set(
     "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV CONV_3D AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D"
     " RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR DEPTH_TO_SPACE SPACE_TO_DEPTH"
-    " LOCAL_RESPONSE_NORMALIZATION"
+    f" LOCAL_RESPONSE_NORMALIZATION {TRANSPOSED_WITH_BIAS}"
 )
 UNARY = {
     "ABS": "Abs", "CEIL": "Ceil", "COS": "Cos", "ELU": "Elu", "EXP": "Exp", "FLOOR": "Floor",
@@ -61,8 +62,10 @@ def channels_last(rank: int) -> Shape:
     return (0, *range(2, rank), 1)
 
 
-def feature_maps(graph: Subgraph, constants: frozenset[int]) -> frozenset[int]:
-    """The tensors, by their place, that ONNX would hold channels first."""
+def feature_maps(
+    graph: Subgraph, constants: frozenset[int], known: Iterable[int] = ()
+) -> frozenset[int]:
+    """The tensors, by their place, that ONNX would hold channels first; ``known``: some of them."""
     group = list(range(len(graph.tensors)))
 
     def root(place: int) -> int:
@@ -78,7 +81,7 @@ def feature_maps(graph: Subgraph, constants: frozenset[int]) -> frozenset[int]:
             if place >= 0 and place not in constants and len(graph.tensors[place].shape) in (4, 5)
         ]
 
-    seeds: list[int] = []
+    seeds = maps(known)
     for node in graph.operators:
         found = maps((*node.inputs, *node.outputs))
         if node.op in SEEDS:

@@ -12,8 +12,9 @@ from pathlib import Path
 from assay.containers.flatbuffer import FlatBuffer
 from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.inputs import InputShapes
-from assay.vocabularies.tflite.graph import OPAQUE, Writer, convert, operator_graph
+from assay.vocabularies.tflite.graph import OPAQUE, Writer
 from assay.vocabularies.tflite.schema import Program, parse
+from assay.vocabularies.tflite.subgraphs import Unfolding, convert, operator_graph
 from assay.vocabularies.tflite.tensors import TYPES
 from assay.weights.layout import Stored, Weights
 
@@ -29,18 +30,19 @@ def read_model(
         FlatBufferError: the bytes are no FlatBuffer.
         UnreadableModel: they are one, but no sound model.
     """
-    program, content = parse(buffer), buffer.content
-    main = convert(program.subgraphs[0], content, given)
-    bodies = [
-        convert(graph, content, {}, f"{index}/")
-        for index, graph in enumerate(program.subgraphs[1:], 1)
+    file = Unfolding(parse(buffer), buffer.content)
+    main = convert(file, 0, given)
+    others = [
+        convert(file, index, {})
+        for index in range(len(file.program.subgraphs))
+        if not file.times[index]
     ]
     graph = operator_graph(main)
     everything = graph.replaced(
-        (node for writer in (main, *bodies) for node in writer.operators),
-        {name: tensor for writer in (*bodies, main) for name, tensor in writer.tensors.items()},
+        (node for writer in (main, *others) for node in writer.operators),
+        {name: tensor for writer in (*others, main) for name, tensor in writer.tensors.items()},
     )
-    return graph, Weights(everything, _stored(path, (main, *bodies))), _notes(program, graph)
+    return graph, Weights(everything, _stored(path, file.writers)), _notes(file.program, graph)
 
 
 def _stored(path: Path, writers: Sequence[Writer]) -> dict[str, Stored]:

@@ -1,23 +1,22 @@
-"""TensorFlow Lite's operators in ONNX's: layers with weights, pooling, and what is per element.
+"""TensorFlow Lite's operators in ONNX's: products, pooling, and what is per element.
 
-A fused activation becomes an operator of its own.  SAME padding is ONNX's SAME_UPPER.
+A fused activation becomes an operator of its own.
 """
 
 from __future__ import annotations
 
 from assay.errors import UnreadableModel
-from assay.graphs.operators import Shape
+from assay.vocabularies.tflite.convolutions import CONVOLUTIONS, padding, pair, shape_of_rank
 from assay.vocabularies.tflite.graph import Writer
-from assay.vocabularies.tflite.layout import BINARY, UNARY
+from assay.vocabularies.tflite.layout import BINARY, TRANSPOSED_WITH_BIAS, UNARY
 from assay.vocabularies.tflite.lookups import LOOKUPS
-from assay.vocabularies.tflite.moves import MOVES, Rule
+from assay.vocabularies.tflite.moves import MOVES, Rule, integer
 from assay.vocabularies.tflite.recurrent import lstm
 from assay.vocabularies.tflite.schema import StoredOperator
+from assay.vocabularies.tflite.subgraphs import branches
 
 _CLIPS = {"RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 _FUSED_FIELD = {"ADD": 0, "SUB": 0, "MUL": 0, "DIV": 0}  # of the options
-_OHWI, _HWIM, _OIHW_TO_IOHW = (0, 3, 1, 2), (3, 0, 1, 2), (3, 0, 1, 2)
-_DHWIO = (4, 3, 0, 1, 2)
 
 
 def write(writer: Writer, node: StoredOperator) -> None:
@@ -31,128 +30,26 @@ def write(writer: Writer, node: StoredOperator) -> None:
     rule(writer, node)
 
 
-def option(node: StoredOperator, field: int, default: int = 0, kind: str = "i32") -> int:
-    """A whole number of its options."""
-    return default if node.options is None else node.options.integer(field, kind, default)
-
-
-def _padding(node: StoredOperator, reach: Shape = ()) -> dict[str, object]:
-    """``reach``: of a dilated kernel, beyond one place; ONNX Runtime pads none by itself."""
-    same = node.padded or option(node, 0, kind="i8") == 0
-    if same and reach:
-        return {"pads": (*(r // 2 for r in reach), *(r - r // 2 for r in reach))}
-    return {"auto_pad": "SAME_UPPER"} if same else {}
-
-
-def _dilated(sizes: Shape, dilations: Shape, strides: Shape) -> Shape:
-    """How far a dilated kernel without strides reaches beyond one place; nothing of others."""
-    if set(dilations) <= {1} or set(strides) != {1}:
-        return ()
-    return tuple(d * (size - 1) for d, size in zip(dilations, sizes, strict=True))
-
-
-def _pair(node: StoredOperator, height: int, width: int) -> Shape:
-    return (option(node, height, 1), option(node, width, 1))
-
-
-def _rank(writer: Writer, node: StoredOperator, place: int, rank: int) -> Shape:
-    shape = writer.shape(place)
-    if len(shape) != rank:
-        raise UnreadableModel(f"{node.op} has an operand of {len(shape)} axes, not {rank}")
-    return shape
-
-
-def _conv(writer: Writer, node: StoredOperator) -> None:
-    x, weight = node.inputs[:2]
-    channels, kernel = _rank(writer, node, x, 4)[3], _rank(writer, node, weight, 4)
-    strides, dilations = _pair(node, 2, 1), node.dilations or _pair(node, 5, 4)
-    attributes = {
-        **_padding(node, _dilated(kernel[1:3], dilations, strides)),
-        "strides": strides,
-        "dilations": dilations,
-        "kernel_shape": kernel[1:3],
-        "group": max(channels // max(kernel[3], 1), 1),
-    }
-    inputs = (writer.read_map(x), writer.kernel(weight, _OHWI), *writer.bias(node, 2))
-    fused = option(node, 3, kind="i8")
-    writer.emit("Conv", inputs, node.outputs[0], attributes, first=True, fused=fused)
-
-
-def _depthwise(writer: Writer, node: StoredOperator) -> None:
-    x, weight = node.inputs[:2]
-    channels, kernel = _rank(writer, node, x, 4)[3], _rank(writer, node, weight, 4)
-    strides, dilations = _pair(node, 2, 1), node.dilations or _pair(node, 6, 5)
-    attributes = {
-        **_padding(node, _dilated(kernel[1:3], dilations, strides)),
-        "strides": strides,
-        "dilations": dilations,
-        "kernel_shape": kernel[1:3],
-        "group": max(channels, 1),
-    }
-    inputs = (writer.read_map(x), writer.kernel(weight, _HWIM), *writer.bias(node, 2))
-    fused = option(node, 4, kind="i8")
-    writer.emit("Conv", inputs, node.outputs[0], attributes, first=True, fused=fused)
-
-
-def _transposed(writer: Writer, node: StoredOperator) -> None:
-    """Its inputs: the output's shape, the weight, the feature map, the bias."""
-    size, weight, x = node.inputs[:3]
-    kernel = _rank(writer, node, weight, 4)
-    attributes: dict[str, object] = {
-        **_padding(node),
-        "strides": _pair(node, 2, 1),
-        "kernel_shape": kernel[1:3],
-    }
-    shape = writer.numbers(size)
-    if shape is not None and len(shape) == 4:
-        attributes["output_shape"] = shape[1:3]
-    inputs = (
-        writer.read_map(x),
-        writer.kernel(weight, _OIHW_TO_IOHW),
-        *writer.bias(node, 3),
-    )
-    fused = option(node, 3, kind="i8")
-    writer.emit("ConvTranspose", inputs, node.outputs[0], attributes, first=True, fused=fused)
-
-
-def _conv_3d(writer: Writer, node: StoredOperator) -> None:
-    x, weight = node.inputs[:2]
-    kernel = _rank(writer, node, weight, 5)
-    channels = _rank(writer, node, x, 5)[4]
-    strides = (option(node, 1, 1), *_pair(node, 3, 2))
-    dilations = (option(node, 5, 1), *_pair(node, 7, 6))
-    attributes = {
-        **_padding(node, _dilated(kernel[:3], dilations, strides)),
-        "strides": strides,
-        "dilations": dilations,
-        "kernel_shape": kernel[:3],
-        "group": max(channels // max(kernel[3], 1), 1),
-    }
-    inputs = (writer.read_map(x), writer.kernel(weight, _DHWIO), *writer.bias(node, 2))
-    fused = option(node, 4, kind="i8")
-    writer.emit("Conv", inputs, node.outputs[0], attributes, first=True, fused=fused)
-
-
 def _pool(writer: Writer, node: StoredOperator) -> None:
-    _rank(writer, node, node.inputs[0], 4)
+    shape_of_rank(writer, node, node.inputs[0], 4)
     op = "MaxPool" if node.op == "MAX_POOL_2D" else "AveragePool"
     attributes = {
-        **_padding(node),
-        "strides": _pair(node, 2, 1),
-        "kernel_shape": _pair(node, 4, 3),
+        **padding(node),
+        "strides": pair(node, 2, 1),
+        "kernel_shape": pair(node, 4, 3),
     }
     x = writer.read_map(node.inputs[0])
     if node.op == "L2_POOL_2D":  # the root of the mean square, where ONNX's LpPool takes the sum
         x = writer.step(op, (writer.step("Mul", (x, x)),), attributes)
         op, attributes = "Sqrt", {}
-    fused = option(node, 5, kind="i8")
+    fused = integer(node, 5, kind="i8")
     writer.emit(op, (x,), node.outputs[0], attributes, first=True, fused=fused)
 
 
 def _fully_connected(writer: Writer, node: StoredOperator) -> None:
     x, weight = node.inputs[:2]
-    wide = _rank(writer, node, weight, 2)[1]
-    name, fused = writer.read(x), option(node, 0, kind="i8")
+    wide = shape_of_rank(writer, node, weight, 2)[1]
+    name, fused = writer.read(x), integer(node, 0, kind="i8")
     bias = writer.bias(node, 2)
     keep = node.options is not None and node.options.flag(2)
     rows = () if keep else writer.unfolded(node.outputs[0])
@@ -207,7 +104,7 @@ def _along_channels(writer: Writer, node: StoredOperator) -> None:
     op = {"SOFTMAX": "Softmax", "LOG_SOFTMAX": "LogSoftmax"}.get(node.op, "LpNormalization")
     first = node.outputs[0] in writer.maps
     x = writer.read_map(node.inputs[0]) if first else writer.read(node.inputs[0])
-    fused = option(node, 0, kind="i8") if op == "LpNormalization" else 0
+    fused = integer(node, 0, kind="i8") if op == "LpNormalization" else 0
     steepness = 1.0 if node.options is None or op != "Softmax" else node.options.real(0)
     if steepness != 1:
         x = writer.step("Mul", (x, writer.number(steepness)))
@@ -226,7 +123,7 @@ def operands(writer: Writer, node: StoredOperator) -> tuple[list[str], bool]:
 def _binary(writer: Writer, node: StoredOperator) -> None:
     names, first = operands(writer, node)
     field = _FUSED_FIELD.get(node.op)
-    fused = 0 if field is None else option(node, field, kind="i8")
+    fused = 0 if field is None else integer(node, field, kind="i8")
     writer.emit(BINARY[node.op], names, node.outputs[0], first=first, fused=fused)
 
 
@@ -247,7 +144,7 @@ def _composed(writer: Writer, node: StoredOperator) -> None:
 
 def _local_response(writer: Writer, node: StoredOperator) -> None:
     x = writer.read_map(node.inputs[0])
-    size = 2 * option(node, 0) + 1
+    size = 2 * integer(node, 0) + 1
     bias, alpha, beta = (
         (0.0, 0.0, 0.0) if node.options is None else map(node.options.real, (1, 2, 3))
     )
@@ -261,6 +158,7 @@ _TWO |= BINARY.keys() - {"ADD_N"} | {"GATHER_ND", "SQUARED_DIFFERENCE", "FLOOR_D
 _TWO |= {"TRANSPOSE", "PAD", "MIRROR_PAD", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "ARG_MAX"}
 _TWO |= {"REDUCE_PROD", "ARG_MIN", "EXPAND_DIMS", "TILE", "BROADCAST_TO", "FILL", "SPLIT", "CUMSUM"}
 _TWO |= {"TOPK_V2", "EMBEDDING_LOOKUP", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}
+_TWO |= {TRANSPOSED_WITH_BIAS}
 _NEEDED = {
     **dict.fromkeys(_TWO, 2),
     **dict.fromkeys(_THREE, 3),
@@ -269,6 +167,7 @@ _NEEDED = {
 RULES: dict[str, Rule] = {
     **MOVES,
     **LOOKUPS,
+    **CONVOLUTIONS,
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys((*_CLIPS, "LEAKY_RELU", "GELU"), _unary),
     **dict.fromkeys(BINARY, _binary),
@@ -276,12 +175,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("RSQRT", "SQUARE"), _composed),
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"), _along_channels),
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D", "L2_POOL_2D"), _pool),
-    "CONV_2D": _conv,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "TRANSPOSE_CONV": _transposed,
-    "CONV_3D": _conv_3d,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _product,
+    "IF": branches,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     "LOCAL_RESPONSE_NORMALIZATION": _local_response,
 }

@@ -33,6 +33,7 @@ class StoredOperator:
     inputs: Shape
     outputs: Shape
     options: Table | None  # its fields depend on the operator
+    custom: tuple[int, int] = (0, 0)  # where others' options begin, and their bytes
     dilations: Shape = ()  # of a convolution that the file spells with others' help
     padded: bool = False  # whether that one keeps the size of its feature map
 
@@ -46,6 +47,7 @@ class Subgraph:
     operators: tuple[StoredOperator, ...]
     inputs: Shape
     outputs: Shape
+    states: Shape = ()  # what its variables hold before it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,13 @@ class Program:
     description: str
     subgraphs: tuple[Subgraph, ...]
     metadata: tuple[str, ...]  # names of what else is in the file
+
+    def called(self, node: StoredOperator, field: int) -> int:
+        """The graph that an option of an operator names.  Raises UnreadableModel without one."""
+        index = 0 if node.options is None else node.options.integer(field)
+        if not 0 <= index < len(self.subgraphs):
+            raise UnreadableModel(f"{node.op} calls graph {index}, which the file does not have")
+        return index
 
 
 def parse(buffer: FlatBuffer) -> Program:
@@ -140,9 +149,8 @@ class _Reader:
         code = table.integer(0, "u32")
         if code >= len(self.codes):
             raise UnreadableModel("an operator has a code that the file does not list")
-        table.span(5)  # options of others' operators lie within the file
         inputs, outputs = self._places(table, 1, tensors), self._places(table, 2, tensors)
-        return StoredOperator(self.codes[code], inputs, outputs, table.table(4))
+        return StoredOperator(self.codes[code], inputs, outputs, table.table(4), table.span(5))
 
     def _tensor(self, table: Table) -> StoredTensor:
         place = table.integer(2, "u32")

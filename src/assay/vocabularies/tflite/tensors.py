@@ -174,7 +174,8 @@ class StoredTensor:
     def known(self, content: memoryview) -> Tensor:
         """What the passes need of a constant: its type, and its values where they are few."""
         small = self.type in TYPES and prod(self.shape) <= MOST_VALUES
-        if not small or not self.constant or self.sparsity is not None:
+        held = self.constant or 0 in self.shape
+        if not small or not held or self.sparsity is not None:
             return Tensor(self.onnx_type(), self.shape, None, True)
         bytes_ = bytes(content[self.start : self.start + self.length])
         value = self.reals(bytes_) if self.real else self.values(bytes_)

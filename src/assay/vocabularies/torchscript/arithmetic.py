@@ -41,7 +41,24 @@ def _div(g: TorchGraph, x: Value, y: Value, rounding_mode: str | None = None) ->
     result = g.add("Div", [g.like(x, y), g.like(y, x)])
     if rounding_mode is None or not (g.is_float(x) or g.is_float(y)):
         return result
-    return g.add("Floor", [result])
+    return _trunc(g, result) if rounding_mode == "trunc" else g.add("Floor", [result])
+
+
+def _trunc(g: TorchGraph, x: Traced) -> Traced:
+    """Toward zero, for which ONNX has no operator."""
+    return g.add("Mul", [g.add("Sign", [x]), g.add("Floor", [g.add("Abs", [x])])])
+
+
+def _remainder(g: TorchGraph, x: Value, y: Value) -> Traced:
+    """Of the divisor's sign; ONNX has that for integers only."""
+    if not (g.is_float(x) or g.is_float(y)):
+        return g.add("Mod", [g.like(x, y), g.like(y, x)])
+    return _sub(g, x, g.add("Mul", [_div(g, x, y, "floor"), g.like(y, x)]))
+
+
+def _fmod(g: TorchGraph, x: Value, y: Value) -> Traced:
+    """Of the dividend's sign."""
+    return g.add("Mod", [g.like(x, y), g.like(y, x)], {"fmod": 1})
 
 
 def _floor_divide(g: TorchGraph, x: Value, y: Value) -> Traced:
@@ -204,11 +221,11 @@ _NAMES = {
     "isnan": "IsNaN", "isinf": "IsInf",
 }  # fmt: skip
 _PAIRS = {
-    "mul": "Mul", "multiply": "Mul", "true_divide": "Div", "remainder": "Mod", "fmod": "Mod",
-    "maximum": "Max", "minimum": "Min", "lt": "Less", "le": "LessOrEqual",
-    "gt": "Greater", "ge": "GreaterOrEqual", "logical_and": "And", "logical_or": "Or",
-    "logical_xor": "Xor", "bitwise_and": "And", "bitwise_or": "Or", "bitwise_xor": "Xor",
-    "__and__": "And", "__or__": "Or", "__xor__": "Xor", "prim.max": "Max", "prim.min": "Min",
+    "mul": "Mul", "multiply": "Mul", "true_divide": "Div", "maximum": "Max", "minimum": "Min",
+    "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual",
+    "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "bitwise_and": "And",
+    "bitwise_or": "Or", "bitwise_xor": "Xor", "__and__": "And", "__or__": "Or", "__xor__": "Xor",
+    "prim.max": "Max", "prim.min": "Min",
 }  # fmt: skip
 _TYPES = {"half": 5, "double": 7, "long": 4, "int": 3, "bool": 11}
 ARITHMETIC: dict[str, Rule] = {
@@ -223,6 +240,10 @@ ARITHMETIC: dict[str, Rule] = {
     "divide": _div,
     "floor_divide": _floor_divide,
     "floordiv": _floor_divide,
+    "trunc": _trunc,
+    "fix": _trunc,
+    "remainder": _remainder,
+    "fmod": _fmod,
     "pow": _power,
     "rsqrt": _rsqrt,
     "square": _square,

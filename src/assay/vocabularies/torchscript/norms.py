@@ -28,21 +28,22 @@ def _pooling(op: str, space: int) -> Rule:
     ) -> Traced:
         g.need(x, [None] * (space + 2))
         average = op == "AveragePool"
-        dilation, ceil = (1, rest[0] if rest else False) if average else (*rest, 1, False)[:2]
-        if not average and not rest:
-            dilation, ceil = 1, False
-        elif not average:
-            dilation, ceil = rest[0], rest[1] if len(rest) > 1 else False
+        usual = (False, True, None) if average else (1, False)
+        more = (*rest, *usual[len(rest) :])
         attributes: dict[str, Any] = {
             "kernel_shape": tuple_of(kernel, space),
             "strides": tuple_of(stride or kernel, space),
             "pads": tuple_of(padding, space) * 2,
-            "ceil_mode": int(bool(ceil)),
         }
         if average:
-            attributes["count_include_pad"] = int(bool(rest[1])) if len(rest) > 1 else 1
+            ceil, counts_pads, divisor = more
+            if divisor is not None:
+                raise ValueError("a divisor of its own")
+            attributes["count_include_pad"] = int(bool(counts_pads))
         else:
+            dilation, ceil = more
             attributes["dilations"] = tuple_of(dilation, space)
+        attributes["ceil_mode"] = int(bool(ceil))
         single = len(g.shape(x) or ()) == space + 1
         x = g.add("Unsqueeze", [x, np.array([0])]) if single else x
         result = g.add(op, [x], attributes)

@@ -17,8 +17,6 @@ def _reduction(op: str) -> Rule:
     def reduce(
         g: TorchGraph, x: Traced, dim: Value = None, keepdim: Value = False, dtype: Value = None
     ) -> Traced:
-        if isinstance(dim, int) and isinstance(keepdim, int) and type(dim) is int and dim > 100:
-            raise ValueError("no axis")
         axes = [dim] if type(dim) is int else dim
         if not axes:  # of all elements
             return g.add(op, [x], {"keepdims": int(bool(axes == [] and keepdim))})
