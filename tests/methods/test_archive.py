@@ -155,3 +155,13 @@ def test_two_models_and_none_are_named(tmp_path: Path) -> None:
         read(both)
     with pytest.raises(UnreadableModel, match="holds no model"):
         read(zipped(tmp_path / "none.zip", {"README.md": b"# nothing"}))
+
+
+def test_what_lies_beside_the_model_is_no_second_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.write(building.small(tmp_path), "model.onnx")
+        archive.writestr("labels.json", "[]")
+        archive.writestr("README.html", "<html></html>")
+        archive.writestr("notes.bin", "none")
+        archive.writestr("__MACOSX/._model.onnx", "a resource fork")
+    assert read(tmp_path / "m.zip").metadata["archive"] == "model.onnx"

@@ -89,6 +89,19 @@ def test_a_shard_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
     assert set(model.weights) == {"a"}
 
 
+def test_a_file_may_be_written_in_its_own_place(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"a": np.arange(6, dtype="f2").reshape(2, 3)}, path)
+    FORMATS["safetensors"]().write(read(path), path)
+    np.testing.assert_array_equal(load_file(path)["a"], [[0, 1, 2], [3, 4, 5]])
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_folder_of_shards_is_one_model(tmp_path: Path) -> None:
+    index = sharded(tmp_path, {"a": "1.safetensors", "b": "2.safetensors"})
+    assert read(tmp_path).weights.keys() == read(index).weights.keys() == {"a", "b"}
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     arrays = {"a": RNG.standard_normal((3, 4)).astype("f4"), "b": np.float16([1, np.nan])}
     save_file(arrays, tmp_path / "m.safetensors", {"who": "me"})

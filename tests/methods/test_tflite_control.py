@@ -199,6 +199,22 @@ def test_one_body_may_be_called_twice_and_within_another(tmp_path: Path) -> None
     assert len(model.weights) == 1
 
 
+def test_what_has_no_elements_is_handed_on_too(tmp_path: Path) -> None:
+    design = Design()
+    condition, x = design.tensor((), BOOL), design.tensor((0, 4))
+    shape, y = design.tensor((0,), files.INT32), design.tensor(())
+    condition_of_one = design.tensor((1, 1), BOOL, name="c")
+    design.operator("RESHAPE", [condition_of_one, shape], [condition])
+    design.operator("IF", [condition, x], [y], {0: i32(1), 1: i32(1)})
+    body = design.another()
+    a, b = body.tensor((0, 4)), body.tensor((0, 4))
+    body.operator("RELU", [a], [b])
+    model = read(design.save(tmp_path, [condition_of_one, x], [y], [body.graph([a], [b])]))
+    assert [layer.op for layer in raw(model)].count("Relu") == 2
+    assert model.layers is not None
+    assert model.layers.tensors[f"t{shape}"].constant
+
+
 def transposed(folder: Path, custom: bytes | None, size: int = 16) -> Model:
     """With MediaPipe's operator, or else with the schema's."""
     weight, bias = np.arange(6 * 9 * 4).reshape(6, 3, 3, 4).astype("f4"), np.ones(6, np.float32)

@@ -21,6 +21,13 @@ from assay.weights.steps import Dequantize, Lookup, Step, simple
 
 _TABLE = 256  # whole numbers that no operator dequantizes are weights from this size on
 
+_SCALES = {  # where operators read scales and zero points
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+}
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -100,6 +107,8 @@ def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, We
         if isinstance(step, Dequantize)
         for name in (step.scale, step.zero_point)
     }
+    for node in _all_operators(graph):  # those of activations, too
+        scales |= {node.inputs[i] for i in _SCALES.get(node.op, ()) if i < len(node.inputs)}
 
     def read(name: str, layout: Layout) -> Array:
         return layout.run(stored[name].read(), lambda other: stored[other].read())

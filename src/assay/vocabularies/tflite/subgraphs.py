@@ -225,6 +225,7 @@ def _inputs(writer: Writer, given: InputShapes) -> None:
 def _states(writer: Writer) -> None:
     """What lives between two runs; and constants without elements, which have no bytes."""
     written = {place for node in writer.graph.operators for place in node.outputs}
+    written.update(writer.graph.inputs)
     states = frozenset(writer.graph.states)
     for place, tensor in enumerate(writer.graph.tensors):
         state = tensor.variable or place in states
