@@ -117,7 +117,7 @@ def notes(report: Report) -> list[str]:
 
 def text(report: Report, width: int | None = None, color: bool = False) -> str:
     """The report for a terminal of ``width`` columns; None: as wide as it takes."""
-    paint = _painted if color else _plain
+    paint = _painted if color else lambda tone, line: line
     suspect = report.suspect
     lines = [
         paint("bold", printable(suspect.path)),
@@ -198,14 +198,9 @@ def wrapped(line: str, width: int | None, indent: str = "  ") -> list[str]:
     """``line`` as lines of at most ``width`` columns, where its words allow it."""
     if width is None:
         return [indent + line]
-    return textwrap.wrap(
-        line,
-        max(width, 40),
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    room = max(width, 40) - len(indent)
+    lines = textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    return [indent + part for part in lines]
 
 
 def _review(report: Report) -> str:
@@ -220,10 +215,6 @@ def _tone(verdict: Relation) -> str:
 
 def _painted(color: str, line: str) -> str:
     return f"\033[{COLORS[color]}m{line}\033[0m"
-
-
-def _plain(color: str, line: str) -> str:
-    return line
 
 
 STYLE = """

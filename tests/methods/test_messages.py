@@ -30,8 +30,14 @@ def test_absent_fields_have_defaults() -> None:
 
 
 def test_the_last_of_several_counts() -> None:
-    read = Message.of(message({1: [1, 2, 3], 2: ["a", "b"], 3: [{1: 1}, {1: 2}]}))
-    assert (read.integer(1), read.text(2), read.message(3).integer(1)) == (3, "b", 2)
+    read = Message.of(message({1: [1, 2, 3], 2: ["a", "b"]}))
+    assert (read.integer(1), read.text(2)) == (3, "b")
+
+
+def test_a_message_that_is_there_twice_is_refused() -> None:
+    """Parsers merge the two, field by field."""
+    with pytest.raises(UnreadableModel, match="field 3 is there 2 times"):
+        Message.of(message({3: [{1: 1}, {1: 2}]})).message(3)
 
 
 def test_lists_are_read_packed_or_not() -> None:

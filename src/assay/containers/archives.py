@@ -21,6 +21,8 @@ MOST_DIRECTORY = 16 * 2**20  # bytes
 MOST_UNPACKED = 64  # times the file's length
 SLACK = 64 * 2**20  # bytes that may be unpacked of any file
 _PIECE = 2**20  # bytes
+_END, _LONG_LOCATOR, _LONG_END = b"PK\5\6", 20, 56
+_TAIL = 2**16 + 22 + _LONG_LOCATOR + _LONG_END  # bytes in which its end is looked for
 _LOCAL = struct.Struct("<4s22xHH")
 _DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError)
 
@@ -62,13 +64,16 @@ def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
     size = source.size
     try:
         with _Bounded(source) as file, zipfile.ZipFile(file) as archive:
-            listed = archive.infolist()
+            listed, start = archive.infolist(), archive.start_dir
     except (*_DAMAGED, struct.error) as error:
         raise UnreadableModel(f"not a zip archive, or cut: {error}") from error
+    _check_directory(source, start)
     found: dict[str, zipfile.ZipInfo] = {}
+    names: set[str] = set()
     for info in listed:
-        if info.filename in found:
+        if info.filename.lower() in names:  # PyTorch's reader looks names up without case
             raise UnreadableModel(f"two members have the name {info.filename!r:.200}")
+        names.add(info.filename.lower())
         if info.flag_bits & 1:
             raise UnreadableModel("it is encrypted")
         if info.header_offset < 0 or info.header_offset + info.compress_size > size:
@@ -77,6 +82,25 @@ def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
     if sum(info.file_size for info in listed) > MOST_UNPACKED * size + SLACK:
         raise UnreadableModel(f"it claims to unpack to more than {MOST_UNPACKED} times its size")
     return found
+
+
+def _check_directory(source: Source, start: int) -> None:
+    """Raises UnreadableModel where readers may disagree on which directory is the archive's.
+
+    Some believe the place that its end gives, others what stands before the end.
+    """
+    tail = source.read(max(0, source.size - _TAIL), min(source.size, _TAIL))
+    end = tail.rfind(_END)
+    place = int.from_bytes(tail[end + 16 : end + 20], "little")
+    record = end - _LONG_LOCATOR - _LONG_END
+    if tail[end - _LONG_LOCATOR : end].startswith(b"PK\6\7"):  # the long form [APPNOTE, 4.3.15]
+        at = int.from_bytes(tail[end - 12 : end - 4], "little")
+        if at != source.size - len(tail) + record:
+            raise UnreadableModel("it has more than one directory")
+        place = int.from_bytes(tail[record + 48 : record + 56], "little")
+    behind = int.from_bytes(tail[end + 20 : end + 22], "little")  # bytes of its comment
+    if end < 0 or end + 22 + behind != len(tail) or place != start:
+        raise UnreadableModel("it has more than one directory, or something before it")
 
 
 def pieces(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:

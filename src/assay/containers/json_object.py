@@ -13,6 +13,7 @@ from assay.errors import UnreadableModel
 
 LONGEST = 32 * 2**20  # bytes
 _MANY = 21  # digits: more than any that fit
+MOST_ITEMS = 1_500_000
 MOST_PARTS = 1_000_000  # objects and lists, which cost the parser most
 
 
@@ -33,6 +34,8 @@ def json_value(content: bytes, what: str) -> Any:
         raise UnreadableModel(f"{what} is longer than {LONGEST // 2**20} MiB")
     if content.count(b"{") + content.count(b"[") > MOST_PARTS:
         raise UnreadableModel(f"{what} has more than {MOST_PARTS:,} parts")
+    if content.count(b",") > MOST_ITEMS:
+        raise UnreadableModel(f"{what} has more than {MOST_ITEMS:,} items")
     try:
         return json.loads(content, object_pairs_hook=_unique, parse_int=_number)
     except RecursionError as error:

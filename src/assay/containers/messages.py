@@ -92,6 +92,8 @@ class Message:
         here = self
         for number in numbers:
             spans = here.spans(number)
+            if len(spans) > 1:  # parsers of protobuf make one message of them
+                raise UnreadableModel(f"field {number} is there {len(spans):,} times")
             start, end = spans[-1] if spans else (here.end, here.end)
             here = Message(here.source, start, end)
         return here

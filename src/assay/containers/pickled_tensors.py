@@ -71,6 +71,7 @@ def _rebuilt_subclass(parts: tuple[Any, ...]) -> Any:
     function, _, arguments, state = parts[:4]
     known = CONSTRUCTORS.get(function.text)
     if known is not None:
+        _check_state(state)
         return known(arguments)
     if function.text == "torch._utils._rebuild_wrapper_subclass":
         name = arguments[0].text
@@ -78,6 +79,19 @@ def _rebuilt_subclass(parts: tuple[Any, ...]) -> Any:
             return _gathered(sizes_of(arguments[2]), arguments[1].text, list(_shards(state)))
         return Node(name, (state,))
     return Node(function.text, (arguments, state))
+
+
+def _with_state(parts: tuple[Any, ...]) -> Any:
+    """A parameter with attributes of its own."""
+    _check_state(parts[3])
+    return parts[0]
+
+
+def _check_state(state: Any) -> None:
+    """Raises UnreadableModel where an attribute replaces the numbers of its tensor."""
+    for attributes in state if isinstance(state, tuple) else (state,):
+        if isinstance(attributes, Entries) and "data" in attributes.named():
+            raise UnreadableModel("its pickle gives a tensor other numbers")
 
 
 def _shards(state: Any) -> Iterator[Any]:
@@ -142,10 +156,11 @@ CONSTRUCTORS: dict[str, Constructor] = {
     **{
         f"torch._utils._rebuild_{kind}": _first
         for kind in (
-            "parameter", "parameter_with_state", "nested_tensor", "xla_tensor",
+            "parameter", "nested_tensor", "xla_tensor",
             "device_tensor_from_numpy", "device_tensor_from_cpu_tensor",
         )
     },
+    "torch._utils._rebuild_parameter_with_state": _with_state,
     "torch._tensor._rebuild_from_type": _rebuilt_subclass,
     "torch._tensor._rebuild_from_type_v2": _rebuilt_subclass,
     "torch.autograd.variable.Variable": _variable,

@@ -91,7 +91,7 @@ class Walk:
         self.tensors -= 1
         if self.tensors < 0:
             raise UnreadableModel(f"it has more than {MOST_TENSORS:,} tensors")
-        if isinstance(tensor, Strided):
+        if isinstance(tensor, Strided | Sparse):
             self.bytes -= math.prod(tensor.shape)
         if self.bytes < 0:
             raise UnreadableModel("its tensors show the same numbers too often")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from assay.errors import UnreadableModel
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 BLOCK = 2**16  # bytes that are read at once
 MOST_DEPTH = 100  # messages inside messages; the parser takes no more
@@ -20,7 +22,7 @@ _LONGEST_HEAD = 20  # bytes of a field's number and length, ten each at most
 Dropped = Sequence[tuple[int, int]]  # (field, bytes) of payloads that were left behind
 
 
-class WireError(ValueError):
+class WireError(UnreadableModel):
     """The bytes are not a protobuf message, or pass a bound."""
 
 

@@ -17,10 +17,10 @@ MOST_FIELDS = 400_000
 MOST_DEPTH = 100  # messages inside messages, as protobuf's own parser takes
 _LONGEST_NUMBER = 100  # characters
 _TOKEN = re.compile(
-    r"(?P<space>(?:[\s]+|\#[^\n]*)+)"
+    r"(?P<space>\s+|\#[^\n]*)"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fF]?)"
-    r"|(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')"
+    r"|(?P<text>\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+')"
     r"|(?P<sign>[-:;,{}<>\[\]])"
 )
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)

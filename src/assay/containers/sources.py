@@ -6,16 +6,19 @@ A source knows its length, so that whatever a file claims is checked before it i
 from __future__ import annotations
 
 import lzma
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from assay.errors import UnreadableModel
 from assay.weights.numbers import region
 
 _BLOCK = 2**16
+_MOST_TURNS = 4  # times that a deflated source is unpacked again from its start
+_IN_MEMORY = 2**24
 _SIGN = 16  # bytes that tell how a stream is compressed
 _MOST_STREAMS = 100_000  # one behind the other, as parallel compressors write them
 
@@ -88,25 +91,46 @@ class Unpacked:
         return self.file.read(length)
 
 
-@dataclass(frozen=True, slots=True)
 class Deflated:
-    """A deflated source [RFC 1951], unpacked from its start for each piece."""
+    """A deflated source [RFC 1951], unpacked in order; for good where it is read to and fro."""
 
-    packed: Source
-    size: int
+    def __init__(self, packed: Source, size: int) -> None:
+        self.packed, self.size = packed, size
+        self._pieces: Iterator[bytes] = iter(())
+        self._piece, self._passed = b"", size + 1  # the last piece, and where it begins
+        self._turns = 0
+        self._whole: Unpacked | None = None
 
     def read(self, start: int, length: int) -> bytes:
         check_within(self, start, length)
-        content, passed = bytearray(), 0
-        pieces = inflated(self.packed)
-        while len(content) < length:
-            piece = next(pieces, b"")
-            if not piece:
-                raise UnreadableModel("a packed member is shorter than it claims")
-            begin = max(0, start - passed)
-            content += piece[begin : begin + length - len(content)]
-            passed += len(piece)
-        return bytes(content)
+        if self._whole is None and start < self._passed:
+            self._turns += 1
+            self._pieces, self._piece, self._passed = inflated(self.packed), b"", 0
+            if self._turns > _MOST_TURNS:
+                self._whole = self._unpacked()
+        if self._whole is not None:
+            return self._whole.read(start, length)
+        content = bytearray()
+        while True:
+            begin = start + len(content) - self._passed
+            content += self._piece[begin : begin + length - len(content)]
+            if len(content) == length:
+                return bytes(content)
+            self._passed += len(self._piece)
+            self._piece = self._next()
+
+    def _next(self) -> bytes:
+        piece = next(self._pieces, b"")
+        if not piece:
+            raise UnreadableModel("a packed member is shorter than it claims")
+        return piece
+
+    def _unpacked(self) -> Unpacked:
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - kept
+        whole = Unpacked(cast(BinaryIO, file), self.size)
+        while file.tell() < self.size:
+            file.write(self._next())
+        return whole
 
 
 def inflated(packed: Source) -> Iterator[bytes]:

@@ -69,10 +69,18 @@ class Strided:
     is_big_endian: bool = False
     affine: Affine | None = None
 
+    def build(self, state: Any, stream: object) -> None:
+        """What a pickle sets of a tensor.  Raises UnreadableModel where that are other numbers."""
+        if isinstance(state, tuple) and len(state) in (4, 5):  # torch.Tensor.__setstate__
+            raise UnreadableModel("its pickle gives a tensor other numbers")
+
     def read(self) -> Array:
         """The values.  Raises UnreadableModel where they are no longer there."""
-        values = np.empty(self.shape, np.float32)
-        self._fill(values, self.shape, self.offset)
+        if self.strides == contiguous(self.shape):
+            values = self._run(self.offset, math.prod(self.shape), False).reshape(self.shape)
+        else:
+            values = np.empty(self.shape, np.float32)
+            self._fill(values, self.shape, self.offset)
         return values if self.affine is None else self._dequantized(values, self.affine)
 
     def whole_numbers(self) -> NDArray[np.int64]:

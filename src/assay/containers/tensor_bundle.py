@@ -85,8 +85,11 @@ class Bundle:
 
     def __post_init__(self) -> None:
         self.files.append(self.index)
-        named = 0
+        named, last = 0, None
         for key, value in _table(mapped(self.index)):
+            if last is not None and key <= last:
+                raise UnreadableModel("the checkpoint's index is not sorted")
+            last = key
             named += len(key)
             if named > MOST_NAMES or len(self.entries) >= MOST_ENTRIES:
                 raise UnreadableModel(f"a checkpoint of more than {MOST_ENTRIES:,} tensors")

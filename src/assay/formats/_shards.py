@@ -87,6 +87,8 @@ def located(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 def object_in(path: Path, what: str) -> dict[str, Any]:
     """The JSON object that a file holds; its length is looked at first."""
+    if not path.is_file():
+        raise UnreadableModel(f"{what} is no regular file")
     size = path.stat().st_size
     if size > LONGEST:
         raise UnreadableModel(f"{what} is longer than {LONGEST // 2**20} MiB")

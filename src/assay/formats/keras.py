@@ -90,12 +90,12 @@ def _packed(path: Path, source: Source) -> Variables:
         return _variables(mapped(path), source.base, source.size)
     if source.size > MOST_WEIGHTS:
         raise UnreadableModel(f"its compressed weights have {source.size:,} bytes")
-    return _variables(source.read(0, source.size))
+    return _variables(source.read(0, source.size), packed=path.stat().st_size)
 
 
-def _variables(data: mmap | bytes, start: int = 0, size: int = -1) -> Variables:
+def _variables(data: mmap | bytes, start: int = 0, size: int = -1, packed: int = 0) -> Variables:
     """Those of an HDF5 file that lies somewhere in the bytes."""
     from assay.containers.hdf5.file import File
     from assay.vocabularies.keras.weights import Variables
 
-    return Variables.of_file(File(data, start, size))
+    return Variables.of_file(File(data, start, size, packed=packed))

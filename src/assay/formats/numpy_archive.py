@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.containers.archives import ZIP, member, members
-from assay.containers.compressed import LZ4, is_compressed, unpacked
+from assay.containers.compressed import LZ4, MOST_TIMES, SLACK, is_compressed, unpacked
 from assay.containers.pickle_opcodes import Entries, Known, Pickled
 from assay.containers.pickled_arrays import Dtype, Pending, array
 from assay.containers.pickled_tensors import CONSTRUCTORS
@@ -51,7 +51,7 @@ class NumpyArchive(Format):
             for _ in range(_LAYERS):
                 if not head.startswith(_MAGIC) and is_compressed(head):
                     notes["container"] = "compressed"
-                    source = unpacked(source)
+                    source = unpacked(source, MOST_TIMES * path.stat().st_size + SLACK)
                     head = source.read(0, min(32, source.size))
             value = _value(source, known)
         found, more = weights(value, source.size, "array")
@@ -63,6 +63,9 @@ def _of_archive(path: Path, known: Known) -> Entries:
     listed = {name: info for name, info in members(path).items() if name.endswith(".npy")}
     if not listed:
         raise UnreadableModel("not a NumPy archive: it has no .npy members")
+    twice = next((name for name in members(path) if f"{name}.npy" in listed), None)
+    if twice is not None:  # which NumPy takes first
+        raise UnreadableModel(f"two arrays are called {twice!r:.200}")
     return Entries(
         (name.removesuffix(".npy"), _value(member(path, info), known))
         for name, info in listed.items()

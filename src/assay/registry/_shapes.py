@@ -14,7 +14,6 @@ from typing import Any
 from assay.values import Record, Shapes
 
 MOST_MODELS = 2_000  # that are looked at; a shape that more have tells little
-RAREST = 6  # shapes that candidates come from
 
 
 def keep(connection: sqlite3.Connection, key: int, record: Record) -> None:
@@ -54,7 +53,7 @@ def nearest(
 def _candidates(
     connection: sqlite3.Connection, shapes: Shapes, kinds: str, passing: tuple[str, Sequence[Any]]
 ) -> list[int]:
-    """Models with one of the rarest shapes."""
+    """Models with one of the shapes, the rarest shapes first, as many as are looked at."""
     condition, arguments = passing
     having = f"FROM shapes WHERE shape = ? AND coded IN {kinds}"
     frequency = {}
@@ -63,7 +62,7 @@ def _candidates(
         ((frequency[spelled(sizes)],),) = connection.execute(query, [spelled(sizes)])
     rarest = sorted((shape for shape in frequency if frequency[shape]), key=frequency.__getitem__)
     found: dict[int, None] = {}
-    for shape in rarest[:RAREST]:
+    for shape in rarest:
         query = f"SELECT id {having.replace('WHERE', 'JOIN models ON id = model WHERE')}"
         rows = connection.execute(
             f"{query} AND {condition} LIMIT {MOST_MODELS}", [shape, *arguments]

@@ -15,6 +15,7 @@ from assay.values import Shapes
 from assay.weights import Weight
 from assay.weights.indices import INDICES
 
+MOST_SHAPES = 2_000  # different ones that are kept of a model
 SMALLEST = 64  # elements: smaller tensors are constants more often than weights
 
 
@@ -25,4 +26,4 @@ def signature(weights: Iterable[Weight]) -> Shapes:
         sizes = tuple(sorted(size for size in weight.shape if size != 1))
         if len(sizes) >= 2 and weight.size >= SMALLEST and weight.dtype not in INDICES:
             found[sizes] += 1
-    return tuple(sorted(found.items()))
+    return tuple(sorted(found.most_common(MOST_SHAPES)))

@@ -171,7 +171,7 @@ class Layout:
 
 def check_expanded(what: str, size: int, file: File) -> None:
     """Raises UnreadableModel where data expand to more than a file of that size may hold."""
-    if size > MOST_TIMES * file.size + SLACK:
+    if size > MOST_TIMES * (file.packed or file.size) + SLACK:
         raise UnreadableModel(f"{what} would expand to {size:,} bytes")
 
 

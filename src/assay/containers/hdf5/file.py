@@ -52,6 +52,7 @@ class File:
     start: int = 0  # where in the bytes it begins
     size: int = -1  # of it; all the rest where not given
     left: int = MOST_MESSAGES
+    packed: int = 0  # bytes that it takes where it is compressed
     root: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -235,7 +236,11 @@ def walk(file: File) -> Iterator[Object]:
 
 def _members(group: Object) -> Iterator[tuple[str, int]]:
     """The path and the address of all that a group names."""
+    names: set[str] = set()
     for name, address in group.links():
+        if name in names:
+            raise UnreadableModel(f"{group.path!r} names {name[:80]!r} twice")
+        names.add(name)
         yield f"{group.path}/{name}".lstrip("/"), address
 
 

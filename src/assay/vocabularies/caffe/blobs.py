@@ -51,6 +51,8 @@ def blobs(path: Path, messages: Sequence[Message], layer: str) -> list[Blob]:
 
 
 def _blob(path: Path, message: Message, name: str) -> Blob:
+    if sum(message.has(number) for number in (_DATA, _DOUBLES, _RAW)) > 1:
+        raise UnreadableModel(f"blob {name[:80]!r} has its numbers twice")
     dtype, number = "float32", _DATA
     if message.has(_DOUBLES) and not message.has(_DATA):
         dtype, number = "float64", _DOUBLES

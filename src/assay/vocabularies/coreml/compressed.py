@@ -18,6 +18,7 @@ from assay.vocabularies.coreml.blobs import Stored, Value, small_numbers, whole_
 from assay.weights.shapes import shape_of
 
 Arguments = Mapping[str, Value]  # of an operation, by name
+USUAL_VECTOR, MOST_UNFOLDED = 8, 2**24
 LONGEST_VECTOR = 64  # numbers of one entry of a table; coremltools makes 2 to 8
 
 
@@ -27,6 +28,8 @@ def expanded(operation: str, arguments: Arguments) -> list[Value]:
     Raises UnreadableModel where an argument is missing, or they do not fit.
     """
     rule = _RULES.get(operation)
+    if rule and sum(value.compressed for value in arguments.values()) > 1:  # 3 each: 3^n to read
+        raise UnreadableModel(f"{operation} is made of several compressed constants")
     try:
         return [] if rule is None else rule(arguments)
     except KeyError as error:
@@ -119,6 +122,8 @@ def _table(arguments: Arguments) -> list[Value]:
         raise UnreadableModel(f"a tensor's table has vectors of {width:,} numbers")
     wide[axis] *= width
     shape = shape_of("a compressed tensor", wide)
+    if width > USUAL_VECTOR and prod(shape) > MOST_UNFOLDED:
+        raise UnreadableModel(f"a tensor's table unfolds it to {prod(shape):,} numbers")
     axis %= len(wide)
     return [
         _real(indices, shape, lambda: _looked_up(indices.read(), table.read(), axis).reshape(shape))

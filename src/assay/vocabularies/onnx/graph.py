@@ -106,6 +106,8 @@ class _Converter:
         self._spend(len(outer))
         tensors: dict[str, Tensor] = {}
         for name, tensor, stored in self._constants(proto):
+            if name and prefix + name in tensors:
+                raise UnreadableModel(f"two tensors are called {name[:80]!r}")
             names[name] = prefix + name
             tensors[prefix + name] = tensor
             self.stored[prefix + name] = stored

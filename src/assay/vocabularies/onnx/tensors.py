@@ -67,6 +67,8 @@ def check(proto: TensorProto, dropped: Dropped) -> None:
         _, least, most = LISTS.get(field, ("", 1, 1))
         before = counts.get(field, (0, 0))
         counts[field] = (before[0] + -(-length // most), before[1] + length // least)
+    if len(counts) > 1:
+        raise UnreadableModel(f"tensor {proto.name!r} has its data twice")
     for field, (fewest, most) in counts.items():
         wanted = _wanted(proto.data_type, size, field)
         if wanted is not None and not fewest <= wanted <= most:

@@ -209,7 +209,12 @@ def _stacked(place: int) -> Rule:
     """What a loop wrote into a list, as one tensor."""
 
     def rule(build: GraphBuilder, node: Node) -> None:
-        build.add("Loop", [node.inputs[place]], node.outputs[0], {"stacked": 1})
+        count, shape = node.integer("num_elements", -1), build.known(node.inputs[place]).shape
+        if count < 1 or shape is None or min(shape, default=1) < 1:
+            build.add("Loop", [node.inputs[place]], node.outputs[0], {"stacked": 1})
+            return
+        stacked = build.add("Loop", [node.inputs[place]], "", {"stacked": 1})
+        build.add("Reshape", [stacked, build.constant([count, *shape])], node.outputs[0])
 
     return rule
 

@@ -45,23 +45,16 @@ def served(expansion: Expansion, signature: Message, given: InputShapes) -> Oper
     outputs = {entry.text(1): entry.message(2) for entry in signature.messages(2)}
     ends = [body.tensor(outputs[name].text(1)) for name in sorted(outputs)]
     frame = Frame(body, known)
-    return _graph(expansion, ends, frame)
+    return graph(expansion, ends, frame)
 
 
 def whole(expansion: Expansion, given: InputShapes) -> OperatorGraph:
     """The graph between all placeholders and all results."""
-    body = expansion.library.main
-    nodes = [body.node(name) for name in body.messages]
-    inputs = {node.name: node for node in nodes if node.op in PLACEHOLDERS}
-    wanted = match(given, inputs)
-    known = {
-        name: expansion.placeholder(name, node, wanted.get(name)) for name, node in inputs.items()
-    }
-    frame = Frame(body, known)
-    return _graph(expansion, _ends(body, inputs), frame)
+    frame = expansion.start(given)
+    return graph(expansion, _ends(frame.body, frame.known), frame)
 
 
-def _graph(expansion: Expansion, ends: Sequence[str], frame: Frame) -> OperatorGraph:
+def graph(expansion: Expansion, ends: Sequence[str], frame: Frame) -> OperatorGraph:
     """What computes the ends; of operators that are read as one, the parts are left out."""
     return without_dead(expansion.build.graph([expansion.value(end, frame) for end in ends]))
 

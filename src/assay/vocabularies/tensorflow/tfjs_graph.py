@@ -16,10 +16,11 @@ from assay.containers.messages import Message
 from assay.containers.protobuf import BYTES, FIXED32, VARINT, write_varint
 from assay.containers.tfjs_shards import Constant
 from assay.errors import UnreadableModel
-from assay.graphs.operators import OperatorGraph, without_dead
+from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.inputs import InputShapes
 from assay.vocabularies.tensorflow.bodies import Library
 from assay.vocabularies.tensorflow.graph import Expansion
+from assay.vocabularies.tensorflow.signatures import graph as between
 from assay.vocabularies.tensorflow.signatures import whole
 from assay.weights.layout import Stored
 
@@ -52,7 +53,7 @@ def graph(
     if not ends:
         return whole(expansion, given)
     frame = expansion.start(given)
-    return without_dead(expansion.build.graph([expansion.value(end, frame) for end in ends]))
+    return between(expansion, ends, frame)
 
 
 def _check(topology: Mapping[str, Json]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from assay.errors import UnreadableModel
 from assay.graphs.operators import Shape
@@ -10,6 +11,7 @@ from assay.vocabularies.tflite.graph import Writer
 from assay.vocabularies.tflite.layout import TRANSPOSED_WITH_BIAS
 from assay.vocabularies.tflite.moves import Rule, integer
 from assay.vocabularies.tflite.schema import StoredOperator
+from assay.vocabularies.windows import same
 
 _THREE_NUMBERS = struct.Struct("<3i")  # padding, stride along the width, along the height
 _SAME, _VALID = 1, 2  # as the runtime counts them, not the schema
@@ -17,19 +19,12 @@ _OHWI, _HWIM, _OIHW_TO_IOHW = (0, 3, 1, 2), (3, 0, 1, 2), (3, 0, 1, 2)
 _DHWIO = (4, 3, 0, 1, 2)
 
 
-def padding(node: StoredOperator, reach: Shape = ()) -> dict[str, object]:
-    """``reach``: of a dilated kernel, beyond one place; ONNX Runtime pads none by itself."""
-    same = node.padded or integer(node, 0, kind="i8") == 0
-    if same and reach:
-        return {"pads": (*(r // 2 for r in reach), *(r - r // 2 for r in reach))}
-    return {"auto_pad": "SAME_UPPER"} if same else {}
-
-
-def _dilated(sizes: Shape, dilations: Shape, strides: Shape) -> Shape:
-    """How far a dilated kernel without strides reaches beyond one place; nothing of others."""
-    if set(dilations) <= {1} or set(strides) != {1}:
-        return ()
-    return tuple(d * (size - 1) for d, size in zip(dilations, sizes, strict=True))
+def padding(
+    node: StoredOperator, kernel: Shape = (), strides: Shape = (), dilations: Shape = ()
+) -> dict[str, Any]:
+    """What an operator says of the padding of its windows."""
+    is_same = node.padded or integer(node, 0, kind="i8") == 0
+    return same(kernel, strides, dilations) if is_same else {}
 
 
 def pair(node: StoredOperator, height: int, width: int) -> Shape:
@@ -50,7 +45,7 @@ def _conv(writer: Writer, node: StoredOperator) -> None:
     channels, kernel = shape_of_rank(writer, node, x, 4)[3], shape_of_rank(writer, node, weight, 4)
     strides, dilations = pair(node, 2, 1), node.dilations or pair(node, 5, 4)
     attributes = {
-        **padding(node, _dilated(kernel[1:3], dilations, strides)),
+        **padding(node, kernel[1:3], strides, dilations),
         "strides": strides,
         "dilations": dilations,
         "kernel_shape": kernel[1:3],
@@ -66,7 +61,7 @@ def _depthwise(writer: Writer, node: StoredOperator) -> None:
     channels, kernel = shape_of_rank(writer, node, x, 4)[3], shape_of_rank(writer, node, weight, 4)
     strides, dilations = pair(node, 2, 1), node.dilations or pair(node, 6, 5)
     attributes = {
-        **padding(node, _dilated(kernel[1:3], dilations, strides)),
+        **padding(node, kernel[1:3], strides, dilations),
         "strides": strides,
         "dilations": dilations,
         "kernel_shape": kernel[1:3],
@@ -136,7 +131,7 @@ def _conv_3d(writer: Writer, node: StoredOperator) -> None:
     strides = (integer(node, 1, 1), *pair(node, 3, 2))
     dilations = (integer(node, 5, 1), *pair(node, 7, 6))
     attributes = {
-        **padding(node, _dilated(kernel[:3], dilations, strides)),
+        **padding(node, kernel[:3], strides, dilations),
         "strides": strides,
         "dilations": dilations,
         "kernel_shape": kernel[:3],

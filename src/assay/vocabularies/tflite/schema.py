@@ -95,6 +95,8 @@ def _buffers(root: Table, size: int) -> tuple[list[tuple[int, int]], bool]:
     for table in root.tables(4, 2 * MOST_TENSORS, "buffers"):
         start, length = table.span(0)
         offset, behind = table.integer(1, "u64"), table.integer(2, "u64")
+        if offset > 1 and length:
+            raise UnreadableModel("a buffer lies at two places")
         if offset > 1:  # 1 stands for a place that is not known yet
             if offset + behind > size:
                 raise UnreadableModel(
