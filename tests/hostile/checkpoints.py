@@ -119,7 +119,7 @@ def saved_model_block_outside(folder: Path) -> Path:
     return index.parents[1]
 
 
-@attack("overlap")
+@attack("not sorted")
 def saved_model_one_block_many_times(folder: Path) -> Path:
     index = _index(folder)
     data = files.block([(b"a", message({9: bytes(50_000)}))])
@@ -131,7 +131,7 @@ def saved_model_one_block_many_times(folder: Path) -> Path:
     return index.parents[1]
 
 
-@attack("more than 100,000 tensors")
+@attack("not sorted")
 def saved_model_names_that_share_kilobytes(folder: Path) -> Path:
     """Each of 50,000 entries takes six bytes, and is called by nine thousand."""
     index = _index(folder)

@@ -64,7 +64,7 @@ def duplicate_names(folder: Path) -> Path:
     return of_nodes(folder, nodes)
 
 
-@attack("")
+@attack("two tensors are called")
 def duplicate_initializers(folder: Path) -> Path:
     weights = [helper.make_tensor("w", FLOAT, [3], [float(i)] * 3) for i in range(2)]
     nodes = [helper.make_node("PRelu", ["x", "w"], ["y"], name="same") for _ in range(1)]

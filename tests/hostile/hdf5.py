@@ -279,7 +279,7 @@ def h5_names_of_a_thousand_letters_in_each_other(folder: Path) -> Path:
     return write(folder, writer.bytes(inner), "hostile.h5")
 
 
-@attack("circular")
+@attack("twice")
 def h5_old_group_of_a_million_names_for_one(folder: Path) -> Path:
     writer = Writer()
     heap = writer.put(b"HEAP" + struct.pack("<4xQQQ", 1000, 0, 96))

@@ -14,7 +14,7 @@ from samples.keras import functional, h5, layer, source
 from assay.formats import FORMATS, Model, read
 
 RANDOM = np.random.default_rng(0)
-HIDDEN, SHAPE = 5, (7, 2)
+HIDDEN, SHAPE = 270, (7, 2)  # a bias has more numbers than a graph keeps
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 NAMES = ("kernel", "recurrent_kernel", "bias")
 
@@ -23,7 +23,7 @@ def drawn(kind: str, rows: int = 1) -> list[Any]:
     """Kernels and a bias; ``rows``: 2 where the state has a bias of its own."""
     width = GATES[kind] * HIDDEN
     shapes = (SHAPE[1], width), (HIDDEN, width), (width,) if rows == 1 else (rows, width)
-    return [RANDOM.uniform(-0.7, 0.7, shape).astype("f4") for shape in shapes]
+    return [RANDOM.uniform(-0.1, 0.1, shape).astype("f4") for shape in shapes]
 
 
 def sigmoid(x: Any) -> Any:
@@ -140,3 +140,18 @@ def test_an_activation_that_onnx_does_not_have_leaves_the_layer_as_it_is(
     assert model.layers is not None
     assert [node.op for node in model.layers.operators] == ["keras::GRU"]
     assert len(model.weights) == len(NAMES)
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_directions_of_other_weights_are_left_as_they_are(missing: str, tmp_path: Path) -> None:
+    """Also a bias that does not have as many numbers as the gates."""
+    whole = dict(zip(NAMES, drawn("GRU"), strict=True))
+    stored = {f"forward_layer/{name}": value for name, value in whole.items()}
+    stored |= {f"backward_layer/{n}": value for n, value in whole.items() if n != missing}
+    inner = {"class_name": "GRU", "config": {}}
+    model = opened(tmp_path, layer("Bidirectional", "it", ["x"], layer=inner), stored)
+    assert model.layers is not None
+    assert model.layers.operators[-1].op == "keras::Bidirectional"
+    model = opened(tmp_path, layer("GRU", "it", ["x"]), whole | {"bias": np.ones(7, "f4")})
+    assert model.layers is not None
+    assert [node.op for node in model.layers.operators] == ["keras::GRU"]

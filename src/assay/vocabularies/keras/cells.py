@@ -8,9 +8,8 @@ multiplied.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
-
-import numpy as np
 
 from assay.vocabularies.keras.layer import Layer
 
@@ -56,7 +55,7 @@ def cell_options(layer: Layer, kind: str, config: Mapping[str, Any]) -> dict[str
 def bias_of(layer: Layer, kind: str, bias: str, recurrent: str) -> list[str]:
     """The bias of one direction as ONNX reads it; none where it is not as long as its gates."""
     order, hidden = _GATES[CELLS[kind]], layer.length(recurrent, -1)
-    size = int(np.prod(layer.shape(bias))) if bias else 0
+    size = prod(layer.shape(bias)) if bias else 0
     rows = size // max(len(order) * hidden, 1)
     if rows not in (1, 2) or size != rows * len(order) * hidden:
         return []
@@ -65,5 +64,5 @@ def bias_of(layer: Layer, kind: str, bias: str, recurrent: str) -> list[str]:
     layer.build.add("Split", [flat], parts, {"axis": 0, "num_outputs": len(parts)})
     ordered = [parts[row * len(order) + gate] for row in range(rows) for gate in order]
     if rows == 1:
-        ordered.append(layer.constant(np.zeros(size, np.float32)))
+        ordered.append(layer.add("Expand", [layer.number(0.0), layer.constant([size])]))
     return [layer.add("Concat", ordered, {"axis": 0})]

@@ -37,7 +37,10 @@ def _one_way(layer: Layer, config: Mapping[str, Any]) -> str | list[str]:
     options = cell_options(layer, kind, config)
     if not all(names) or options is None:
         return layer.opaque()
-    bias = bias_of(layer, kind, layer.weight("bias"), names[1])
+    given = layer.weight("bias")
+    bias = bias_of(layer, kind, given, names[1])
+    if given and not bias:
+        return layer.opaque()
     axes = layer.constant([0])
     operands = [layer.add("Unsqueeze", [name, axes]) for name in (*names, *bias)]
     backwards = bool(layer.config.get("go_backwards"))
@@ -73,11 +76,11 @@ def _bidirectional(layer: Layer) -> str | list[str]:
         return layer.opaque()
     sides = [_side(layer, kind, config, part) for part in ("forward", "backward")]
     options = _of_both(layer, kind, config)
-    if options is None or any(len(side) < len(KERNELS) for side in sides):
+    if options is None or not all(sides) or len(sides[0]) != len(sides[1]):
         return layer.opaque()
     axes = layer.constant([0])
     both = []
-    for pair in zip(*sides, strict=False):
+    for pair in zip(*sides, strict=True):
         parts = [layer.add("Unsqueeze", [name, axes]) for name in pair]
         both.append(layer.add("Concat", parts, {"axis": 0}))
     whole, *ends = _run(layer, kind, both, options)
@@ -124,8 +127,11 @@ def _side(layer: Layer, kind: str, config: Mapping[str, object], part: str) -> l
         for name, path in variables.items()
     }
     names = {name: layer.build.weight(weight) for name, weight in found.items()}
-    kernels = [names[name] for name in KERNELS if name in names]
-    return [*kernels, *bias_of(layer, kind, names.get("bias", ""), kernels[-1])] if kernels else []
+    if any(name not in names for name in KERNELS):
+        return []
+    given = names.get("bias", "")
+    bias = bias_of(layer, kind, given, names[KERNELS[1]])
+    return [*(names[name] for name in KERNELS), *bias] if bias or not given else []
 
 
 def _of_both(layer: Layer, kind: str, config: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -46,6 +46,8 @@ def constant(proto: TensorProto) -> Tensor:
     shape = shape_of(f"tensor {proto.name!r}", proto.dims)
     size = prod(shape)
     held = [(field, n) for field, n in _held(proto).items() if n]
+    if len(held) > 1:
+        raise UnreadableModel(f"tensor {proto.name!r} has its data twice")
     if proto.data_location == TensorProto.EXTERNAL or (size and not held):
         return Tensor(proto.data_type, shape, None, True)
     if size > MOST_VALUES or proto.data_type in (TensorProto.STRING, *_COMPLEX):
