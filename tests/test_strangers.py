@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,18 @@ def test_a_compressed_model_is_said_to_be_one(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(building.small(tmp_path).read_bytes()))
     with pytest.raises(UnreadableModel, match="compressed: unpack it"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["blob", "model.bin"])
+def test_a_header_of_any_length_is_known_as_safetensors(name: str, tmp_path: Path) -> None:
+    """8 + 256 n bytes begin as an ONNX file does."""
+    for rows in (1, 2, 3, 17):
+        path = tmp_path / name
+        entry = {"dtype": "F32", "shape": [rows], "data_offsets": [0, 4 * rows]}
+        for length in (264, 520):
+            header = json.dumps({"weight": entry}).ljust(length).encode()
+            path.write_bytes(length.to_bytes(8, "little") + header + bytes(4 * rows))
+            assert read(path).weights["weight"].shape == (rows,)
 
 
 @pytest.mark.parametrize("producer", ["", "x", "pytorch", "tf2onnx", "a" * 40, "skl2onnx ü"])

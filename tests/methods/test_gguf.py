@@ -39,6 +39,16 @@ def test_shapes_are_reversed_and_metadata_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weight.read(), values)
 
 
+def test_a_number_that_json_has_not_is_kept_as_text(tmp_path: Path) -> None:
+    entries = (
+        text("x.rope") + struct.pack("<If", 6, np.nan) + text("y") + struct.pack("<If", 6, 0.5)
+    )
+    path = tmp_path / "m.gguf"
+    written(path, [("w", (8, 8), 0, bytes(256))], entries, 2)
+    metadata = read(path).metadata
+    assert (metadata["x.rope"], metadata["y"]) == ("nan", 0.5)
+
+
 def test_blocks_are_decoded_as_ggmls_own_package_does(tmp_path: Path) -> None:
     with np.load(BLOCKS) as stored:
         judged = {int(name.partition(".")[0]) for name in stored}

@@ -192,6 +192,13 @@ def test_an_input_may_be_given_a_shape(tmp_path: Path) -> None:
         read(path, {"x": (2, 32, 24, 4)})
 
 
+def test_a_name_hides_no_weight(tmp_path: Path) -> None:
+    """States of random generators are left out: they are whole numbers."""
+    path = tmp_path / "model.h5"
+    path.write_bytes(h5({"model_weights/seed_generator_d/d/kernel:0": [[2.0]]}))
+    assert list(read(path).weights) == ["model_weights/seed_generator_d/d/kernel:0"]
+
+
 def test_what_training_needs_is_no_weight(tmp_path: Path) -> None:
     content = h5(
         {"optimizer_weights/adam/m/kernel:0": [1.0], "model_weights/d/d/kernel:0": [[2.0]]}

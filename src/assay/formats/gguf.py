@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Gguf(Format):
         named = contents(path)
         files, missing = _files(path, named.metadata)
         held = {file: named if file == path else contents(file) for file in files}
-        metadata = dict(held[files[0]].metadata)
+        metadata = {key: _finite(value) for key, value in held[files[0]].metadata.items()}
         weights: dict[str, Weight] = {}
         for file, part in held.items():
             join(weights, _weights(file, part, metadata))
@@ -52,6 +53,11 @@ class Gguf(Format):
             metadata[MISSING] = missing
         layers = _graph(metadata, weights, input_shapes)
         return Model("gguf", layers, tuple(files), metadata, weights)
+
+
+def _finite(value: Any) -> Any:
+    """What can be kept as JSON, which has no NaN."""
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _files(path: Path, metadata: Mapping[str, Any]) -> tuple[list[Path], list[str]]:

@@ -63,7 +63,8 @@ class Onnx(Format):
     suffixes = (".onnx",)
 
     def sniff(self, head: bytes) -> bool:
-        return len(head) > 2 and head[0] == 8 and 0 < head[1] < 32  # ir_version comes first
+        # ir_version comes first, then another field; safetensors may begin with the same length
+        return len(head) > 2 and head[0] == 8 and 0 < head[1] < 32 and head[2] > 8
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         from assay.vocabularies.onnx.graph import convert, opset_of, text

@@ -89,7 +89,8 @@ def _weight(file: File, found: Object) -> Weight | None:
     if outer[0] in ("optimizer", "_optimizer", "optimizer_weights", "metrics", "compile_metrics"):
         return None
     layout = found.layout()
-    if not layout.kind.numpy or "seed_generator" in found.path:
+    is_state = "seed_generator" in found.path and not layout.kind.name.startswith("float")
+    if not layout.kind.numpy or is_state:
         return None
     layout.check(file)
     return Weight(found.path, layout.shape, layout.kind.name, lambda: layout.read(file))
