@@ -21,7 +21,7 @@ from assay.containers.sources import Source
 from assay.errors import UnreadableModel
 from assay.weights import Array, Weight
 from assay.weights.numbers import BITS, MOST_AT_ONCE, decode
-from assay.weights.shapes import is_shape
+from assay.weights.shapes import has_one_axis, is_shape
 
 REPEATED = 2**24  # numbers that a view may show beyond those of its storage
 _PART = 2**22  # numbers that are read at once though the view does not show them all
@@ -207,7 +207,7 @@ def _numbers_of(sizes: Any) -> tuple[int, ...]:
 
 def listed(name: str, shape: tuple[int, ...], dtype: str, read: Callable[[], Array]) -> Weight:
     """A weight whose layout is known only where it has but one axis."""
-    return Weight(name, shape, dtype, read, canonical=sum(dim != 1 for dim in shape) <= 1)
+    return Weight(name, shape, dtype, read, canonical=has_one_axis(shape))
 
 
 def sizes_of(shape: Any) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from assay.containers.ndarray_list import MAGIC, NdArray, arrays
 from assay.errors import UnreadableModel
 from assay.formats import MISSING, Format, InputShapes, Model
 from assay.weights import Weight
+from assay.weights.shapes import has_one_axis
 
 if TYPE_CHECKING:
     from assay.graphs.operators import OperatorGraph
@@ -111,8 +112,8 @@ def _named(found: list[NdArray]) -> dict[str, NdArray]:
 
 
 def _plain(name: str, array: NdArray) -> Weight:
-    is_plain = sum(dim != 1 for dim in array.shape) <= 1
-    return Weight(name, array.shape, array.dtype, array.read, canonical=is_plain)
+    known = has_one_axis(array.shape)
+    return Weight(name, array.shape, array.dtype, array.read, canonical=known)
 
 
 def _notes(network: Symbol, layers: OperatorGraph) -> dict[str, Any]:

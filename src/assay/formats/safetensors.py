@@ -30,7 +30,7 @@ from assay.weights.numbers import (
     encode,
     region,
 )
-from assay.weights.shapes import is_shape
+from assay.weights.shapes import has_one_axis, is_shape
 
 LONGEST_NOTES = 65_536  # characters of a file's own metadata that are kept
 INDEX = ".safetensors.index.json"
@@ -114,8 +114,7 @@ def tensors(path: Path) -> tuple[dict[str, Weight], dict[str, str]]:
         dtype, shape, start, end = _entry(name, entry)
         spans.append((start, end, name))
         read = partial(_values, path, begin + start, end - start, dtype, shape)
-        is_plain = sum(dim != 1 for dim in shape) <= 1
-        weights[name] = Weight(name, shape, dtype, read, canonical=is_plain)
+        weights[name] = Weight(name, shape, dtype, read, canonical=has_one_axis(shape))
     _check_spans(spans, size - begin)
     return without_indices(weights), _notes(notes)
 

@@ -18,6 +18,7 @@ from assay.formats import Format, InputShapes, Model
 from assay.graphs.operators import OperatorGraph
 from assay.weights import Array, Weight
 from assay.weights.layout import Stored, Weights
+from assay.weights.shapes import has_one_axis
 
 _FILE = "model.json"
 _SIGNS = re.compile(
@@ -73,14 +74,12 @@ def _weights_alone(file: Path, manifest: Sequence[Any]) -> Model:
     shards = Shards(file)
     shards.take(manifest)
     weights = {
-        name: Weight(name, stored.shape, stored.dtype, stored.read, canonical=_is_plain(stored))
+        name: Weight(
+            name, stored.shape, stored.dtype, stored.read, canonical=has_one_axis(stored.shape)
+        )
         for name, stored in _stored(shards).items()
     }
     return Model("tfjs", None, (file, *dict.fromkeys(shards.files)), {}, weights)
-
-
-def _is_plain(stored: Stored) -> bool:
-    return sum(dim != 1 for dim in stored.shape) <= 1
 
 
 def _json(file: Path) -> Any:

@@ -17,6 +17,7 @@ from assay.graphs.operators import Operator, OperatorGraph, Shape, Tensor
 from assay.weights import Array, Weight
 from assay.weights.follow import Follower
 from assay.weights.numbers import INTEGERS, elements
+from assay.weights.shapes import has_one_axis
 from assay.weights.steps import Dequantize, Lookup, Step, simple
 
 _TABLE = 256  # whole numbers that no operator dequantizes are weights from this size on
@@ -154,7 +155,7 @@ def _agreed(ends: Iterable[tuple[tuple[Step, ...], bool]], shape: Shape) -> Layo
     if len(known) == 1:
         return Layout(known.pop(), True)
     steps = ways.pop() if len(ways) == 1 else ()
-    return Layout(simple(steps, shape), not known and sum(dim != 1 for dim in shape) <= 1)
+    return Layout(simple(steps, shape), not known and has_one_axis(shape))
 
 
 def _until_real(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -25,6 +25,11 @@ def is_shape(dims: object) -> bool:
     return isinstance(dims, list) and all(type(dim) is int for dim in dims) and _fits(dims)
 
 
+def has_one_axis(shape: Shape) -> bool:
+    """Whether at most one axis has several places, so that every layout is the same."""
+    return sum(dim != 1 for dim in shape) <= 1
+
+
 def _fits(dims: Sequence[int]) -> bool:
     """NumPy makes no array where the axes are too many or too long, be it an empty one."""
     small = len(dims) <= MOST_AXES and min(dims, default=0) >= 0

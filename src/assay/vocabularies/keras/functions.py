@@ -60,13 +60,7 @@ _ACTIVATIONS = {
     "LogSoftmax": "log_softmax",
     "Softmax": "softmax",
 }
-_REDUCTIONS = {
-    "Mean": "ReduceMean",
-    "Sum": "ReduceSum",
-    "Max": "ReduceMax",
-    "Min": "ReduceMin",
-    "Prod": "ReduceProd",
-}
+_REDUCTIONS = {kind: f"Reduce{kind}" for kind in ("Mean", "Sum", "Max", "Min", "Prod")}
 _GLOBAL = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 # TensorFlow's names of functions, without their modules, where they are not the same in lower case.
 _TENSORFLOW = {

@@ -20,24 +20,18 @@ from assay.vocabularies.tensorflow.node import Rule, numbers
 
 _MOST_COMPUTED = 64  # numbers of one tensor
 _NEAR = 8  # operators back to those that an operator is read together with
-_REDUCTIONS = {
-    "Mean": "ReduceMean",
-    "Sum": "ReduceSum",
-    "Max": "ReduceMax",
-    "Min": "ReduceMin",
-    "Prod": "ReduceProd",
-}
-_TYPES: dict[int | str, int] = {  # by TensorFlow's code, or its name: ONNX's code
-    **dict.fromkeys((1, "DT_FLOAT"), 1),
-    **dict.fromkeys((2, "DT_DOUBLE"), 11),
-    **dict.fromkeys((3, "DT_INT32"), 6),
-    **dict.fromkeys((4, "DT_UINT8"), 2),
-    **dict.fromkeys((5, "DT_INT16"), 5),
-    **dict.fromkeys((6, "DT_INT8"), 3),
-    **dict.fromkeys((9, "DT_INT64"), 7),
-    **dict.fromkeys((10, "DT_BOOL"), 9),
-    **dict.fromkeys((14, "DT_BFLOAT16"), 16),
-    **dict.fromkeys((19, "DT_HALF"), 10),
+_REDUCTIONS = {kind: f"Reduce{kind}" for kind in ("Mean", "Sum", "Max", "Min", "Prod")}
+_TYPES = {  # TensorFlow's code of a type: ONNX's
+    1: 1,  # float32
+    2: 11,  # float64
+    3: 6,  # int32
+    4: 2,  # uint8
+    5: 5,  # int16
+    6: 3,  # int8
+    9: 7,  # int64
+    10: 9,  # bool
+    14: 16,  # bfloat16
+    19: 10,  # float16
 }
 
 
@@ -150,7 +144,7 @@ def _leaky(build: GraphBuilder, node: Node) -> None:
 
 def _cast(build: GraphBuilder, node: Node) -> None:
     target = node.attributes.get("DstT")
-    to = _TYPES.get(target, 1) if isinstance(target, int | str) else 1
+    to = _TYPES.get(target, 1) if isinstance(target, int) else 1
     build.add("Cast", node.inputs, node.outputs[0], {"to": to})
 
 

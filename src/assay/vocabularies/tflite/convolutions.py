@@ -41,34 +41,38 @@ def shape_of_rank(writer: Writer, node: StoredOperator, place: int, rank: int) -
 
 
 def _conv(writer: Writer, node: StoredOperator) -> None:
-    x, weight = node.inputs[:2]
-    channels, kernel = shape_of_rank(writer, node, x, 4)[3], shape_of_rank(writer, node, weight, 4)
-    strides, dilations = pair(node, 2, 1), node.dilations or pair(node, 5, 4)
-    attributes = {
-        **padding(node, kernel[1:3], strides, dilations),
-        "strides": strides,
-        "dilations": dilations,
-        "kernel_shape": kernel[1:3],
-        "group": max(channels // max(kernel[3], 1), 1),
-    }
-    inputs = (writer.read_map(x), writer.kernel(weight, _OHWI), *writer.bias(node, 2))
-    fused = integer(node, 3, kind="i8")
-    writer.emit("Conv", inputs, node.outputs[0], attributes, first=True, fused=fused)
+    channels = shape_of_rank(writer, node, node.inputs[0], 4)[3]
+    inputs = shape_of_rank(writer, node, node.inputs[1], 4)[3]
+    groups = max(channels // max(inputs, 1), 1)
+    _convolution(writer, node, _OHWI, groups, (5, 4), activation=3)
 
 
 def _depthwise(writer: Writer, node: StoredOperator) -> None:
+    channels = shape_of_rank(writer, node, node.inputs[0], 4)[3]
+    _convolution(writer, node, _HWIM, max(channels, 1), (6, 5), activation=4)
+
+
+def _convolution(
+    writer: Writer,
+    node: StoredOperator,
+    layout: Shape,
+    groups: int,
+    dilated: tuple[int, int],
+    activation: int,
+) -> None:
+    """``dilated`` and ``activation``: the fields of its options that tell them."""
     x, weight = node.inputs[:2]
-    channels, kernel = shape_of_rank(writer, node, x, 4)[3], shape_of_rank(writer, node, weight, 4)
-    strides, dilations = pair(node, 2, 1), node.dilations or pair(node, 6, 5)
+    kernel = shape_of_rank(writer, node, weight, 4)[1:3]
+    strides, dilations = pair(node, 2, 1), node.dilations or pair(node, *dilated)
     attributes = {
-        **padding(node, kernel[1:3], strides, dilations),
+        **padding(node, kernel, strides, dilations),
         "strides": strides,
         "dilations": dilations,
-        "kernel_shape": kernel[1:3],
-        "group": max(channels, 1),
+        "kernel_shape": kernel,
+        "group": groups,
     }
-    inputs = (writer.read_map(x), writer.kernel(weight, _HWIM), *writer.bias(node, 2))
-    fused = integer(node, 4, kind="i8")
+    inputs = (writer.read_map(x), writer.kernel(weight, layout), *writer.bias(node, 2))
+    fused = integer(node, activation, kind="i8")
     writer.emit("Conv", inputs, node.outputs[0], attributes, first=True, fused=fused)
 
 
