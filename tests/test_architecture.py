@@ -17,10 +17,10 @@ ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "waterma
 LEVELS = (
     {"errors"},
     {"values", "methods", "durable"},
-    {"graphs", "alignment", "running", "training"},
+    {"graphs", "alignment"},
     {"weights"},
-    {"containers", "sketches"},
-    {"vocabularies"},
+    {"containers", "running", "sketches"},
+    {"vocabularies", "training"},
     ROLES,
     {"examine"},
     {"registry", "report", "trainers", "zoo"},

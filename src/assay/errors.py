@@ -7,6 +7,9 @@ AssayError
 ├── UnknownMethod      no method of that name in that role
 ├── UnknownModel       no registered model of that name or sha256, or more than one
 ├── DamagedRegistry    the registry's file is not one, is damaged, or was made by a newer assay
+├── UnfitModel         the model has not what a method works on, such as a layer of some kind
+├── BadData            examples are missing, damaged, or do not fit the model
+├── Diverged           the loss of a training is no longer a number
 ├── MissingExtra       the method needs an optional dependency that is not installed
 └── BadOption          an option's value does not fit its field
 """
@@ -42,6 +45,18 @@ class UnknownModel(AssayError, KeyError):
 
 class DamagedRegistry(AssayError):
     """The registry's file is not one, is damaged, or was made by a newer assay."""
+
+
+class UnfitModel(AssayError, ValueError):
+    """The model has not what a method works on, such as a layer of some kind."""
+
+
+class BadData(AssayError, ValueError):
+    """Examples are missing, damaged, or do not fit the model."""
+
+
+class Diverged(AssayError):
+    """The loss of a training is no longer a number."""
 
 
 class MissingExtra(AssayError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,12 +50,6 @@ def shapes(context: click.Context, option: click.Parameter, given: tuple[str, ..
     return found
 
 
-KINDS: Mapping[str, Callable[[str], Any]] = {
-    "int": int,
-    "float": float,
-    "bool": {"true": True, "false": False}.__getitem__,
-    "str": str,
-}
 FILE = click.Path(readable=False)  # whether it can be read is seen file by file, in a batch
 registry = click.option(
     "--registry",
@@ -152,24 +146,6 @@ def _method_in(weights: str, name: str | None) -> str:
         )
     if name not in (None, found):
         raise BadOption(f"--weights {weights}: is a network for {found}, not {name}")
-    return found
-
-
-def settings(given: Sequence[str], method: str, kinds: Mapping[str, str]) -> dict[str, Any]:
-    """``NAME=VALUE`` of each option, by name, as its kind, which KINDS reads.
-
-    Raises BadOption where ``method`` has no such option, or none of such a value.
-    """
-    found: dict[str, Any] = {}
-    for setting in given:
-        name, equals, value = setting.partition("=")
-        if not equals or name not in kinds:
-            known = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
-            raise BadOption(f"--set {setting}: is not NAME=VALUE, of {method}: {known}")
-        try:
-            found[name] = KINDS[kinds[name]](value)
-        except (ValueError, KeyError) as error:
-            raise BadOption(f"--set {setting}: {value!r} is no {kinds[name]}") from error
     return found
 
 

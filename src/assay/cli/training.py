@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.cli import _options as options
+from assay.cli._settings import settings
 from assay.cli._terminal import Stages, attempts, complain, remark, say
 from assay.cli.keeping import collect
 from assay.errors import AssayError, BadOption, MissingExtra
@@ -51,7 +51,7 @@ LEDGER = "models.jsonl"
 )
 @click.option(
     "--set",
-    "settings",
+    "given",
     multiple=True,
     metavar="NAME=VALUE",
     help="Another option of the method, as 'assay methods' lists them; may be repeated.",
@@ -72,7 +72,7 @@ def train(
     method: str,
     bits: int | None,
     seed: int,
-    settings: tuple[str, ...],
+    given: tuple[str, ...],
     checkpoint: str | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +82,7 @@ def train(
     trained on as it is and in copies that lack a tenth of its layers.  Stopped or killed, the same
     command goes on where it was, and ends with the same network.  Needs the extra torch.
     """
-    trainer = make_trainer(method, bits, settings)
+    trainer = make_trainer(method, bits, given)
     file = writable(output)
     categories, closed = categorized(folders)
     state = Path(checkpoint or f"{output}.checkpoint")
@@ -101,7 +101,7 @@ def train(
     context.exit(2 if failures else 0)
 
 
-def make_trainer(name: str, bits: int | None, settings: Sequence[str]) -> Trainer:
+def make_trainer(name: str, bits: int | None, given: Sequence[str]) -> Trainer:
     """The trainer that the options mean.
 
     Raises MissingExtra where it cannot run here, BadOption where it has no such option or value.
@@ -115,10 +115,8 @@ def make_trainer(name: str, bits: int | None, settings: Sequence[str]) -> Traine
         raise MissingExtra(
             f"training needs PyTorch and SciPy ({error}): pip install 'assay[torch]'"
         ) from error
-    assert is_dataclass(method)
-    kinds = {field.name: str(field.type) for field in fields(method) if field.name != "bits"}
-    chosen = options.settings(settings, name, kinds) | ({} if bits is None else {"bits": bits})
-    return method(**chosen)
+    chosen = settings(method, name, given, without=("bits",))
+    return method(**chosen | ({} if bits is None else {"bits": bits}))
 
 
 def writable(output: str) -> Path:

@@ -6,8 +6,7 @@ killed training goes on from its checkpoint and ends with the weights it would h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -19,9 +18,11 @@ import torch
 from assay.errors import BadOption
 from assay.hashers._network_file import HashNetwork
 from assay.methods import name_of
+from assay.running.checkpoint import Checkpoint
+from assay.running.modules import on_threads
 from assay.trainers import Progress, Sample, Trainer
 from assay.trainers._batches import Batch, GraphTensors, pack
-from assay.trainers._checkpoint import Checkpoint
+from assay.trainers._checkpoint import State
 from assay.trainers._distances import Distances, compute, digest
 
 EXTRA = "torch"
@@ -42,20 +43,20 @@ def run(
         limit = trainer.limit if trainer.distances == "capped" else None
         distances = compute(samples, limit, folder, progress)
     data = _Data(trainer, samples, distances)
-    with _one_thread():
+    with on_threads(1):
         torch.manual_seed(seed)
         network = trainer.network(data.vocabulary, data.categories)
         optimizer = torch.optim.Adam(network.parameters(), lr=trainer.learning_rate(0.0))
         rng = np.random.default_rng(seed)
         training = f"{trainer!r} seed={seed} data={digest(samples)}"
-        checkpoint = Checkpoint(network, optimizer, rng, training, folder)
+        state = State(network, optimizer, rng, Checkpoint(folder, training))
         saved = monotonic()
-        for epoch in range(checkpoint.load(), trainer.epochs):
+        for epoch in range(state.load(), trainer.epochs):
             losses = _epoch(trainer, data, network, optimizer, rng, epoch)
             if progress:
                 progress(Progress("epochs", epoch + 1, trainer.epochs, losses))
             if monotonic() - saved > SAVE_EVERY_S or epoch + 1 == trainer.epochs:
-                checkpoint.save(epoch + 1)
+                state.save(epoch + 1)
                 saved = monotonic()
     return HashNetwork(
         method=name_of(type(trainer)),
@@ -149,16 +150,3 @@ def _epoch(
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + term.item() / len(batches)
     return sums
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread, without subnormal numbers, which are slow and mean nothing here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)

@@ -1,0 +1,75 @@
+"""Training goes on with further examples: all layers, or the last one alone.
+
+The most common way to reuse a model.  Of several learning rates the one is kept that does best on
+examples held out of the data, as who fine-tunes would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from torch import nn
+
+from assay.derivations import Derivation, Needs, Work
+from assay.errors import BadOption
+from assay.running.examples import Examples
+from assay.running.modules import accuracy, copy_of, weighted
+from assay.training import Optimizer, Training
+
+EXTRA = "torch"
+_HELD_OUT = 0.1  # of the data, to choose a rate by
+
+
+@dataclass(frozen=True)
+class FineTune(Derivation):
+    """The parent, trained further on the data."""
+
+    layers: Literal["all", "last"] = "all"  # which are trained
+    rates: tuple[float, ...] = ()  # learning rates to choose from; by default training's own
+    training: Training = field(
+        default_factory=lambda: Training(epochs=3, optimizer=Optimizer(rate=0.01))
+    )  # options of the loop
+
+    def __post_init__(self) -> None:
+        self.one_of("layers", ("all", "last"))
+        if any(not 0 < rate < float("inf") for rate in self.rates):
+            raise BadOption(f"{self.method}: rates must be above 0, not {list(self.rates)}")
+
+    @property
+    def needs(self) -> Needs:
+        return "labels"
+
+    def run(self, work: Work) -> nn.Module:
+        (parent,) = work.parents
+        names = None
+        if self.layers == "last":
+            last = [*weighted(parent)][-1]
+            names = [name for name, _ in parent.named_parameters() if name.startswith(f"{last}.")]
+        if len(self.rates) < 2:
+            self._train(work, parent, work.examples, self.rates, names)
+            return parent
+        rest, held_out = work.examples.split(_HELD_OUT, work.seed)
+        tried: dict[float, tuple[float, nn.Module]] = {}
+        for rate in self.rates:
+            child = copy_of(parent)
+            self._train(work, child, rest, (rate,), names)
+            tried[rate] = (accuracy(child, held_out), child)
+        best = max(tried, key=lambda rate: tried[rate][0])
+        work.notes["rates"] = {str(rate): round(tried[rate][0], 4) for rate in tried}
+        work.notes["rate"] = best
+        return tried[best][1]
+
+    def _train(
+        self,
+        work: Work,
+        child: nn.Module,
+        examples: Examples,
+        rates: tuple[float, ...],
+        names: list[str] | None,
+    ) -> None:
+        training = self.training
+        for rate in rates:
+            training = replace(training, optimizer=replace(training.optimizer, rate=rate))
+        stage = f"rate {rates[0]:g}" if rates else "fine-tuning"
+        work.train(child, examples, training, parameters=names, stage=stage)

@@ -1,0 +1,159 @@
+"""What is done with any torch module: run, judge, identify, initialize it anew."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from assay.errors import BadData, UnfitModel
+from assay.running.examples import Array, Examples
+
+EXTRA = "torch"
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+WEIGHTED = (*CONVOLUTIONS, nn.Linear)
+
+
+def digest(module: nn.Module) -> str:
+    """SHA-256 of a module's tensors by name, with their types and shapes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        array = tensor.detach().cpu().contiguous()
+        found.update(f"{name} {array.dtype} {tuple(array.shape)} ".encode())
+        found.update(array.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def copy_of(module: nn.Module) -> nn.Module:
+    """A copy that shares nothing with it, in evaluation mode; every parameter can be trained."""
+    made = copy.deepcopy(module).eval()
+    for parameter in made.parameters():
+        parameter.grad = None
+        parameter.requires_grad_(parameter.is_floating_point())
+    return made
+
+
+def outputs(module: nn.Module, inputs: Array, batch: int = 256) -> NDArray[np.float32]:
+    """What a module answers, (n, …), in evaluation mode; it is left as it was."""
+    answers = []
+    with evaluating(module), torch.no_grad():
+        for start in range(0, len(inputs), batch):
+            answers.append(answer(module, on(module, inputs[start : start + batch])).cpu())
+    found: NDArray[np.float32] = torch.cat(answers).float().numpy()
+    return found
+
+
+def answer(module: nn.Module, inputs: Tensor) -> Tensor:
+    """A module's output, or the first of several.  Raises BadData where the inputs do not fit."""
+    try:
+        found = module(inputs)
+    except (RuntimeError, IndexError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        shape = list(inputs.shape)
+        raise BadData(f"the model cannot be run on inputs of shape {shape}: {reason}") from error
+    first = found[0] if isinstance(found, tuple | list) else found
+    if not isinstance(first, Tensor):
+        raise UnfitModel(f"the model's output is a {type(first).__name__}, not a tensor")
+    return first
+
+
+def accuracy(module: nn.Module, examples: Examples) -> float:
+    """The share of examples whose largest output is their label's, 0 … 1."""
+    answers = outputs(module, examples.inputs)
+    if answers.ndim != 2:
+        raise UnfitModel(f"outputs of shape {list(answers.shape)} are not (n, classes)")
+    return float((answers.argmax(1) == examples.known_labels).mean())
+
+
+def on(module: nn.Module, array: Array) -> Tensor:
+    """An array as a tensor where the module is."""
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode; afterwards every part is in the mode it was in."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def weighted(module: nn.Module) -> dict[str, nn.Module]:
+    """Convolutions and linear layers by name, in the order of their definition.
+
+    Raises UnfitModel where there is none.
+    """
+    found = {name: part for name, part in module.named_modules() if isinstance(part, WEIGHTED)}
+    if not found:
+        raise UnfitModel("the model has no convolution and no linear layer")
+    return found
+
+
+def head(module: nn.Module) -> tuple[str, nn.Linear]:
+    """The linear layer whose output is the model's, by its name.
+
+    Raises UnfitModel where the last layer is another.
+    """
+    name, last = list(weighted(module).items())[-1]
+    if not isinstance(last, nn.Linear):
+        raise UnfitModel(f"the last layer, {name}, is a {type(last).__name__}: not a linear head")
+    return name, last
+
+
+def replace(module: nn.Module, name: str, new: nn.Module) -> None:
+    """Put ``new`` where the part called ``name`` is."""
+    parent, _, last = name.rpartition(".")
+    setattr(module.get_submodule(parent), last, new)
+
+
+def reset(module: nn.Module, seed: int) -> None:
+    """Initialize every parameter anew, as its layer does by default.
+
+    Parameters outside such layers are drawn as a linear layer's are, and ones of one axis are
+    left: they are scales or positions.
+    """
+    with seeded(seed), torch.no_grad():
+        fresh: set[int] = set()
+        for part in module.modules():
+            renew = getattr(part, "reset_parameters", None) or getattr(
+                part, "_reset_parameters", None
+            )
+            if callable(renew):
+                renew()
+                fresh |= {id(parameter) for parameter in part.parameters(recurse=False)}
+        for parameter in module.parameters():
+            if id(parameter) not in fresh and parameter.dim() > 1:
+                bound = parameter[0].numel() ** -0.5
+                parameter.uniform_(-bound, bound)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's generator at ``seed``; afterwards it is as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Torch on so many threads, without subnormal numbers, which are slow and mean nothing here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(count)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
