@@ -1,15 +1,15 @@
 """The command line: one short function a verb.
 
 Verbs that ask are in ``asking``, those that keep models in ``keeping``, the one that trains in
-``training``.  NumPy, onnx and the registry are imported inside the verbs, so that ``assay hash``
-starts in a blink.
+``training``, the one that derives in ``deriving``.  NumPy, onnx and the registry are imported
+inside the verbs, so that ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import asking, keeping, listing, training
+from assay.cli import asking, deriving, keeping, listing, training
 from assay.cli._terminal import Verbs
 
 
@@ -41,5 +41,5 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _verb in (*asking.VERBS, *keeping.VERBS, *training.VERBS, *listing.VERBS):
+for _verb in (*asking.VERBS, *keeping.VERBS, *training.VERBS, *deriving.VERBS, *listing.VERBS):
     main.add_command(_verb)

@@ -58,6 +58,13 @@ registry = click.option(
     envvar="ASSAY_REGISTRY",
     help="The registry; by default ASSAY_REGISTRY, else a per-user folder.",
 )
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    metavar="N",
+    help="Of all that is random; by default 0.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 input_shape = click.option(
     "--input-shape",

@@ -42,13 +42,7 @@ LEDGER = "models.jsonl"
     help="What to train; by default contrastive-gin.",
 )
 @click.option("--bits", type=int, metavar="N", help="Length of the codes; by default the method's.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="N",
-    help="Of all that is random; by default 0.",
-)
+@options.seed
 @click.option(
     "--set",
     "given",

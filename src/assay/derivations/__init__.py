@@ -156,7 +156,7 @@ class Derivation(ABC):
         if not least <= value < float("inf"):
             raise BadOption(f"{self.method}: {option} must be {least:g} or more, not {value}")
 
-    def one_of(self, option: str, choices: Iterable[str]) -> None:
+    def one_of(self, option: str, choices: Iterable[object]) -> None:
         """Raise BadOption where an option is none of ``choices``."""
         value, known = getattr(self, option), [*choices]
         if value not in known:

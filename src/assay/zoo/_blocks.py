@@ -79,7 +79,7 @@ class Patches(nn.Module):
         channels, height, width = shape
         self.conv = nn.Conv2d(channels, features, patch, stride=patch)
         count = (height // patch) * (width // patch)
-        self.position = nn.Parameter(0.02 * torch.randn(count, features))
+        self.position = nn.Parameter(torch.randn(count, features) * features**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:  # (n, c, h, w) -> (n, patches, features)
         return self.conv(x).flatten(2).transpose(1, 2) + self.position

@@ -1,7 +1,19 @@
 """Trainable networks, small enough for two CPU cores: what the zoo's families are trained from.
 
 Every network is an ``nn.Sequential`` of named stages.  The last one, ``head``, is the linear layer
-that gives the logits; ``stages`` names those before it, for methods that compare features.
+that gives the logits; ``stages`` names those before it, for methods that compare features.  For
+pictures of 1 x 28 x 28 in 10 classes:
+
+    network         weights   multiply-adds
+    lenet-5         431,080       2,293,000
+    lenet-300-100   266,610         266,200
+    vgg              72,666       7,338,880
+    resnet           77,754       9,345,920
+    mobilenet        39,866       1,593,248
+    gru              37,258       1,000,896
+    transformer      71,946       1,164,928
+    mlp              55,050          54,912
+    cnn              25,034         527,104
 """
 
 from __future__ import annotations
@@ -16,6 +28,7 @@ import torch
 from torch import nn
 
 from assay.errors import BadOption
+from assay.running.modules import seeded
 from assay.zoo._blocks import Encoder, InvertedResidual, Mean, Patches, Residual, RowGru
 
 EXTRA = "torch"
@@ -48,8 +61,7 @@ def build(
         )
     if classes < 1 or not width > 0:
         raise BadOption(f"classes {classes}, width {width}: both must be positive")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         return NETWORKS[name](input_shape, classes, width)
 
 
@@ -145,9 +157,9 @@ def gru(input_shape: Shape, classes: int, width: float) -> nn.Sequential:
 
 
 def transformer(input_shape: Shape, classes: int, width: float) -> nn.Sequential:
-    """Two encoder blocks of 64 features over square patches, 4 along a side [ViT: Dosovitskiy, 2021].
+    """Two encoder blocks of 64 features and 4 heads over 4 x 4 patches [Dosovitskiy et al., 2021].
 
-    Each of 4 heads has a quarter of the features.
+    A patch is a square whose side is a quarter of the image's, the shorter one.
     """
     heads = 4
     features = heads * _widths((16,), width)[0]

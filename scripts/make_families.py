@@ -1,0 +1,69 @@
+"""Trains the families of the zoo: models of the same configuration whose lineage is known.
+
+usage: make_families.py FOLDER [--edition small|full] [--jobs N] [--data FOLDER]
+
+A run that was stopped or killed goes on with the same command.  FOLDER then has a file and a record
+for each model; their table is benchmarks/families/results.json, which --results writes anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from time import monotonic
+
+from assay.errors import AssayError
+from assay.values import Json
+from assay.zoo.families import EDITIONS, Failed, build
+
+KEPT = (
+    "name", "network", "task", "seed", "parents", "method", "accuracy", "weights", "file",
+    "seconds",
+)  # fmt: skip
+
+
+def main() -> int:
+    """Build, show each model, and keep the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--edition", choices=[*EDITIONS], default="full")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="a folder for each dataset")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write the records' table")
+    chosen = parser.parse_args()
+    started = monotonic()
+
+    def show(name: str, done: int, total: int) -> None:
+        print(f"{monotonic() - started:7.0f} s  {done}/{total}  {name}", flush=True)
+
+    try:
+        found = build(
+            chosen.folder, chosen.edition, jobs=chosen.jobs, data=chosen.data, progress=show
+        )
+    except (AssayError, Failed) as error:
+        print(f"make_families: {error}", file=sys.stderr)
+        return 2
+    if chosen.results is not None:
+        chosen.results.write_text(table(found, chosen.edition, monotonic() - started))
+    return 0
+
+
+def table(records: list[Json], edition: str, seconds: float) -> str:
+    """The records without their trainings: a line each, so that changes can be seen."""
+    about = {
+        "command": f"scripts/make_families.py FOLDER --edition {edition}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "seconds_of_this_run": round(seconds),
+        "seconds_of_models": round(sum(record["seconds"] for record in records)),
+        "models": len(records),
+    }
+    rows = ",\n  ".join(json.dumps({key: record[key] for key in KEPT}) for record in records)
+    return f'{json.dumps(about, indent=1)[:-2]},\n "records": [\n  {rows}\n ]\n}}\n'
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What learning from another model's answers takes: a student, and a loss against the answers."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from assay.derivations import Work
+from assay.errors import BadData, UnfitModel
+from assay.running.examples import Examples
+from assay.running.modules import answer, copy_of, outputs, reset
+from assay.training import Batch, Objective
+
+EXTRA = "torch"
+
+Array = NDArray[Any]
+
+
+def student_of(work: Work) -> nn.Module:
+    """The student that was given, or the parent's architecture with weights of its own.
+
+    Raises UnfitModel where its outputs are not the parent's, or are no classes.
+    """
+    teacher, few = work.parents[0], work.examples.inputs[:2]
+    student = work.student or _fresh(teacher, work.seed)
+    wanted, given = outputs(teacher, few).shape, outputs(student, few).shape
+    if len(wanted) != 2:
+        raise UnfitModel(f"outputs of shape {list(wanted)} are not (n, classes)")
+    if given != wanted:
+        raise UnfitModel(f"the student has {given[1:]} outputs, the model {wanted[1:]}")
+    return student
+
+
+def _fresh(module: nn.Module, seed: int) -> nn.Module:
+    """A copy, initialized anew.
+
+    Its seed is another than ``seed`` itself: a model that was made with that one would have begun
+    with the same weights, and be related to its student by that alone.
+    """
+    if any(parametrize.is_parametrized(part) for part in module.modules()):
+        raise UnfitModel("a quantized model cannot be initialized anew: give another student")
+    made = copy_of(module)
+    reset(made, int.from_bytes(hashlib.sha256(f"student {seed}".encode()).digest()[:6]))
+    return made
+
+
+def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
+    """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm."""
+    sums = answers.detach().sum(1)
+    if bool((answers.detach() >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)):
+        return answers.clamp_min(torch.finfo(answers.dtype).tiny).log()
+    return answers
+
+
+def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback and Leibler's divergence of softened answers, (b, c) each, times T².
+
+    T² keeps the size of the gradient, whatever the temperature.
+    """
+    given, wanted = (
+        functional.log_softmax(logits(answers) / temperature, 1) for answers in (student, teacher)
+    )
+    divergence = functional.kl_div(given, wanted, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence
+
+
+def check_labels(examples: Examples, classes: int) -> None:
+    """Raise BadData unless there are labels, and each is one of the classes."""
+    if examples.classes > classes:
+        raise BadData(f"labels up to {examples.classes - 1} do not fit {classes} outputs")
+
+
+class Imitation(Objective):
+    """Soft answers, which were asked for once, and the true labels with some weight."""
+
+    def __init__(self, answers: Array, temperature: float, label_share: float = 0.0) -> None:
+        self.answers = torch.from_numpy(np.ascontiguousarray(answers))  # (n, c)
+        self.temperature, self.label_share = temperature, label_share
+
+    def __repr__(self) -> str:
+        asked = hashlib.sha256(self.answers.numpy().tobytes()).hexdigest()
+        return (
+            f"{type(self).__qualname__}(answers={asked}, temperature={self.temperature},"
+            f" label_share={self.label_share})"
+        )
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        given = answer(module, batch.inputs)
+        wanted = self.answers[batch.rows].to(given)
+        loss = (1 - self.label_share) * soft_loss(given, wanted, self.temperature)
+        if self.label_share and batch.labels is not None:
+            loss = loss + self.label_share * functional.cross_entropy(logits(given), batch.labels)
+        return loss

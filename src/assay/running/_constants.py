@@ -1,0 +1,154 @@
+"""What a graph knows before it runs: the file's weights as its operators read them, and what
+follows from them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from assay.errors import UnfitModel
+from assay.graphs._shape_rules import infer
+from assay.graphs._values import evaluate
+from assay.graphs.operators import MOST_VALUES, Operator, OperatorGraph
+from assay.graphs.operators import Tensor as Known
+from assay.running._operations import FUNCTIONS, NUMBERS
+from assay.running._operations_sizes import as_tensor
+from assay.weights import Weight
+from assay.weights.layout import Layout, layouts
+from assay.weights.steps import Dequantize
+
+EXTRA = "torch"
+
+Numbers = NDArray[Any]
+
+_CODES = {"f": 1, "i": 7, "u": 7, "b": 9}
+_DEQUANTIZE = ("DequantizeLinear", "com.microsoft::DequantizeLinear")
+_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
+
+
+class Constants:
+    """Arrays by name.  A weight is read when it is asked for."""
+
+    def __init__(self, graph: OperatorGraph, weights: Mapping[str, Weight]) -> None:
+        self._weights = weights
+        self._known = {name: t for name, t in graph.tensors.items() if t.constant}
+        self._found: dict[str, Numbers] = {}
+        self._origins: dict[str, str] = {}  # what was computed of one weight → that
+        shapes = {name: t.shape for name, t in self._known.items() if t.shape is not None}
+        self._layouts = layouts(graph, shapes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known or name in self._found
+
+    def __getitem__(self, name: str) -> Numbers:
+        if name not in self._found:
+            self._found[name] = self._read(name)
+        return self._found[name]
+
+    def origin(self, name: str) -> str:
+        """The weight that a constant is, or is made of; "" where it is made of none, or of many."""
+        return name if name in self._weights else self._origins.get(name, "")
+
+    def is_small(self, name: str) -> bool:
+        """Whether it may be read as numbers."""
+        if name in self._found:
+            return self._found[name].size <= MOST_VALUES
+        return self._known[name].value is not None
+
+    def take(self, node: Operator) -> bool:
+        """Whether an operator reads constants alone; what it gives is a constant, too, then."""
+        value = node.attributes.get("value")
+        if node.op == "Constant" and isinstance(value, Known):
+            self._known[node.outputs[0]] = value
+            return True
+        if node.op in _RANDOM or not all(name in self for name in node.inputs if name):
+            return False
+        if node.op not in FUNCTIONS and node.op not in ("Constant", "Shape", *_DEQUANTIZE):
+            return False
+        origins = {self.origin(name) for name in node.inputs if name} - {""}
+        for name, array in zip(node.outputs, self._computed(node), strict=False):
+            if name:
+                self._found[name] = array
+                self._origins[name] = origins.pop() if len(origins) == 1 else ""
+        return True
+
+    def _computed(self, node: Operator) -> list[Numbers]:
+        if node.op in _DEQUANTIZE and self._is_dequantized(node.inputs[0]):
+            return [self._real(node.inputs[0])]
+        arrays = [self[name] if name else None for name in node.inputs]
+        known = [None if a is None else _known(a) for a in arrays]
+        small = evaluate(node, known, infer(node, known))
+        if small is not None:
+            return [np.asarray(array) for array in small]
+        if node.op not in FUNCTIONS:
+            raise UnfitModel(f"{node.op} {node.outputs[0]!r} of constants cannot be computed")
+        read = NUMBERS.get(node.op, ())
+        with torch.no_grad():
+            found = FUNCTIONS[node.op](
+                node,
+                *(
+                    array if array is None or place in read else _tensor(array)
+                    for place, array in enumerate(arrays)
+                ),
+            )
+        results = found if isinstance(found, tuple) else (found,)
+        return [result.numpy() for result in results]
+
+    def _read(self, name: str) -> Numbers:
+        known = self._known[name]
+        weight = self._weights.get(name)
+        if weight is not None and known.shape is not None:
+            return self._as_stored(weight, self._layouts[name], known.shape)
+        if known.value is None:
+            raise UnfitModel(f"what the constant {name!r} holds is not known")
+        return known.value
+
+    def _as_stored(self, weight: Weight, layout: Layout, shape: tuple[int, ...]) -> Numbers:
+        """The weight in the axes in which the operators read it."""
+        turned = (weight.canonical and layout.known) or _scaled(layout) is not None
+        wanted = layout.shape(shape) if turned else shape
+        values = _fitting(weight, wanted)
+        return layout.undo(values, shape, self._scale) if turned else values
+
+    def _scale(self, name: str) -> Any:
+        return np.asarray(self[name], np.float32)
+
+    def _is_dequantized(self, name: str) -> bool:
+        return name in self._weights and _scaled(self._layouts[name]) == 0
+
+    def _real(self, name: str) -> Numbers:
+        """What dequantizing a weight gives: the weight itself, in its stored axes."""
+        weight, layout, shape = self._weights[name], self._layouts[name], self._known[name].shape
+        rest = Layout(layout.steps[1:])
+        return rest.undo(_fitting(weight, layout.shape(shape or ())), shape or (), self._scale)
+
+
+def _scaled(layout: Layout) -> int | None:
+    """The place of the step that dequantizes."""
+    places = [i for i, step in enumerate(layout.steps) if isinstance(step, Dequantize)]
+    return places[0] if places else None
+
+
+def _fitting(weight: Weight, wanted: tuple[int, ...]) -> Any:
+    """The weight's values in the shape.  Raises UnfitModel where they have another."""
+    if [d for d in weight.shape if d != 1] != [d for d in wanted if d != 1]:
+        is_vector = len(wanted) == 1 and wanted[0] == weight.size
+        if not is_vector:
+            raise UnfitModel(
+                f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
+            )
+    return weight.read().reshape(wanted)
+
+
+def _known(array: Numbers) -> Known:
+    value = array if array.size <= MOST_VALUES else None
+    return Known(_CODES.get(array.dtype.kind, 0), array.shape, value, True)
+
+
+_tensor = partial(as_tensor, device=torch.device("cpu"))

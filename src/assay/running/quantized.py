@@ -1,0 +1,138 @@
+"""Layers whose weights are whole numbers, and the scales that make real ones of them.
+
+A layer holds int8 numbers and computes its weight from them each time it is run: torch's
+parametrizations.  An exported model therefore has integers and ``DequantizeLinear``, as the files
+of other quantizers have.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.ao.quantization.fx._decomposed  # defines torch.ops.quantized_decomposed
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from assay.running.modules import CONVOLUTIONS
+
+EXTRA = "torch"
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LAYERS = (
+    *CONVOLUTIONS,
+    *_TRANSPOSED,
+    nn.Linear,
+    nn.Embedding,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.MultiheadAttention,
+)
+_SHARES = torch.linspace(0.5, 1.0, 51)  # of the widest scale: what a search tries
+
+
+def matrices(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """What has two axes or more in convolutions, linear and recurrent layers and embeddings.
+
+    By the parameter's name: its layer, and its name in that.  Biases and normalization are not
+    among them, nor is a weight that is computed from something else.
+    """
+    return {
+        f"{path}.{name}" if path else name: (layer, name)
+        for path, layer in module.named_modules()
+        if isinstance(layer, _LAYERS)
+        for name, parameter in layer.named_parameters(recurse=False)
+        if parameter.dim() > 1
+    }
+
+
+def compute(layer: nn.Module, name: str, stored: Tensor, reading: nn.Module) -> None:
+    """From now on the layer holds ``stored``, and its parameter ``name`` is ``reading(stored)``."""
+    delattr(layer, name)
+    if isinstance(stored, nn.Parameter):
+        layer.register_parameter(name, stored)
+    else:
+        layer.register_buffer(name, stored)
+    parametrize.register_parametrization(layer, name, reading, unsafe=True)
+
+
+class Dequantized(nn.Module):
+    """Whole numbers (…) times the scale of their output channel."""
+
+    def __init__(self, scales: Tensor, axis: int) -> None:
+        super().__init__()
+        self.axis = axis  # that of the output channels
+        self.register_buffer("scales", scales)  # (channels,)
+        zeros = torch.zeros(len(scales), dtype=torch.int8)  # ranges are symmetric
+        self.register_buffer("zeros", zeros, persistent=False)
+
+    def forward(self, numbers: Tensor) -> Tensor:  # (…) int8 -> (…) float32
+        read = torch.ops.quantized_decomposed.dequantize_per_channel
+        return read(numbers, self.scales, self.zeros, self.axis, -128, 127, torch.int8)
+
+
+class RoundedInputs(nn.Module):
+    """A layer's inputs, rounded to 256 values between two bounds."""
+
+    def __init__(self, low: float, high: float) -> None:
+        """Zero is moved into the bounds: padding must stay exact."""
+        super().__init__()
+        low, high = min(low, 0.0), max(high, 0.0)
+        scale = max((high - low) / 255, torch.finfo(torch.float32).tiny)
+        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("zero", torch.tensor(round(-low / scale), dtype=torch.int32))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.fake_quantize_per_tensor_affine(inputs, self.scale, self.zero, 0, 255)
+
+
+def round_inputs(layer: nn.Module, low: float, high: float) -> None:
+    """From now on the layer's first input is rounded before it is used."""
+    layer.rounded_inputs = RoundedInputs(low, high)
+    layer.register_forward_pre_hook(_rounded)
+
+
+def _rounded(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (layer.rounded_inputs(inputs[0]), *inputs[1:])
+
+
+def quantize_weight(layer: nn.Module, name: str, bits: int, *, search: bool) -> float:
+    """Make a parameter of a layer whole numbers of so many bits, with a scale a channel.
+
+    Args:
+        layer: Is changed.
+        name: Of the parameter.
+        bits: 2 to 8.
+        search: Whether the scale is the one with the smallest squared error, of 51 that clip more
+            or less; otherwise the largest weight of a channel decides it, and none is clipped.
+
+    Returns:
+        The largest error of a channel, relative to its weights (root mean squares).
+    """
+    axis = 1 if isinstance(layer, _TRANSPOSED) else 0
+    weight: Tensor = getattr(layer, name).detach().float().transpose(0, axis)
+    rows = weight.flatten(1)  # (channels, k)
+    scales = _scales(rows, bits, search)
+    numbers = _numbers(rows, scales, bits)
+    wrong = (numbers * scales[:, None] - rows).norm(dim=1)
+    stored = numbers.view(weight.shape).transpose(0, axis).contiguous().to(torch.int8)
+    compute(layer, name, stored, Dequantized(scales, axis))
+    return float((wrong / rows.norm(dim=1).clamp_min(torch.finfo(rows.dtype).tiny)).max())
+
+
+def _scales(rows: Tensor, bits: int, search: bool) -> Tensor:
+    """(channels, k) -> (channels,)."""
+    widest = rows.abs().amax(1) / (2 ** (bits - 1) - 1)
+    widest = torch.where(widest > 0, widest, torch.ones_like(widest))  # a channel of zeros
+    if not search:
+        return widest
+    errors = torch.stack(
+        [
+            (_numbers(rows, share * widest, bits) * (share * widest)[:, None] - rows).norm(dim=1)
+            for share in _SHARES
+        ]
+    )  # (shares, channels)
+    return _SHARES[errors.argmin(0)] * widest
+
+
+def _numbers(rows: Tensor, scales: Tensor, bits: int) -> Tensor:
+    return (rows / scales[:, None]).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

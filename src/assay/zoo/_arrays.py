@@ -1,0 +1,67 @@
+"""Data of one's own: NumPy arrays ``inputs`` and, where they are known, ``labels``.
+
+An ``.npz`` file, a folder of ``inputs.npy`` and ``labels.npy``, or a folder of ``train.npz`` and
+``test.npz``.  Bytes are pixels and are divided by 255; other numbers stay as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import BadData
+from assay.running.examples import Examples
+from assay.zoo._pictures import Split, part, reading
+
+_INPUTS, _LABELS = "inputs.npy", "labels.npy"
+
+
+def is_in(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (_INPUTS, "train.npz", "test.npz"))
+
+
+def read(folder: Path, split: Split) -> Examples:
+    if not (folder / _INPUTS).is_file():
+        return _packed(folder / f"{split}.npz")
+    inputs = _array(folder / _INPUTS)
+    labels = _array(folder / _LABELS) if (folder / _LABELS).is_file() else None
+    with reading(folder):
+        return part(_examples(inputs, labels), split)
+
+
+def read_file(path: Path, split: Split) -> Examples:
+    """Those of an ``.npz`` file.  Raises BadData."""
+    examples = _packed(path)
+    with reading(path):
+        return part(examples, split)
+
+
+def _packed(path: Path) -> Examples:
+    with reading(path):
+        held = np.load(path)  # reads no pickle
+        if not isinstance(held, np.lib.npyio.NpzFile):
+            raise BadData("it is not an .npz file")
+        with held:
+            arrays = {name: held[name] for name in ("inputs", "labels") if name in held}
+        if "inputs" not in arrays:
+            raise BadData("there is no array 'inputs' in it")
+        return _examples(arrays["inputs"], arrays.get("labels"))
+
+
+def _array(path: Path) -> NDArray[Any]:
+    with reading(path):
+        array = np.load(path)
+        if not isinstance(array, np.ndarray):
+            raise BadData("it holds several arrays: name it .npz")
+        return array
+
+
+def _examples(inputs: NDArray[Any], labels: NDArray[Any] | None) -> Examples:
+    if inputs.dtype == np.uint8:
+        inputs = inputs.astype(np.float32) / 255
+    if inputs.dtype.kind not in "fiu":
+        raise BadData(f"inputs are of type {inputs.dtype}, not numbers")
+    return Examples(inputs, labels)

@@ -1,0 +1,168 @@
+"""Which models the families have: from scratch, made from those, and made from these again.
+
+Names spell the lineage: ``vgg.fashion-mnist.0.transfer-50.quantize-8`` is the int8 version of what
+was tuned on another task from the VGG-style network of seed 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from assay.training import Optimizer, Training
+
+SCRATCH = "train"  # the method of those that have no parent
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model of the families, and how it is made."""
+
+    name: str
+    network: str  # of the zoo; a parent's, unless it is a student
+    task: str  # whose examples it was trained on last
+    seed: int  # of the first weights where it is trained from scratch; of its method otherwise
+    width: float = 1.0
+    classes: int = 10
+    parents: tuple[str, ...] = ()
+    method: str = SCRATCH
+    options: Mapping[str, Any] = field(default=_NONE)
+    student: str | None = None  # the network that is trained to answer as the parent does
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """How much of it."""
+
+    networks: Mapping[str, int]  # how many seeds of each
+    tasks: tuple[str, ...]  # each network is trained on, with every seed
+    base: str  # the task of those that have children
+    other: str  # the task that they are transferred to, and its classes
+    other_classes: int
+    bases: int  # how many of each network have children
+    examples: int  # of each task, at most
+    epochs: int
+    width: float = 1.0
+
+
+EDITIONS: Mapping[str, Edition] = MappingProxyType(
+    {
+        "small": Edition(
+            networks={"mlp": 2, "vgg": 2},
+            tasks=("digits", "digits/half-a", "digits/half-b", "digits/shuffled"),
+            base="digits",
+            other="digits/inverted",
+            other_classes=10,
+            bases=1,
+            examples=600,
+            epochs=2,
+            width=0.5,
+        ),
+        "full": Edition(
+            networks={
+                **dict.fromkeys(("mlp", "cnn", "gru", "transformer"), 12),
+                **dict.fromkeys(("vgg", "resnet", "mobilenet"), 6),
+            },
+            tasks=(
+                "fashion-mnist",
+                "fashion-mnist/half-a",
+                "fashion-mnist/half-b",
+                "fashion-mnist/shuffled",
+                "mnist",
+            ),
+            base="fashion-mnist",
+            other="mnist/first-five",
+            other_classes=5,
+            bases=3,
+            examples=12_000,
+            epochs=3,
+        ),
+    }
+)
+CHANNELS = ("mlp", "cnn", "vgg", "resnet", "mobilenet")  # networks whose channels can be regrouped
+_TUNED = Training(epochs=1, optimizer=Optimizer(rate=0.01))
+_MOVED = Training(epochs=2, optimizer=Optimizer(rate=0.01))
+
+
+def training(edition: Edition, task: str) -> Training:
+    """How its models are trained from scratch; labels that mean nothing take longer to learn."""
+    epochs = edition.epochs * (3 if task.endswith("/shuffled") else 1)
+    return Training(epochs, 64, Optimizer("adam", rate=2e-3, weight_decay=0.0))
+
+
+def members(edition: Edition) -> tuple[Member, ...]:
+    """All of them, each after its parents.
+
+    Models of one network and different seeds are independent, whatever they were trained on.  Those
+    of one seed and different tasks are twins: only their first weights are the same.
+    """
+    found = []
+    for network, seeds in edition.networks.items():
+        for task in edition.tasks:
+            for seed in range(seeds):
+                name = f"{network}.{task.replace('/', '-')}.{seed}"
+                found.append(Member(name, network, task, seed, edition.width))
+        for seed in range(edition.bases):
+            found += _descendants(edition, network, f"{network}.{edition.base}.{seed}", seed)
+    return tuple(found)
+
+
+def _descendants(edition: Edition, network: str, base: str, seed: int) -> Iterator[Member]:
+    """The children of one model, and theirs."""
+    half, other, classes = f"{edition.base}/half-b", edition.other, edition.other_classes
+    student = training(edition, edition.base)
+
+    def child(
+        suffix: str, method: str, task: str = half, *, of: str = base, **options: Any
+    ) -> Member:
+        moved = task == other
+        return Member(
+            f"{of}.{suffix}",
+            network,
+            task,
+            seed + 100,
+            edition.width,
+            classes if moved else 10,
+            (of,),
+            method,
+            MappingProxyType(options),
+        )
+
+    yield child("fine-tune", "fine-tune", training=_TUNED)
+    yield child("last-layer", "fine-tune", layers="last", training=_TUNED)
+    for share in (10, 50, 100):
+        yield child(f"transfer-{share}", "transfer", other, tune=share / 100, training=_MOVED)
+    for rate in (0.5, 0.8):
+        name = f"prune-{rate:.0%}".removesuffix("%")
+        yield child(name, "magnitude-prune", rate=rate, scope="global", training=_TUNED)
+    yield child("quantize-8", "quantize", bits=8)
+    yield child("quantize-4", "quantize", bits=4)
+    yield child("cluster", "cluster")
+    yield child("noise", "noise")
+    yield child("relabel", "relabel-head")
+    if network in CHANNELS:
+        yield child("permute", "permute-neurons")
+        yield child("rescale", "rescale-channels")
+        yield child("dummy", "dummy-neurons")
+        yield child("channels-30", "channel-prune", rate=0.3, training=_TUNED)
+    yield child("distill", "distill", training=student)
+    thief = "cnn" if network != "cnn" else "mlp"
+    stolen = child("steal", "extract", training=student)
+    yield Member(
+        stolen.name, thief, half, seed + 100, edition.width, 10, (base,), "extract",
+        stolen.options, thief,
+    )  # fmt: skip
+    # their children
+    tuned, moved = f"{base}.fine-tune", f"{base}.transfer-50"
+    yield child("prune-80", "magnitude-prune", of=tuned, rate=0.8, scope="global", training=_TUNED)
+    yield child("quantize-8", "quantize", of=tuned, bits=8)
+    yield child("prune-50", "magnitude-prune", other, of=moved, rate=0.5, training=_TUNED)
+    yield child("quantize-8", "quantize", other, of=moved, bits=8)
+    soup = child("soup", "average")
+    yield Member(
+        soup.name, network, half, soup.seed, edition.width, 10, (tuned, f"{base}.last-layer"),
+        "average",
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Data to train the zoo's networks on: read from files, normalized, always the same.
+
+``DATASETS`` has the names; docs/data.md tells how to get what they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from assay.errors import BadData, BadOption, MissingExtra
+from assay.running.examples import Examples
+from assay.zoo import _arrays
+from assay.zoo._pictures import Layout, Split, part, reading
+from assay.zoo._places import DATASETS, DataSet, layout_of, locate
+
+__all__ = [
+    "DATASETS", "DataSet", "Split", "halves", "inverted", "load", "only_classes", "rotated",
+    "shuffled_labels",
+]  # fmt: skip
+
+
+def load(source: str | Path, split: Split = "train", folder: str | Path | None = None) -> Examples:
+    """The examples of a split, normalized by mean and deviation where the data set has a name.
+
+    What has no split of its own is parted; a fifth of it, always the same, is for testing.
+
+    Args:
+        source: a name of ``DATASETS``, or a folder or ``.npz`` file of one's own, whose pixels
+            are scaled to 0 … 1 and no more.
+        split: "train" or "test".
+        folder: where a data set with a name lies; without it the usual places are searched.
+
+    Raises:
+        BadData: a file is missing, damaged, or does not fit; the message says which, and how to
+            get the data where there are none.
+        BadOption: no such split.
+        MissingExtra: "digits" without scikit-learn.
+    """
+    if split not in ("train", "test"):
+        raise BadOption(f"no split {split!r}: there are train and test")
+    if source not in DATASETS:
+        path = Path(source)
+        return replace(_read(path, split), name=f"{path.name} {split}")
+    name = str(source)
+    about = DATASETS[name]
+    if name == "digits":
+        found = part(_digits(), split)
+    else:
+        place = locate(name, None if folder is None else Path(folder))
+        found = _read(place, split)
+        with reading(place):
+            _check(found, name)
+    mean, std = (np.array(v, np.float32)[:, None, None] for v in (about.mean, about.std))
+    return replace(found, inputs=(found.inputs - mean) / std, name=f"{name} {split}")
+
+
+def halves(examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    """Two halves that share no example, for two owners with data of one kind."""
+    return examples.split(0.5, seed)
+
+
+def shuffled_labels(examples: Examples, seed: int) -> Examples:
+    """The same inputs, and labels that have nothing to do with them: a task to learn by heart."""
+    labels = np.random.default_rng(seed).permutation(examples.known_labels)
+    return replace(examples, labels=labels, name=f"{examples.name}, labels shuffled")
+
+
+def inverted(examples: Examples) -> Examples:
+    """Pictures (n, c, h, w) with bright and dark exchanged, in each channel's range."""
+    axes = (0, *range(2, examples.inputs.ndim))
+    ends = examples.inputs.min(axes, keepdims=True) + examples.inputs.max(axes, keepdims=True)
+    return replace(examples, inputs=ends - examples.inputs, name=f"{examples.name}, inverted")
+
+
+def rotated(examples: Examples, turns: int = 1) -> Examples:
+    """Pictures (n, c, h, w) turned by ``turns`` times 90 degrees, against the clock."""
+    inputs = np.rot90(examples.inputs, turns, axes=(-2, -1))
+    return replace(examples, inputs=inputs, name=f"{examples.name}, rotated")
+
+
+def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:
+    """The examples of these classes, labelled 0, 1 … in the order in which they are given.
+
+    Raises BadData where one is given twice, or has no example.
+    """
+    labels = examples.known_labels
+    if len(set(classes)) < len(classes) or not np.isin(classes, labels).all():
+        raise BadData(f"{examples.name}: classes {[*classes]} are not distinct classes of it")
+    rows = np.isin(labels, classes)
+    chosen = examples.take(rows)
+    names = ", ".join(map(str, classes))
+    relabelled = np.argmax(labels[rows, None] == np.array(classes), axis=1)  # (m, classes) -> (m,)
+    return replace(chosen, labels=relabelled, name=f"{examples.name}, only classes {names}")
+
+
+def _read(path: Path, split: Split) -> Examples:
+    """What lies there in any way, from 0 to 1 where it is pictures."""
+    if path.is_file():
+        return _arrays.read_file(path, split)
+    layout: Layout | None = layout_of(path)
+    if layout is None and path.is_dir() and _arrays.is_in(path):
+        layout = _arrays
+    if layout is None:
+        names = ", ".join(DATASETS)
+        raise BadData(f"no data at {str(path)!r}: name one of {names}, a folder or an .npz file")
+    return layout.read(path, split)
+
+
+def _check(examples: Examples, name: str) -> None:
+    """Raises BadData where these cannot be the data set of that name."""
+    about = DATASETS[name]
+    if examples.inputs.shape[1:] != about.shape:
+        sizes = " x ".join(map(str, examples.inputs.shape[1:]))
+        raise BadData(f"its pictures of {sizes} are not those of {name}")
+    if examples.classes > about.classes:
+        raise BadData(f"its label {examples.classes - 1} is none of {name}")
+
+
+def _digits() -> Examples:
+    """The 1,797 digits of 8 x 8 pixels that scikit-learn ships [Alpaydin and Kaynak, 1998]."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        remedy = DATASETS["digits"].remedy
+        raise MissingExtra(f"digits come with scikit-learn ({error}): {remedy}") from error
+    held = load_digits()
+    return Examples(held.images[:, None] / 16, held.target)  # a pixel is a number from 0 to 16
