@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/, methods, rules and cli, or says which are out of date.
+"""Writes the generated pages of docs/, or says which are out of date.
 
 usage: make_docs.py [--check]
 
@@ -8,6 +8,7 @@ Methods are those that ``assay methods`` lists, verbs are read from click.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,42 @@ def rules_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def derivations_page() -> str:
+    """Each derivation's table: what benchmarks/derivations found."""
+    folder = ROOT / "benchmarks" / "derivations"
+    found = json.loads((folder / "results.json").read_text())
+    _, introduction = (folder / "README.md").read_text().strip().split("\n\n", 1)
+    from assay.derivations import DERIVATIONS
+
+    rows: dict[str, list[str]] = {}
+    for row in found["rows"]:
+        before, after, seconds = (
+            "–" if row[key] is None else f"{row[key]:{form}}"
+            for key, form in (("before", ".3f"), ("after", ".3f"), ("seconds", ".1f"))
+        )
+        cells = (row["network"], row["options"] or "defaults", before, after, seconds)
+        said = (row["check"], row["compare"], f"{row['score']:.2f}")
+        rows.setdefault(row["method"], []).append("| " + " | ".join((*cells, *said)) + " |")
+    lines = [
+        "# Derivations",
+        "",
+        GENERATED,
+        "",
+        introduction,
+    ]
+    lines += [
+        "",
+        f"Measured with `{found['command']}`, seed {found['seed']}, on {found['machine']}.",
+    ]
+    head = ["| network | options | before | after | s | check | compare | structure |"]
+    head += ["|---|---|---|---|---|---|---|---|"]
+    for name in DERIVATIONS:
+        about = listed("derivations", DERIVATIONS, name).summary
+        lines += ["", f"## {name}", "", about, "", *head, *rows.get(name, [])]
+    lines += ["", "## Strangers", "", "Another seed: no derivation at all.", "", *head]
+    return "\n".join([*lines, *rows["another seed"]]) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Each generated page and what it should say."""
     docs = ROOT / "docs"
@@ -128,6 +165,7 @@ def pages() -> dict[Path, str]:
         docs / "methods.md": methods_page(),
         docs / "rules.md": rules_page(),
         docs / "cli.md": cli_page(main),
+        docs / "derivations.md": derivations_page(),
     }
 
 

@@ -22,7 +22,7 @@ from assay.zoo.families import EDITIONS, Failed, build
 
 KEPT = (
     "name", "network", "task", "seed", "parents", "method", "accuracy", "weights", "file",
-    "seconds",
+    "cpu_seconds",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def table(records: list[Json], edition: str, seconds: float) -> str:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "seconds_of_this_run": round(seconds),
         "seconds_of_models": round(sum(record["seconds"] for record in records)),
+        "cpu_seconds_of_models": round(sum(record["cpu_seconds"] for record in records)),
         "models": len(records),
     }
     rows = ",\n  ".join(json.dumps({key: record[key] for key in KEPT}) for record in records)

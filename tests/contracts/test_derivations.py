@@ -21,7 +21,7 @@ from assay.running.modules import accuracy, copy_of, digest, outputs  # noqa: E4
 
 DATA, JUDGE = squares(160, 3), squares(200, 4)
 SAME_FUNCTION = {"permute-neurons", "rescale-channels", "dummy-neurons"}
-NOT_SEEDED = {"magnitude-prune", "average", "convert", "quantize"}  # nothing in them is random
+NOT_SEEDED = {"magnitude-prune", "channel-prune", "average", "convert", "quantize"}  # no randomness
 WITHOUT_LAYERS = {"average", "convert", "distill", "extract"}  # take any model, or another student
 TRAINED = ("cnn", "vgg")
 

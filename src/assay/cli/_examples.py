@@ -21,15 +21,16 @@ _RANDOM = 8  # inputs
 def data_for(
     method: Derivation, source: str | None, limit: int | None, parent: Parent, seed: int
 ) -> Examples | None:
-    """The examples that the options mean; random inputs where those do and none are named.
+    """The examples that the options mean; where none are named, random inputs if those will do.
 
-    Raises BadData where there are none, or they do not fit the model.
+    They do for a method that only watches the model run on them, and not for one that trains.
+    Raises BadData where the examples are not there, or do not fit the model.
     """
     if source is not None:
         return fitted(_some(load(source, "train"), limit, seed), parent.shape)
     if limit is not None:
         raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
-    if method.needs == "inputs":
+    if method.needs == "inputs" and getattr(method, "training", None) is None:
         return random_inputs(parent, seed)
     return None
 

@@ -153,8 +153,19 @@ def _save_onnx(module: nn.Module, example: Tensor, file: Path) -> None:
 
 def _save_program(module: nn.Module, example: Tensor, file: Path) -> None:
     inputs = torch.cat([example, example])  # a batch of one would be taken for a constant
-    sizes = ({0: torch.export.Dim("batch")},)
-    torch.export.save(torch.export.export(module, (inputs,), dynamic_shapes=sizes), file)
+    shapes = torch.export.ShapesCollection()
+    shapes[inputs] = {0: torch.export.Dim.DYNAMIC}
+    try:
+        try:
+            program = torch.export.export(module, (inputs,), dynamic_shapes=shapes)
+        except RuntimeError:  # the model takes batches of one only
+            program = torch.export.export(module, (example,))
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UnfitModel(f"torch cannot export the model as a program: {reason}") from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # where on this machine the source lies
+    torch.export.save(program, file)
 
 
 def _save_tensors(module: nn.Module, _: Tensor, file: Path) -> None:

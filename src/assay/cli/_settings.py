@@ -38,7 +38,7 @@ def settings(
             found[option] = value(known[option], text)
         except (ValueError, KeyError) as error:
             raise BadOption(f"--set {setting}: {text!r} is no {spelled(known[option])}") from error
-    return _nested(method, found, _defaults(method))
+    return _nested(method, found, defaults(method))
 
 
 def kinds(method: Any) -> dict[str, Kind]:
@@ -117,7 +117,7 @@ def _held(kind: Kind) -> type[Any] | None:
     return None
 
 
-def _defaults(method: Any) -> dict[str, Any]:
+def defaults(method: Any) -> dict[str, Any]:
     """The value of each field that is not given."""
     plain = {f.name: f.default for f in fields(method) if f.default is not MISSING}
     made = {f.name: f.default_factory() for f in fields(method) if f.default_factory is not MISSING}

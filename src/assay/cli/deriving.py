@@ -203,7 +203,7 @@ def text(record: Json, models: Sequence[str], file: Path) -> str:
         ("parents", ", ".join(models)),
         ("data", f"{data['examples']:,} examples: {data['name']}" if data else "none"),
         ("accuracy", accuracy_text(judged) if judged else "not measured: say on what with --judge"),
-        ("seconds", f"{record['seconds']:.1f}"),
+        ("seconds", f"{record['seconds']:g}"),
         ("record", str(record_of(file))),
         ("to see how", f"assay compare {named} {shlex.quote(models[0])}"),
         ("alike it is", f"assay check {named}"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from assay.cli import _options as options
+from assay.cli import _options as shared
+from assay.cli._settings import defaults
 from assay.cli._terminal import say, width
 from assay.errors import MissingExtra
 from assay.methods import Methods
@@ -36,7 +37,7 @@ class Listed:
         return {
             "role": self.role,
             "method": self.name,
-            "options": self.options,
+            "options": {name: _plain(value) for name, value in self.options.items()},
             "summary": self.summary,
             "extra": self.extra,
             "installed": self.installed,
@@ -44,13 +45,13 @@ class Listed:
 
     def cells(self) -> tuple[str, ...]:
         """Its row under HEADINGS."""
-        shown = ", ".join(f"{name}={default}" for name, default in self.options.items()) or "-"
+        shown = ", ".join(f"{name}={default}" for name, default in flat(self.options)) or "-"
         needed = f"needs: pip install 'assay[{self.extra}]'"
         return self.role, self.name, shown if self.installed else needed
 
 
 @click.command()
-@options.as_json
+@shared.as_json
 def methods(as_json: bool) -> None:
     """List every method of every role, with its options."""
     found = [listed(role, known, name) for role, known in roles() for name in known]
@@ -88,9 +89,23 @@ def listed(role: str, known: Methods[Any], name: str) -> Listed:
         if extra is None:
             raise
         return Listed(role, name, {}, summary, extra, installed=False)
-    defaults = {f.name: f.default for f in fields(method)} if is_dataclass(method) else {}
-    shown = {name: None if value is MISSING else value for name, value in defaults.items()}
-    return Listed(role, name, shown, summary, extra, installed=True)
+    known_options = [field.name for field in fields(method)] if is_dataclass(method) else []
+    options = {name: defaults(method).get(name) for name in known_options}
+    return Listed(role, name, options, summary, extra, installed=True)
+
+
+def flat(options: Json, within: str = "") -> Iterator[tuple[str, Any]]:
+    """Options and those inside them, as ``--set`` names them."""
+    for name, value in options.items():
+        if isinstance(inner := _plain(value), dict):
+            yield from flat(inner, f"{within}{name}.")
+        else:
+            yield within + name, value
+
+
+def _plain(value: Any) -> Any:
+    """A default as JSON: what options hold is nested."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 VERBS = (methods,)

@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
 
 from assay.derivations import Work
-from assay.errors import BadData, UnfitModel
-from assay.running.examples import Examples
+from assay.errors import UnfitModel
 from assay.running.modules import answer, copy_of, outputs, reset
+from assay.running.quantized import settled
 from assay.training import Batch, Objective
 
 EXTRA = "torch"
@@ -44,9 +43,7 @@ def _fresh(module: nn.Module, seed: int) -> nn.Module:
     Its seed is another than ``seed`` itself: a model that was made with that one would have begun
     with the same weights, and be related to its student by that alone.
     """
-    if any(parametrize.is_parametrized(part) for part in module.modules()):
-        raise UnfitModel("a quantized model cannot be initialized anew: give another student")
-    made = copy_of(module)
+    made = settled(copy_of(module))
     reset(made, int.from_bytes(hashlib.sha256(f"student {seed}".encode()).digest()[:6]))
     return made
 
@@ -69,12 +66,6 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     )
     divergence = functional.kl_div(given, wanted, reduction="batchmean", log_target=True)
     return temperature**2 * divergence
-
-
-def check_labels(examples: Examples, classes: int) -> None:
-    """Raise BadData unless there are labels, and each is one of the classes."""
-    if examples.classes > classes:
-        raise BadData(f"labels up to {examples.classes - 1} do not fit {classes} outputs")
 
 
 class Imitation(Objective):

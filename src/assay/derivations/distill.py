@@ -10,47 +10,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.derivations import Derivation, Work
-from assay.derivations._teaching import (
-    Array,
-    Imitation,
-    check_labels,
-    student_of,
-)
+from assay.derivations import Derivation, Needs, Work
+from assay.derivations._teaching import Array, Imitation, student_of
 from assay.errors import UnfitModel
 from assay.running.modules import answer, copy_of, digest, evaluating, outputs
-from assay.training import Batch, Training
+from assay.training import Batch, Optimizer, Training
 
 EXTRA = "torch"
 
+_LITTLE = 1e-9  # so that a bound counts
 _FEW = 2  # examples on which features are looked at
 
 
-@dataclass(frozen=True, slots=True)
+def _gentle() -> Training:
+    """The usual training at a lower rate: T² enlarges the first steps."""
+    return Training(optimizer=Optimizer(rate=0.02))
+
+
+@dataclass(frozen=True)
 class Distill(Derivation):
     """Trains a student: the one given, or the same architecture initialized anew."""
-
-    needs: ClassVar[Literal["inputs"]] = "inputs"
 
     temperature: float = 4.0  # of the soft answers
     label_share: float = 0.1  # weight of the true labels; that of the soft answers is the rest
     feature_weight: float = 0.0  # of the features' mean squared error; ModelDiff: 5, label_share 1
-    training: Training = field(default_factory=Training)
+    training: Training = field(default_factory=_gentle)  # a high temperature wants a low rate
+
+    def __post_init__(self) -> None:
+        self.within("temperature", 0, float("inf"))
+        self.within("label_share", -_LITTLE, 1 + _LITTLE)
+        self.at_least("feature_weight", 0)
+
+    @property
+    def needs(self) -> Needs:
+        return "labels" if self.label_share > 0 else "inputs"
 
     def run(self, work: Work) -> nn.Module:
-        self.within("temperature", 0, float("inf"))
-        self.at_least("feature_weight", 0)
-        self.within("label_share", -1e-9, 1 + 1e-9)
         teacher, student = work.parents[0], student_of(work)
         answers = outputs(teacher, work.examples.inputs)
-        if self.label_share:
-            check_labels(work.examples, answers.shape[1])
         objective = Imitation(answers, self.temperature, self.label_share)
         if self.feature_weight:
             names = shared_stages(teacher, student, work.examples.inputs[:_FEW])
@@ -111,7 +114,9 @@ def shared_stages(teacher: nn.Module, student: nn.Module, inputs: Array) -> list
     """
     names, own = stages(teacher), stages(student)
     if not names:
-        raise UnfitModel("distill: the model has no stage before its last layer to take features of")
+        raise UnfitModel(
+            "distill: the model has no stage before its last layer to take features of"
+        )
     if names != own:
         raise UnfitModel(
             f"distill: features are compared between equal architectures, not stages {names} and"

@@ -1,7 +1,7 @@
 """A model stolen by asking it: a student learns what the victim answers; no weight is read.
 
-[Tramèr et al., USENIX Security 2016; recipes: SAC, NeurIPS 2022; queries of another domain: Orekondy
-et al., Knockoff Nets, CVPR 2019.]  Queries are the examples given, also of another domain; or
+[Tramèr et al., USENIX Security 2016; recipes: SAC, NeurIPS 2022; queries of another domain:
+Orekondy et al., CVPR 2019.]  Queries are the examples given, also of another domain; or
 smooth noise; or the examples and then adversarial ones, made on the student by projected gradient
 descent [Madry et al., ICLR 2018], which the victim answers too.
 """
@@ -9,16 +9,16 @@ descent [Madry et al., ICLR 2018], which the victim answers too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from assay.derivations import Derivation, Work
+from assay.derivations import Derivation, Needs, Work
 from assay.derivations._teaching import Array, Imitation, student_of
-from assay.errors import BadData, BadOption
+from assay.errors import BadOption
 from assay.running.examples import Examples
 from assay.running.modules import answer, evaluating, on, outputs
 from assay.training import Training
@@ -32,11 +32,9 @@ _OCTAVES = (2, 4, 8)  # cells of noise along an axis
 _BATCH = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Extract(Derivation):
     """Trains a student on a victim's answers: the one given, or the same architecture anew."""
-
-    needs: ClassVar[Literal["inputs"]] = "inputs"
 
     answers: Literal["soft", "hard"] = "soft"  # the outputs, or the largest one's class alone
     queries: Literal["given", "adversarial", "noise"] = "given"
@@ -44,14 +42,20 @@ class Extract(Derivation):
     budget: int = 0  # queries, at most; 0: as many as there are examples, twice for adversarial
     training: Training = field(default_factory=Training)
 
-    def run(self, work: Work) -> nn.Module:
+    def __post_init__(self) -> None:
         self.one_of("answers", ("soft", "hard"))
         self.one_of("queries", ("given", "adversarial", "noise"))
         self.within("temperature", 0, float("inf"))
         self.at_least("budget", 0)
+
+    @property
+    def needs(self) -> Needs:
+        return "inputs"
+
+    def run(self, work: Work) -> nn.Module:
         if self.queries != "given" and work.examples.inputs.dtype != np.float32:
             raise BadOption("extract: only real-valued inputs can be made; set queries to given")
-        victim, student = work.parents[0], student_of(work)
+        student = student_of(work)
         inputs = self._inputs(work)
         given = self._learn(work, student, inputs, self.training, "extraction")
         asked = len(inputs)
@@ -122,7 +126,7 @@ def smooth_noise(like: Array, count: int, seed: int) -> Array:
     blobs = torch.zeros(count, *shape)
     for cells in _OCTAVES:
         coarse = torch.randn(
-            count, shape[0], *(min(cells, size) for size in shape[1:]), generator=draw
+            count, shape[0], *(min(cells, -(-size // 3)) for size in shape[1:]), generator=draw
         )
         blobs += functional.interpolate(coarse, size=shape[1:], mode=mode, align_corners=True)
     level, contrast = torch.rand(2, count, *[1] * len(shape), generator=draw)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from assay.derivations import Derivation, Work
+from assay.derivations import Derivation, Needs, Work
 from assay.errors import UnfitModel
 from assay.running.modules import outputs
 from assay.running.quantized import Dequantized, matrices, quantize_weight, round_inputs
@@ -23,13 +23,12 @@ from assay.running.quantized import Dequantized, matrices, quantize_weight, roun
 EXTRA = "torch"
 
 Range = tuple[float, float]
+_LITTLE = 1e-9  # so that a bound counts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quantize(Derivation):
     """Stores whole numbers in place of weights, and computes with them."""
-
-    needs: ClassVar[Literal["inputs"]] = "inputs"
 
     bits: int = 8  # of a weight: 8 or 4
     activations: Literal["int8", "none"] = "int8"  # none: only weights are rounded
@@ -37,20 +36,28 @@ class Quantize(Derivation):
     clipped: float = 0.0  # share of the activations that lie outside of their range
     calibration: int = 256  # examples on which activations are seen, at most
 
-    def run(self, work: Work) -> nn.Module:
+    def __post_init__(self) -> None:
+        self.one_of("bits", (8, 4))
         self.one_of("activations", ("int8", "none"))
         self.one_of("scales", ("largest", "searched"))
-        self.one_of("bits", (8, 4))
+        self.within("clipped", -_LITTLE, 1)
         self.at_least("calibration", 1)
-        self.at_least("clipped", 0)
+
+    @property
+    def needs(self) -> Needs:
+        return "nothing" if self.activations == "none" else "inputs"
+
+    def run(self, work: Work) -> nn.Module:
         module = work.parents[0].float()
         found = matrices(module)
         if not found:
-            raise UnfitModel("quantize: the model has no convolution, linear or recurrent layer")
+            raise UnfitModel("the model has no convolution, linear or recurrent layer to quantize")
         count = sum(getattr(layer, name).numel() for layer, name in found.values())
         ranges = self._ranges(module, work) if self.activations == "int8" else {}
         errors = {
-            path: round(quantize_weight(layer, name, self.bits, search=self.scales == "searched"), 6)
+            path: round(
+                quantize_weight(layer, name, self.bits, search=self.scales == "searched"), 6
+            )
             for path, (layer, name) in found.items()
         }
         for path, (low, high) in ranges.items():

@@ -4,7 +4,7 @@ follows from them alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from assay.graphs._values import evaluate
 from assay.graphs.operators import MOST_VALUES, Operator, OperatorGraph
 from assay.graphs.operators import Tensor as Known
 from assay.running._operations import FUNCTIONS, NUMBERS
-from assay.running._operations_sizes import as_tensor
+from assay.running._operations_sizes import MEASURES, as_tensor
 from assay.weights import Weight
 from assay.weights.layout import Layout, layouts
 from assay.weights.steps import Dequantize
@@ -35,13 +35,28 @@ _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLi
 class Constants:
     """Arrays by name.  A weight is read when it is asked for."""
 
-    def __init__(self, graph: OperatorGraph, weights: Mapping[str, Weight]) -> None:
-        self._weights = weights
+    def __init__(
+        self,
+        graph: OperatorGraph,
+        weights: Mapping[str, Weight],
+        read: OperatorGraph,
+        steady: Mapping[str, Numbers],
+    ) -> None:
+        """Of ``graph``; the file's own, ``read``, tells which layout its weights have.
+
+        ``steady`` are sizes that are the same for inputs of all shapes.
+        """
+        self._weights, self._steady = weights, steady
         self._known = {name: t for name, t in graph.tensors.items() if t.constant}
+        self._known |= {
+            node.outputs[0]: node.attributes["value"]
+            for node in graph.operators
+            if _is_constant(node)
+        }
         self._found: dict[str, Numbers] = {}
-        self._origins: dict[str, str] = {}  # what was computed of one weight → that
+        self._origins: dict[str, str] = {}  # what was computed → the first weight of those in it
         shapes = {name: t.shape for name, t in self._known.items() if t.shape is not None}
-        self._layouts = layouts(graph, shapes)
+        self._layouts = layouts(read, shapes)
 
     def __contains__(self, name: str) -> bool:
         return name in self._known or name in self._found
@@ -52,8 +67,11 @@ class Constants:
         return self._found[name]
 
     def origin(self, name: str) -> str:
-        """The weight that a constant is, or is made of; "" where it is made of none, or of many."""
-        return name if name in self._weights else self._origins.get(name, "")
+        """The weight that a constant is, or the first of those that it is made of; "" of none."""
+        weight = self._weights.get(name)
+        if weight is not None:
+            return name if weight.size > 1 else ""  # one number is an option of some operator
+        return self._origins.get(name, "")
 
     def is_small(self, name: str) -> bool:
         """Whether it may be read as numbers."""
@@ -61,21 +79,35 @@ class Constants:
             return self._found[name].size <= MOST_VALUES
         return self._known[name].value is not None
 
+    def is_zero(self, name: str) -> bool:
+        """Whether it is nothing but zeros, and no weight of the file: an exporter's stopgap."""
+        return not self.origin(name) and not self[name].any()
+
     def take(self, node: Operator) -> bool:
         """Whether an operator reads constants alone; what it gives is a constant, too, then."""
-        value = node.attributes.get("value")
-        if node.op == "Constant" and isinstance(value, Known):
-            self._known[node.outputs[0]] = value
+        if _is_constant(node):
             return True
-        if node.op in _RANDOM or not all(name in self for name in node.inputs if name):
+        if node.op in _RANDOM or not self._are_told(node.inputs):
             return False
-        if node.op not in FUNCTIONS and node.op not in ("Constant", "Shape", *_DEQUANTIZE):
+        if node.op not in FUNCTIONS and node.op not in ("Constant", *MEASURES):
             return False
-        origins = {self.origin(name) for name in node.inputs if name} - {""}
+        read = NUMBERS.get(node.op, ())
+        made_of = [self.origin(n) for place, n in enumerate(node.inputs) if place not in read]
+        origin = "" if node.op in MEASURES else next(filter(None, made_of), "")
         for name, array in zip(node.outputs, self._computed(node), strict=False):
             if name:
                 self._found[name] = array
-                self._origins[name] = origins.pop() if len(origins) == 1 else ""
+                self._origins[name] = origin
+        return True
+
+    def _are_told(self, inputs: Sequence[str]) -> bool:
+        """Whether all are constants; what a weight is cut or moved by may also be steady."""
+        given = [name for name in inputs if name]
+        if not all(name in self or name in self._steady for name in given):
+            return False
+        if not all(name in self for name in given[:1]):
+            return False
+        self._found |= {name: self._steady[name] for name in given if name not in self}
         return True
 
     def _computed(self, node: Operator) -> list[Numbers]:
@@ -127,6 +159,10 @@ class Constants:
         weight, layout, shape = self._weights[name], self._layouts[name], self._known[name].shape
         rest = Layout(layout.steps[1:])
         return rest.undo(_fitting(weight, layout.shape(shape or ())), shape or (), self._scale)
+
+
+def _is_constant(node: Operator) -> bool:
+    return node.op == "Constant" and isinstance(node.attributes.get("value"), Known)
 
 
 def _scaled(layout: Layout) -> int | None:

@@ -8,9 +8,10 @@ from torch import nn
 
 EXTRA = "torch"
 
-_LAST = frozenset(  # what a layer's weight itself is called
-    "weight kernel w W gamma scale embeddings embedding ReadVariableOp depthwise_kernel".split()
-)
+_LAST = frozenset({  # what a layer's weight itself is called
+    "weight", "kernel", "w", "W", "gamma", "scale", "embeddings", "embedding", "ReadVariableOp",
+    "depthwise_kernel",
+})  # fmt: skip
 
 
 def path_of(weight: str) -> list[str]:
@@ -23,9 +24,9 @@ def path_of(weight: str) -> list[str]:
 def layer_of(weight: str) -> list[str]:
     """The parts of the name of the layer that a weight belongs to."""
     parts = path_of(weight)
-    while len(parts) > 1 and parts[-1] in _LAST:
+    while len(parts) > 1 and (parts[-1] in _LAST or parts[-1].startswith("weight_")):
         parts.pop()
-    return parts
+    return [*parts[:-1], parts[-1].removesuffix("_weight") or parts[-1]]
 
 
 def place_for(root: nn.Module, parts: list[str]) -> tuple[nn.Module, str, str]:

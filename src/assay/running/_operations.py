@@ -10,7 +10,11 @@ from assay.graphs.operators import Tensor as Known
 from assay.running._operations_elementwise import DTYPES, ELEMENTWISE, Function, Numbers
 from assay.running._operations_moves import MOVES, whole
 from assay.running._operations_norms import NORMS
+from assay.running._operations_quantized import QUANTIZED
+from assay.running._operations_recurrent import RECURRENT
 from assay.running._operations_reductions import REDUCTIONS
+from assay.running._operations_resize import RESIZING
+from assay.running._operations_sequences import SEQUENCES
 from assay.running._operations_windows import WINDOWS
 
 EXTRA = "torch"
@@ -42,6 +46,10 @@ FUNCTIONS: dict[str, Function] = {
     **REDUCTIONS,
     **WINDOWS,
     **NORMS,
+    **QUANTIZED,
+    **RESIZING,
+    **RECURRENT,
+    **SEQUENCES,
     **_MADE,
 }
 
@@ -53,6 +61,8 @@ NUMBERS: dict[str, tuple[int, ...]] = {
     "Squeeze": (1,),
     "Unsqueeze": (1,),
     "Split": (1,),
+    "SplitToSequence": (1,),
+    "SequenceAt": (1,),
     "Slice": (1, 2, 3, 4),
     "Pad": (1, 2, 3),
     "Expand": (1,),

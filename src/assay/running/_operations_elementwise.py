@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
 
@@ -100,8 +100,15 @@ def _swish(default: float) -> Function:
     return lambda node, x: x * torch.sigmoid(node.real("alpha", default) * x)
 
 
+_OF_ONE = (  # called alike in torch
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+    "sigmoid", "neg", "abs", "sign", "sqrt", "reciprocal", "exp", "log", "floor", "ceil", "round",
+    "erf",
+)  # fmt: skip
+
 ELEMENTWISE: dict[str, Function] = {
     "Identity": _plain(lambda x: x),
+    "Dropout": lambda node, x, *options: (x, torch.ones_like(x, dtype=torch.bool)),
     "Cast": _cast,
     "CastLike": lambda node, x, like: x.to(like.dtype),
     # arithmetic
@@ -115,22 +122,7 @@ ELEMENTWISE: dict[str, Function] = {
     "Min": _of_all(torch.minimum),
     "Sum": _of_all(torch.add),
     "Mean": lambda node, *inputs: reduce(torch.add, inputs) / len(inputs),
-    "Neg": _plain(torch.neg),
-    "Abs": _plain(torch.abs),
-    "Sign": _plain(torch.sign),
-    "Sqrt": _plain(torch.sqrt),
-    "Reciprocal": _plain(torch.reciprocal),
-    "Exp": _plain(torch.exp),
-    "Log": _plain(torch.log),
-    "Floor": _plain(torch.floor),
-    "Ceil": _plain(torch.ceil),
-    "Round": _plain(torch.round),
-    "Erf": _plain(torch.erf),
-    **{
-        name.capitalize(): _plain(getattr(torch, name))
-        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")
-        + ("asinh", "acosh", "atanh", "sigmoid")
-    },
+    **{name.capitalize(): _plain(getattr(torch, name)) for name in _OF_ONE},
     "aten::atan2": _plain(torch.atan2),
     # comparisons and logic
     "Equal": _plain(torch.eq),

@@ -7,15 +7,14 @@ depends on the batch stays a shape and does not become a tensor.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import DTYPES, Function, Numbers
+from assay.running._operations_elementwise import Function, Numbers
 
 EXTRA = "torch"
 
@@ -24,12 +23,7 @@ Shape = tuple[int, ...]
 
 def whole(values: Numbers) -> list[int]:
     """Numbers as a list; symbolic sizes stay what they are."""
-    return [v if dtype_is_object(values) else int(v) for v in np.reshape(values, -1)]
-
-
-def dtype_is_object(values: Numbers) -> bool:
-    """Whether the numbers are symbolic sizes, as they are while a program is traced."""
-    return bool(values.dtype == object)
+    return [v if values.dtype == object else int(v) for v in np.reshape(values, -1)]
 
 
 def listed(node: Operator, name: str, values: Numbers | None) -> list[int] | None:
@@ -54,29 +48,45 @@ def _reshape(node: Operator, x: Tensor, shape: Numbers = None) -> Tensor:
 
 
 def _rescaled(target: list[int], before: Shape, after: Shape, found: list[int]) -> list[int]:
-    """A literal target for another batch: the axis that a changed axis fell on changes alike."""
+    """A literal target for another batch: the axis that the changed axis fell on changes alike."""
     changed = [axis for axis in range(len(before)) if found[axis] != before[axis]]
     if len(found) != len(before) or len(changed) != 1:
         return target
     axis = changed[0]
-    place = _fell_on(axis, before, after)
-    if place is None or not isinstance(target[place], int) or target[place] in (0, -1):
-        return target
-    if after[place] % before[axis]:
+    places = _fell_on(axis, before, after)
+    if not places or any(target[place] == -1 for place in places):
         return target
     fixed = [after[i] if size == -1 else size for i, size in enumerate(target)]
-    fixed[place] = after[place] // before[axis] * found[axis]
+    place = places[0]
+    times, rest = divmod(found[axis], before[axis])
+    own = _of_one(axis, before, after) if rest == 0 else None
+    if own is not None:
+        fixed[own] = times
+    elif target[place] != 0 and after[place] * found[axis] % before[axis] == 0:
+        fixed[place] = after[place] * found[axis] // before[axis]
     return fixed
 
 
-def _fell_on(axis: int, before: Shape, after: Shape) -> int | None:
-    """The axis after a reshape that begins where ``axis`` began."""
+def _fell_on(axis: int, before: Shape, after: Shape) -> list[int]:
+    """The axes after a reshape that begin where ``axis`` began: of its size, or else the one.
+
+    A batch of one that lies before the last axis belongs to what is in front of that.
+    """
     start = prod(before[:axis])
     places = [place for place in range(len(after)) if prod(after[:place]) == start]
     same = [place for place in places if after[place] == before[axis]]
-    if same:
-        return same[0]
-    return (places[0] if before[axis] == 1 else places[-1]) if places else None
+    if same or not places:
+        return same
+    if before[axis] != 1:
+        return places[-1:]
+    return [places[0] - 1] if places[0] == len(after) - 1 > 0 else places[:1]
+
+
+def _of_one(axis: int, before: Shape, after: Shape) -> int | None:
+    """An axis of one place at either end of what ``axis`` became: a batch of its own."""
+    ends = (prod(before[:axis]), prod(before[: axis + 1]))
+    places = (p for p, size in enumerate(after) if size == 1 and prod(after[:p]) in ends)
+    return next(places, None)
 
 
 def _flatten(node: Operator, x: Tensor) -> Tensor:
@@ -124,9 +134,7 @@ def _repeated(x: Tensor, axis: int, size: int) -> Tensor:
 def _split(node: Operator, x: Tensor, sizes: Numbers = None) -> tuple[Tensor, ...]:
     axis, count = node.integer("axis", 0), len(node.outputs)
     found = listed(node, "split", sizes)
-    if found is None:
-        return torch.split(x, -(-x.shape[axis] // count), axis)
-    return torch.split(x, found, axis)
+    return tuple(torch.split(x, -(-x.shape[axis] // count) if found is None else found, axis))
 
 
 def _slice(
@@ -172,30 +180,36 @@ def _gather_elements(node: Operator, x: Tensor, indices: Tensor) -> Tensor:
 
 def _gather_nd(node: Operator, x: Tensor, indices: Tensor) -> Tensor:
     batch = node.integer("batch_dims", 0)
-    if batch:
-        rows = x.reshape(-1, *x.shape[batch:]), indices.reshape(-1, *indices.shape[batch:])
-        found = torch.stack([_gather_nd_of(*pair) for pair in zip(*rows, strict=True)])
-        return found.reshape(*x.shape[:batch], *found.shape[1:])
-    return _gather_nd_of(x, indices)
+    if not batch:
+        return x[tuple(indices.long().unbind(-1))]
+    rows = x.reshape(-1, *x.shape[batch:]), indices.reshape(-1, *indices.shape[batch:])
+    found = [a[tuple(b.long().unbind(-1))] for a, b in zip(*rows, strict=True)]
+    return torch.stack(found).reshape(*x.shape[:batch], *found[0].shape)
 
 
-def _gather_nd_of(x: Tensor, indices: Tensor) -> Tensor:
-    return x[tuple(indices.long().unbind(-1))]
+_REDUCED = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 
 def _scatter_elements(node: Operator, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     axis = node.integer("axis", 0)
     places = _positive(indices, x.shape[axis])
-    how = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
     reduction = node.attributes.get("reduction", "none")
     if reduction == "none":
         return torch.scatter(x, axis, places, updates)
-    return torch.scatter_reduce(x, axis, places, updates, how[reduction])
+    return torch.scatter_reduce(x, axis, places, updates, _REDUCED[reduction])
 
 
 def _scatter_nd(node: Operator, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
-    accumulate = node.attributes.get("reduction", "none") == "add"
-    return x.index_put(tuple(indices.long().unbind(-1)), updates, accumulate=accumulate)
+    reduction, depth = node.attributes.get("reduction", "none"), indices.shape[-1]
+    if reduction == "none":
+        return x.index_put(tuple(indices.long().unbind(-1)), updates)
+    rows = torch.zeros_like(indices[..., 0], dtype=torch.int64)
+    for axis in range(depth):
+        rows = rows * x.shape[axis] + _positive(indices[..., axis], x.shape[axis])
+    flat = x.reshape(prod(x.shape[:depth]), -1)
+    values = updates.reshape(rows.numel(), -1)
+    places = rows.reshape(-1, 1).expand_as(values)
+    return torch.scatter_reduce(flat, 0, places, values, _REDUCED[reduction]).reshape(x.shape)
 
 
 def _pad(
@@ -209,8 +223,8 @@ def _pad(
     for place, axis in enumerate(along):
         before[axis], after[axis] = sizes[place], sizes[place + len(along)]
     if mode == "constant":
-        return F.pad(x, [n for axis in reversed(range(x.ndim)) for n in (before[axis], after[axis])],
-                     value=fill)  # fmt: skip
+        pairs = [n for axis in reversed(range(x.ndim)) for n in (before[axis], after[axis])]
+        return F.pad(x, pairs, value=fill)
     for axis in along:
         if before[axis] or after[axis]:
             places = np.arange(x.shape[axis])
@@ -241,6 +255,8 @@ def _depth_to_space(node: Operator, x: Tensor) -> Tensor:
 
 def _space_to_depth(node: Operator, x: Tensor) -> Tensor:
     size = node.integer("blocksize", 1)
+    if node.attributes.get("mode", "DCR") == "CRD":
+        return F.pixel_unshuffle(x, size)
     n, c, h, w = x.shape
     blocks = x.reshape(n, c, h // size, size, w // size, size).permute(0, 3, 5, 1, 2, 4)
     return blocks.reshape(n, c * size**2, h // size, w // size)
@@ -274,6 +290,7 @@ MOVES: dict[str, Function] = {
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
     "ScatterElements": _scatter_elements,
+    "Scatter": _scatter_elements,
     "ScatterND": _scatter_nd,
     "Pad": _pad,
     "Expand": _expand,

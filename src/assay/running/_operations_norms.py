@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
 from assay.running._operations_elementwise import Function
@@ -22,8 +22,15 @@ def channels(values: Tensor, x: Tensor) -> Tensor:
 
 def _batch(
     node: Operator, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor
-) -> Tensor:
-    return F.batch_norm(x, mean, variance, scale, shift, eps=node.real("epsilon", 1e-5))
+) -> Tensor | tuple[Tensor, ...]:
+    """By the moments that are given, or, in training mode, by the batch's, which it gives too."""
+    if not node.integer("training_mode", 0):
+        return F.batch_norm(x, mean, variance, scale, shift, eps=node.real("epsilon", 1e-5))
+    axes = [axis for axis in range(x.ndim) if axis != 1]
+    share = node.real("momentum", 0.9)
+    own = x.mean(axes), x.var(axes, correction=0)
+    found = F.batch_norm(x, *own, scale, shift, eps=node.real("epsilon", 1e-5))
+    return found, *(a * share + b * (1 - share) for a, b in zip((mean, variance), own, strict=True))
 
 
 def _layer(

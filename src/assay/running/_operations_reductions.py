@@ -7,7 +7,7 @@ from math import prod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
 from assay.running._operations_elementwise import DTYPES, Function, Numbers
@@ -53,9 +53,9 @@ def _arg(function: Callable[..., Tensor]) -> Function:
 
 def _top(node: Operator, x: Tensor, k: Numbers = None) -> tuple[Tensor, Tensor]:
     count = node.integer("k", 1) if k is None else whole(k)[0]
-    largest, ordered = bool(node.integer("largest", 1)), bool(node.integer("sorted", 1))
-    found = torch.topk(x, count, node.integer("axis", -1), largest, ordered)
-    return found.values, found.indices
+    axis, largest = node.integer("axis", -1), bool(node.integer("largest", 1))
+    values, places = torch.sort(x, dim=axis, descending=largest, stable=True)  # of equals the first
+    return values.narrow(axis, 0, count), places.narrow(axis, 0, count)
 
 
 def _cumulate(function: Callable[[Tensor, int], Tensor], start: float) -> Function:
@@ -92,7 +92,7 @@ def _hardmax(x: Tensor, axis: int) -> Tensor:
 
 def _lp_normalization(node: Operator, x: Tensor) -> Tensor:
     axis, p = node.integer("axis", -1), node.integer("p", 2)
-    return F.normalize(x, p, axis, eps=0.0)
+    return F.normalize(x, p, axis)
 
 
 def _mean_variance(node: Operator, x: Tensor) -> Tensor:

@@ -23,11 +23,12 @@ EXTRA = "torch"
 Numbers = Any  # NDArray
 
 # Operators that shape arithmetic is made of: of numbers alone, they give numbers.
-SIZES = frozenset(
-    "Identity Reshape Squeeze Unsqueeze Slice Gather Cast Split Concat Transpose Where Add Sub Mul"
-    " Div Mod Neg Abs Floor Ceil Round Sqrt Not And Or Equal Less LessOrEqual Greater"
-    " GreaterOrEqual Min Max ReduceProd ReduceSum ReduceMax ReduceMin".split()
-)
+SIZES = frozenset({
+    "Identity", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Gather", "Cast", "Split", "Concat",
+    "Transpose", "Where", "Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Floor", "Ceil",
+    "Round", "Sqrt", "Not", "And", "Or", "Equal", "Less", "LessOrEqual", "Greater",
+    "GreaterOrEqual", "Min", "Max", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin",
+})  # fmt: skip
 MEASURES = frozenset({"Shape", "Size"})  # they give numbers, whatever they read
 
 
@@ -46,11 +47,12 @@ def of_sizes(sizes: Sequence[Any]) -> Numbers:
 
 def computed(node: Operator, inputs: Sequence[Numbers | None]) -> list[Numbers]:
     """What an operator of SIZES gives.  Raises UnfitModel where it cannot be told."""
-    if any(array is not None and array.dtype == object for array in inputs):
+    arrays = [array for array in inputs if array is not None]
+    if any(array.dtype == object for array in arrays):
         if node.op == "Cast":
-            return [inputs[0]]
+            return arrays
         if node.op == "Div":
-            return [inputs[0] // inputs[1]]
+            return [arrays[0] // arrays[1]]
     known = [None if a is None else Known(7, a.shape, a) for a in inputs]
     found = evaluate(node, known, infer(node, known))
     if found is None:

@@ -6,11 +6,12 @@ Torch pads both sides alike; what pads differently is padded first, by an operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator
@@ -131,41 +132,56 @@ def _maximum(node: Operator, x: Tensor) -> Any:
     if same is None or any(2 * pad > size for pad, size in zip(same, kernel, strict=True)):
         x, same = padded(x, pads, -torch.inf), [0] * n
     with_places = len(node.outputs) > 1 and node.outputs[1] != ""
-    if with_places:
-        raise UnfitModel(f"MaxPool {node.outputs[0]!r} gives the places of its maxima")
+    if with_places and (
+        (not any(same) and any(map(any, pads))) or node.integer("storage_order", 0)
+    ):
+        raise UnfitModel(f"MaxPool {node.outputs[0]!r} gives places that torch does not count")
     strides, dilations = node.ints("strides", (1,) * n), node.ints("dilations", (1,) * n)
-    return function(x, kernel, strides, same, dilations, bool(node.integer("ceil_mode", 0)))
+    ceil = bool(node.integer("ceil_mode", 0))
+    found = function(x, kernel, strides, same, dilations, ceil, return_indices=with_places)
+    if not with_places:
+        return found
+    images = torch.arange(x.shape[0] * x.shape[1], device=x.device).reshape(*x.shape[:2], *[1] * n)
+    return found[0], found[1] + images * prod(x.shape[2:])
 
 
 def _average(node: Operator, x: Tensor) -> Tensor:
     kernel = node.ints("kernel_shape")
     n = len(kernel)
     function = of_space(_AVERAGE, node, n)
-    if any(step != 1 for step in node.ints("dilations", (1,) * n)):
-        raise UnfitModel(f"AveragePool {node.outputs[0]!r} is dilated")
     pads = sides(node, x.shape[2:], kernel)
     strides, ceil = node.ints("strides", (1,) * n), bool(node.integer("ceil_mode", 0))
     counted = bool(node.integer("count_include_pad", 0))
     same = even(pads)
-    if same is not None and all(2 * pad <= size for pad, size in zip(same, kernel, strict=True)):
+    dilated = any(step != 1 for step in node.ints("dilations", (1,) * n))
+    fits = same is not None and all(2 * a <= b for a, b in zip(same, kernel, strict=True))
+    if fits and not dilated:
         return function(x, kernel, strides, same, ceil, counted)
-    found = function(padded(x, pads), kernel, strides, 0, ceil)
-    if counted:
-        return found
     ones = torch.ones_like(x[:1, :1])
-    return found / function(padded(ones, pads), kernel, strides, 0, ceil)
+    if dilated:
+        counts = _sums(node, padded(ones, pads, float(counted)))
+        return _sums(node, padded(x, pads)) / counts
+    found = function(padded(x, pads), kernel, strides, 0, ceil)
+    return found if counted else found / function(padded(ones, pads), kernel, strides, 0, ceil)
+
+
+def _sums(node: Operator, x: Tensor) -> Tensor:
+    """The sum within each window, which may be dilated: a convolution with ones."""
+    kernel = node.ints("kernel_shape")
+    n = len(kernel)
+    if node.integer("ceil_mode", 0):
+        raise UnfitModel(f"{node.op} {node.outputs[0]!r} rounds its size up: that is not known")
+    strides, dilations = node.ints("strides", (1,) * n), node.ints("dilations", (1,) * n)
+    single = x.flatten(0, 1).unsqueeze(1)  # (n · channels, 1, space)
+    ones = x.new_ones(1, 1, *kernel)
+    found = of_space(_CONVOLVE, node, n)(single, ones, None, strides, 0, dilations)
+    return found.reshape(*x.shape[:2], *found.shape[2:])
 
 
 def _lp(node: Operator, x: Tensor) -> Tensor:
     """The p-norm within each window."""
     p, kernel = node.integer("p", 2), node.ints("kernel_shape")
-    n = len(kernel)
-    strides, ceil = node.ints("strides", (1,) * n), bool(node.integer("ceil_mode", 0))
-    x = padded(x.abs() ** p, sides(node, x.shape[2:], kernel))
-    size = 1
-    for width in kernel:
-        size *= width
-    return (of_space(_AVERAGE, node, n)(x, kernel, strides, 0, ceil) * size) ** (1 / p)
+    return _sums(node, padded(x.abs() ** p, sides(node, x.shape[2:], kernel))) ** (1 / p)
 
 
 def _space(x: Tensor) -> list[int]:

@@ -7,7 +7,7 @@ channels are one.  ``find_channels`` finds the groups of a module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from assay.running.examples import Array
+from assay.running.modules import WEIGHTED
+from assay.running.tensors import put, take, tensor_of
 
 EXTRA = "torch"
 Role = Literal["row", "bias", "column", "norm", "other"]
@@ -49,9 +51,30 @@ class Group:
         return len(self.members[0].slots)
 
     @property
+    def between(self) -> tuple[str, ...]:
+        """Names of the layers that give the channels, and of those that hand them on."""
+        return tuple(dict.fromkeys(each.layer for each in self.members if each.role != "column"))
+
+    @property
+    def is_flattened(self) -> bool:
+        """Whether something reads several values of one channel."""
+        return any(m.role == "column" and m.slots.shape[1] > 1 for m in self.members)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that give the channels."""
         return tuple(dict.fromkeys(each.layer for each in self.members if each.role == "row"))
+
+    def pixel_by_pixel(self) -> Group:
+        """The same where a flattening puts one pixel's channels side by side, not one channel's."""
+        return Group(
+            tuple(
+                replace(m, slots=np.sort(m.slots, axis=None).reshape(-1, self.size).T)
+                if m.role == "column"
+                else m
+                for m in self.members
+            )
+        )
 
     def block(self, first: int, last: int) -> Group:
         """The channels from ``first`` until before ``last`` alone."""
@@ -69,12 +92,44 @@ class Group:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Channels:
+    """The groups of a module, and layers that a batch normalization reads."""
+
+    groups: tuple[Group, ...]
+    normalized: tuple[tuple[str, str], ...]  # (layer, its batch normalization)
+
+
+def by_layer(sizes: Iterable[tuple[Group, int]]) -> dict[str, int]:
+    """Numbers of channels of groups as those of their layers, for a record."""
+    found: dict[str, int] = {}
+    for group, size in sizes:
+        for layer in group.layers:
+            found[layer] = found.get(layer, 0) + size
+    return found
+
+
+def others(module: nn.Module, changed: Iterable[str]) -> list[str]:
+    """Convolutions and linear layers, but the last, that are not among ``changed``."""
+    known = {*changed}
+    names = [name for name, part in module.named_modules() if isinstance(part, WEIGHTED)]
+    return [name for name in names[:-1] if name not in known]
+
+
+def reordering(size: int, random: np.random.Generator) -> Array:
+    """(size,) a random order in which no channel stays where it was: one cycle."""
+    cycle = random.permutation(size)
+    order = np.empty(size, np.int64)
+    order[cycle] = np.roll(cycle, 1)
+    return order
+
+
 def permute(module: nn.Module, group: Group, order: Array) -> None:
     """Put channel ``order[i]`` where channel i was; the answers stay."""
     for member in group.members:
         index = np.arange(tensor_of(module, member.tensor).shape[member.axis])
         index[member.slots] = member.slots[order]
-        _take(module, member.tensor, member.axis, index)
+        take(module, member.tensor, member.axis, index)
 
 
 def scale(module: nn.Module, group: Group, factors: Array) -> None:
@@ -87,10 +142,7 @@ def scale(module: nn.Module, group: Group, factors: Array) -> None:
         _scale_norm(module.get_submodule(layer), _along(module, member, factors), 1)
     for member in group.members:
         if member.role in ("row", "bias", "column"):
-            tensor = tensor_of(module, member.tensor)
-            each = _along(module, member, factors)
-            each = each.reshape(-1, *(1,) * (tensor.dim() - member.axis - 1))
-            put(module, member.tensor, tensor / each if member.role == "column" else tensor * each)
+            _multiply(module, member, 1 / factors if member.role == "column" else factors)
 
 
 def absorb(module: nn.Module, layer: str, norm: str, factors: Array) -> None:
@@ -110,8 +162,12 @@ def _scale_norm(norm: nn.Module, inputs: Tensor, ratio: Tensor | int) -> None:
     mean, variance = norm.running_mean, norm.running_var
     outputs = inputs * ratio
     if norm.weight is not None:
-        wider = outputs if variance is None else outputs / inputs * (
-            ((inputs**2 * variance + norm.eps) / (variance + norm.eps)).sqrt()
+        wider = (
+            outputs
+            if variance is None
+            else outputs
+            / inputs
+            * (((inputs**2 * variance + norm.eps) / (variance + norm.eps)).sqrt())
         )
         put(norm, "weight", norm.weight * wider)
         put(norm, "bias", norm.bias * outputs)
@@ -129,7 +185,16 @@ def narrow(module: nn.Module, kept: Sequence[tuple[Group, Array]]) -> None:
             dropped.setdefault((member.tensor, member.axis), []).append(member.slots[gone].ravel())
     for (name, axis), slots in dropped.items():
         length = tensor_of(module, name).shape[axis]
-        _take(module, name, axis, np.setdiff1d(np.arange(length), np.concatenate(slots)))
+        take(module, name, axis, np.setdiff1d(np.arange(length), np.concatenate(slots)))
+
+
+def silence(module: nn.Module, kept: Sequence[tuple[Group, Array]]) -> None:
+    """Let nothing read the channels that ``narrow`` would remove."""
+    for group, numbers in kept:
+        for member in group.members:
+            if member.role == "column":
+                heard = np.isin(np.arange(group.size), numbers).astype(np.float64)
+                _multiply(module, member, heard)
 
 
 def widen(
@@ -179,34 +244,10 @@ def _behind(last: Array, length: int, added: int) -> Array:
     return np.array([*order, *range(begin, length)], np.int64)
 
 
-def tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers by name; one that is shared comes under each of its names."""
-    yield from module.named_parameters(remove_duplicate=False)
-    yield from module.named_buffers(remove_duplicate=False)
-
-
-def tensor_of(module: nn.Module, name: str) -> Tensor:
-    """A parameter or a buffer."""
-    layer, _, own = name.rpartition(".")
-    found: Tensor = getattr(module.get_submodule(layer), own)
-    return found
-
-
-def put(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """Replace a parameter or a buffer; the layer is told of its sizes."""
-    layer, _, own = name.rpartition(".")
-    part = module.get_submodule(layer)
-    old = getattr(part, own)
-    if isinstance(old, nn.Parameter) and not isinstance(tensor, nn.Parameter):
-        tensor = nn.Parameter(tensor.detach().contiguous(), requires_grad=old.requires_grad)
-    setattr(part, own, tensor)
-    _tell_sizes(part)
-
-
-def _take(module: nn.Module, name: str, axis: int, index: Array) -> None:
-    tensor = tensor_of(module, name).detach()
-    chosen = torch.from_numpy(np.ascontiguousarray(index)).to(tensor.device)
-    put(module, name, tensor.index_select(axis, chosen))
+def _multiply(module: nn.Module, member: Member, factors: Array) -> None:
+    tensor = tensor_of(module, member.tensor)
+    each = _along(module, member, factors).reshape(-1, *(1,) * (tensor.dim() - member.axis - 1))
+    put(module, member.tensor, tensor * each)
 
 
 def _along(module: nn.Module, member: Member, factors: Array) -> Tensor:
@@ -215,27 +256,3 @@ def _along(module: nn.Module, member: Member, factors: Array) -> Tensor:
     each = np.ones(tensor.shape[member.axis])
     each[member.slots] = factors[:, None]
     return torch.from_numpy(each).to(tensor)
-
-
-def _tell_sizes(part: nn.Module) -> None:
-    """Sizes that a layer keeps beside its tensors; some are checked when it runs."""
-    if isinstance(part, nn.Linear):
-        part.out_features, part.in_features = part.weight.shape
-    elif isinstance(part, nn.modules.conv._ConvNd):
-        if 1 < part.groups == part.out_channels:  # depthwise
-            part.groups = part.in_channels = part.out_channels = len(part.weight)
-        elif part.groups == 1:
-            given, read = (1, 0) if part.transposed else (0, 1)
-            part.out_channels, part.in_channels = part.weight.shape[given], part.weight.shape[read]
-    elif isinstance(part, nn.modules.batchnorm._NormBase):
-        own = part.running_mean if part.weight is None else part.weight
-        part.num_features = len(own)
-    elif isinstance(part, nn.LayerNorm):
-        part.normalized_shape = tuple(part.weight.shape)
-    elif isinstance(part, nn.Embedding):
-        part.num_embeddings, part.embedding_dim = part.weight.shape
-    elif isinstance(part, nn.PReLU):
-        part.num_parameters = len(part.weight)
-    elif isinstance(part, nn.RNNBase):
-        part.input_size = part.weight_ih_l0.shape[1]
-        part.hidden_size = part.weight_hh_l0.shape[1]

@@ -7,28 +7,21 @@ leaves the answers of a copy as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor, nn
 
 from assay.errors import UnfitModel
 from assay.running._channel_candidates import candidates
-from assay.running.channels import Group, permute
-from assay.running.examples import Array
+from assay.running.channels import Channels, Group, permute, reordering
 from assay.running.modules import copy_of
-from assay.running.trial import Trial
+from assay.running.trial import Trial, sift
 
 EXTRA = "torch"
 _PARTS = 64  # into how many blocks a group is cut at most
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Channels:
-    """The groups of a module, and layers that nothing but a batch normalization reads."""
-
-    groups: tuple[Group, ...]
-    normalized: tuple[tuple[str, str], ...]  # (layer, its batch normalization)
+_SMALL = 6  # so few channels are tried alone: two wrong reorderings might be one right one
 
 
 def find_channels(module: nn.Module, example: Tensor) -> Channels:
@@ -45,39 +38,77 @@ def find_channels(module: nn.Module, example: Tensor) -> Channels:
     traced = candidates(copy_of(module), example)
     trial = Trial(module, example)
     found: list[Group] = []
-    claimed: set[tuple[str, int, int]] = set()
-    for candidate in traced.groups:
-        slots = {
-            (each.tensor, each.axis, int(slot))
-            for each in candidate.members
-            for slot in each.slots.flat
-        }
-        if claimed.isdisjoint(slots) and (blocks := _exchangeable(trial, candidate)):
-            found += blocks
-            claimed |= slots
+    left = [*traced.groups]
+    while left:  # of candidates that overlap, later ones are tried where the first do not hold
+        first = _disjoint(group for group in left if _is_heard(trial, group))
+        if not first:
+            break
+        left = [group for group in left if group not in first]
+        found += _exchangeable(trial, first)
+        taken = _slots(found)
+        left = [group for group in left if taken.isdisjoint(_slots([group]))]
     if not found:
         raise UnfitModel("the model has no hidden channels whose order can be changed")
     return Channels(tuple(found), traced.normalized)
 
 
-def _exchangeable(trial: Trial, group: Group) -> list[Group]:
-    """The group, or its blocks: heads of an attention keep their channels to themselves."""
+def _is_heard(trial: Trial, group: Group) -> bool:
+    return all(
+        trial.hears(each.tensor, each.axis, each.slots)
+        for each in group.members
+        if each.role == "row"
+    )
+
+
+def _slots(groups: Iterable[Group]) -> set[tuple[str, int, int]]:
+    return {
+        (member.tensor, member.axis, slot)
+        for group in groups
+        for member in group.members
+        for slot in member.slots.ravel().tolist()
+    }
+
+
+def _disjoint(groups: Iterable[Group]) -> list[Group]:
+    """Groups of which none has anything of one before it."""
+    found: list[Group] = []
+    taken: set[tuple[str, int, int]] = set()
+    for group in groups:
+        if taken.isdisjoint(own := _slots([group])):
+            found.append(group)
+            taken |= own
+    return found
+
+
+def _exchangeable(trial: Trial, groups: Sequence[Group]) -> list[Group]:
+    """The groups that hold, or their blocks, or what is flattened pixel by pixel."""
+    held = {
+        id(group): [group]
+        for some in (
+            [group for group in groups if group.size > _SMALL],
+            *([group] for group in groups if group.size <= _SMALL),
+        )
+        for group in sift(some, lambda items: trial.keeps(partial(_mix, groups=items)))
+    }
+    for group in groups:
+        if id(group) not in held:
+            other = [group.pixel_by_pixel()] if group.is_flattened else []
+            held[id(group)] = next(
+                (blocks for each in (group, *other) if (blocks := _blocks(trial, each))), []
+            )
+    return [block for group in groups for block in held[id(group)]]
+
+
+def _blocks(trial: Trial, group: Group) -> list[Group]:
+    """As few blocks as hold: heads of an attention keep their channels to themselves."""
     for parts in (n for n in range(1, min(_PARTS, group.size // 2) + 1) if group.size % n == 0):
         size = group.size // parts
         blocks = [group.block(at, at + size) for at in range(0, group.size, size)]
-
-        def mix(module: nn.Module, blocks: list[Group] = blocks) -> None:
-            for place, block in enumerate(blocks):
-                permute(module, block, reordering(block.size, np.random.default_rng(place)))
-
-        if trial.keeps(mix):
+        if trial.keeps(partial(_mix, groups=blocks)):
             return blocks
     return []
 
 
-def reordering(size: int, random: np.random.Generator) -> Array:
-    """(size,) a random order in which no channel stays where it was: one cycle."""
-    cycle = random.permutation(size)
-    order = np.empty(size, np.int64)
-    order[cycle] = np.roll(cycle, 1)
-    return order
+def _mix(module: nn.Module, groups: Sequence[Group]) -> None:
+    for place, group in enumerate(groups):
+        permute(module, group, reordering(group.size, np.random.default_rng(place)))

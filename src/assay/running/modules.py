@@ -63,6 +63,18 @@ def answer(module: nn.Module, inputs: Tensor) -> Tensor:
     return first
 
 
+def cross_entropy(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    """The mean cross entropy of a module's outputs (n, classes), with labels (n,).
+
+    Raises BadData where a label has no output.
+    """
+    answers = answer(module, inputs)
+    most = int(labels.max())
+    if answers.dim() != 2 or most >= answers.shape[1]:
+        raise BadData(f"outputs of shape {list(answers.shape)} do not fit labels up to {most}")
+    return nn.functional.cross_entropy(answers, labels)
+
+
 def accuracy(module: nn.Module, examples: Examples) -> float:
     """The share of examples whose largest output is their label's, 0 … 1."""
     answers = outputs(module, examples.inputs)
@@ -142,7 +154,7 @@ def reset(module: nn.Module, seed: int) -> None:
 def seeded(seed: int) -> Iterator[None]:
     """Torch's generator at ``seed``; afterwards it is as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
 
 

@@ -1,8 +1,7 @@
-"""Layers whose weights are whole numbers, and the scales that make real ones of them.
+"""Layers that hold their weights in few bits, and compute them when they are run.
 
-A layer holds int8 numbers and computes its weight from them each time it is run: torch's
-parametrizations.  An exported model therefore has integers and ``DequantizeLinear``, as the files
-of other quantizers have.
+Whole numbers with scales, or shorter real numbers: torch's parametrizations.  An exported model
+therefore has integers and ``DequantizeLinear``, as the files of other quantizers have.
 """
 
 from __future__ import annotations
@@ -47,12 +46,32 @@ def matrices(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
 
 def compute(layer: nn.Module, name: str, stored: Tensor, reading: nn.Module) -> None:
     """From now on the layer holds ``stored``, and its parameter ``name`` is ``reading(stored)``."""
+    if not parametrize.is_parametrized(layer):
+        layer.parameter_order = [*layer._parameters]
     delattr(layer, name)
     if isinstance(stored, nn.Parameter):
         layer.register_parameter(name, stored)
     else:
         layer.register_buffer(name, stored)
     parametrize.register_parametrization(layer, name, reading, unsafe=True)
+
+
+def settled(module: nn.Module) -> nn.Module:
+    """The module, changed: weights that were computed are parameters again, in their old order.
+
+    Such weights can be tuned and pruned.  Inputs that are rounded still are.
+    """
+    for layer in [*module.modules()]:
+        if not parametrize.is_parametrized(layer):
+            continue
+        values = {name: getattr(layer, name).detach().clone() for name in layer.parametrizations}
+        # Not remove_parametrizations: it takes the property from the class, which copies share.
+        layer.__class__ = parametrize.type_before_parametrizations(layer)
+        del layer.parametrizations
+        for name in layer.parameter_order:
+            kept = layer._parameters.pop(name, None)
+            layer.register_parameter(name, nn.Parameter(values[name]) if name in values else kept)
+    return module
 
 
 class Dequantized(nn.Module):
@@ -70,25 +89,48 @@ class Dequantized(nn.Module):
         return read(numbers, self.scales, self.zeros, self.axis, -128, 127, torch.int8)
 
 
+class Widened(nn.Module):
+    """Real numbers of a shorter type as those of another."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        return numbers.to(self.dtype)
+
+
 class RoundedInputs(nn.Module):
-    """A layer's inputs, rounded to 256 values between two bounds."""
+    """A layer's inputs, rounded to 256 values between two bounds; gradients pass as they are."""
 
     def __init__(self, low: float, high: float) -> None:
         """Zero is moved into the bounds: padding must stay exact."""
         super().__init__()
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = max((high - low) / 255, torch.finfo(torch.float32).tiny)
-        self.register_buffer("scale", torch.tensor(scale))
-        self.register_buffer("zero", torch.tensor(round(-low / scale), dtype=torch.int32))
+        self.scale = max((high - low) / 255, torch.finfo(torch.float32).tiny)
+        self.zero = round(-low / self.scale)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return torch.fake_quantize_per_tensor_affine(inputs, self.scale, self.zero, 0, 255)
+        if not torch.compiler.is_exporting():
+            return torch.fake_quantize_per_tensor_affine(inputs, self.scale, self.zero, 0, 255)
+        operators = torch.ops.quantized_decomposed  # without gradients, but every exporter has them
+        how = (self.scale, self.zero, 0, 255, torch.uint8)
+        return operators.dequantize_per_tensor(operators.quantize_per_tensor(inputs, *how), *how)
+
+    def get_extra_state(self) -> Tensor:
+        """Scale and zero as a part of the state: an export takes them from plain numbers only."""
+        return torch.tensor([self.scale, self.zero], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """See ``get_extra_state``."""
+        self.scale, self.zero = float(state[0]), int(state[1])
 
 
 def round_inputs(layer: nn.Module, low: float, high: float) -> None:
     """From now on the layer's first input is rounded before it is used."""
+    if not hasattr(layer, "rounded_inputs"):
+        layer.register_forward_pre_hook(_rounded)
     layer.rounded_inputs = RoundedInputs(low, high)
-    layer.register_forward_pre_hook(_rounded)
 
 
 def _rounded(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

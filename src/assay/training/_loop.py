@@ -65,7 +65,7 @@ class Loop:
         checkpoint = Checkpoint(folder, training)
         wanted = {name: p.requires_grad for name, p in self.known.items()}
         with on_threads(self.training.threads), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)
             try:
                 for name, parameter in self.known.items():
                     parameter.requires_grad_(name in self.chosen)

@@ -40,8 +40,8 @@ def read_file(path: Path, split: Split) -> Examples:
 
 
 def _packed(path: Path) -> Examples:
-    with reading(path):
-        held = np.load(path)  # reads no pickle
+    with reading(path), path.open("rb") as stream:
+        held = np.load(stream)  # reads no pickle
         if not isinstance(held, np.lib.npyio.NpzFile):
             raise BadData("it is not an .npz file")
         with held:
@@ -52,8 +52,8 @@ def _packed(path: Path) -> Examples:
 
 
 def _array(path: Path) -> NDArray[Any]:
-    with reading(path):
-        array = np.load(path)
+    with reading(path), path.open("rb") as stream:
+        array = np.load(stream)
         if not isinstance(array, np.ndarray):
             raise BadData("it holds several arrays: name it .npz")
         return array

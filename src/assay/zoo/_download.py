@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from assay.durable import write_whole
@@ -31,6 +31,6 @@ def download(address: str, digests: Mapping[str, str], folder: Path) -> None:
                 raise BadData(f"{address}{name} is not the file that it was: another SHA-256")
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
-        except (URLError, OSError) as error:
+        except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise BadData(f"{address}{name} cannot be had: {reason}") from error

@@ -5,6 +5,7 @@ A file is two zero bytes, the type (8: bytes), the number of axes, their sizes, 
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
 import struct
@@ -13,14 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.containers.compressed import is_compressed, unpacked
-from assay.containers.sources import Source, Stream, source_of
 from assay.errors import BadData
 from assay.running.examples import Examples
 from assay.zoo._pictures import Split, pictures, reading
 
 _NAME = re.compile(r"(train|t10k|test)[-_.](images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?")
 _BYTES = 8  # the type
+_LONGEST = 2**30  # bytes that a file may unpack to
 
 
 def is_in(folder: Path) -> bool:
@@ -40,20 +40,29 @@ def read(folder: Path, split: Split) -> Examples:
 def numbers(path: Path, axes: int) -> NDArray[np.uint8]:
     """The bytes in an IDX file, in as many axes."""
     with reading(path):
-        source: Source = source_of(path)
-        if is_compressed(source.read(0, min(8, source.size))):
-            source = unpacked(source)
-        stream = Stream(source)
-        zeros, kind, count = struct.unpack(">HBB", stream.take(4))
-        if (zeros, kind, count) != (0, _BYTES, axes):
-            start = source.read(0, 4).hex(" ")
-            raise BadData(f"not an IDX file of bytes in {axes} axes: it begins with {start}")
-        shape = struct.unpack(f">{axes}I", stream.take(4 * axes))
-        size = math.prod(shape)
-        if source.size - stream.at != size:
+        content = _content(path)
+        start = 4 + 4 * axes
+        if content[:4] != bytes((0, 0, _BYTES, axes)) or len(content) < start:
+            found = content[:4].hex(" ") or "nothing"
+            raise BadData(f"not an IDX file of bytes in {axes} axes: it begins with {found}")
+        shape = struct.unpack(f">{axes}I", content[4:start])
+        if math.prod(shape) != len(content) - start:
             sizes = " x ".join(map(str, shape))
-            raise BadData(f"it claims {sizes} numbers and holds {source.size - stream.at:,}")
-        return np.frombuffer(stream.take(size), np.uint8).reshape(shape)
+            raise BadData(f"it claims {sizes} numbers and holds {len(content) - start:,}")
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        is_packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if not is_packed:
+            return stream.read()
+        with gzip.GzipFile(fileobj=stream) as packed:
+            content = packed.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise BadData(f"it unpacks to more than {_LONGEST:,} bytes")
+    return content
 
 
 def _file(folder: Path, split: Split, what: str) -> Path:

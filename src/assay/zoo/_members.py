@@ -7,14 +7,15 @@ was tuned on another task from the VGG-style network of seed 0.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from assay.training import Optimizer, Training
 
+Options = Mapping[str, Any]
+
 SCRATCH = "train"  # the method of those that have no parent
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Member:
     classes: int = 10
     parents: tuple[str, ...] = ()
     method: str = SCRATCH
-    options: Mapping[str, Any] = field(default=_NONE)
+    options: Mapping[str, Any] = field(default_factory=dict)
     student: str | None = None  # the network that is trained to answer as the parent does
 
 
@@ -57,14 +58,14 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             other="digits/inverted",
             other_classes=10,
             bases=1,
-            examples=600,
-            epochs=2,
+            examples=800,
+            epochs=8,
             width=0.5,
         ),
         "full": Edition(
             networks={
                 **dict.fromkeys(("mlp", "cnn", "gru", "transformer"), 12),
-                **dict.fromkeys(("vgg", "resnet", "mobilenet"), 6),
+                **dict.fromkeys(("vgg", "resnet", "mobilenet"), 4),
             },
             tasks=(
                 "fashion-mnist",
@@ -76,7 +77,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             base="fashion-mnist",
             other="mnist/first-five",
             other_classes=5,
-            bases=3,
+            bases=2,
             examples=12_000,
             epochs=3,
         ),
@@ -105,6 +106,7 @@ def members(edition: Edition) -> tuple[Member, ...]:
             for seed in range(seeds):
                 name = f"{network}.{task.replace('/', '-')}.{seed}"
                 found.append(Member(name, network, task, seed, edition.width))
+    for network in edition.networks:
         for seed in range(edition.bases):
             found += _descendants(edition, network, f"{network}.{edition.base}.{seed}", seed)
     return tuple(found)
@@ -116,7 +118,7 @@ def _descendants(edition: Edition, network: str, base: str, seed: int) -> Iterat
     student = training(edition, edition.base)
 
     def child(
-        suffix: str, method: str, task: str = half, *, of: str = base, **options: Any
+        suffix: str, method: str, options: Options | None = None, task: str = half, of: str = base
     ) -> Member:
         moved = task == other
         return Member(
@@ -128,41 +130,33 @@ def _descendants(edition: Edition, network: str, base: str, seed: int) -> Iterat
             classes if moved else 10,
             (of,),
             method,
-            MappingProxyType(options),
+            options or {},
         )
 
-    yield child("fine-tune", "fine-tune", training=_TUNED)
-    yield child("last-layer", "fine-tune", layers="last", training=_TUNED)
-    for share in (10, 50, 100):
-        yield child(f"transfer-{share}", "transfer", other, tune=share / 100, training=_MOVED)
-    for rate in (0.5, 0.8):
-        name = f"prune-{rate:.0%}".removesuffix("%")
-        yield child(name, "magnitude-prune", rate=rate, scope="global", training=_TUNED)
-    yield child("quantize-8", "quantize", bits=8)
-    yield child("quantize-4", "quantize", bits=4)
-    yield child("cluster", "cluster")
-    yield child("noise", "noise")
-    yield child("relabel", "relabel-head")
+    pruned = {"scope": "global", "training": _TUNED}
+    yield child("fine-tune", "fine-tune", {"training": _TUNED})
+    yield child("last-layer", "fine-tune", {"layers": "last", "training": _TUNED})
+    for share in (0.1, 0.5, 1.0):
+        name = f"transfer-{round(100 * share)}"
+        yield child(name, "transfer", {"tune": share, "training": _MOVED}, other)
+    yield child("prune-50", "magnitude-prune", {"rate": 0.5, **pruned})
+    yield child("prune-80", "magnitude-prune", {"rate": 0.8, **pruned})
+    yield child("quantize-8", "quantize", {"bits": 8})
+    yield child("quantize-4", "quantize", {"bits": 4})
+    for method in ("cluster", "noise", "relabel-head"):
+        yield child(method, method)
     if network in CHANNELS:
-        yield child("permute", "permute-neurons")
-        yield child("rescale", "rescale-channels")
-        yield child("dummy", "dummy-neurons")
-        yield child("channels-30", "channel-prune", rate=0.3, training=_TUNED)
-    yield child("distill", "distill", training=student)
+        for method in ("permute-neurons", "rescale-channels", "dummy-neurons"):
+            yield child(method, method)
+        yield child("channels-30", "channel-prune", {"rate": 0.3, "training": _TUNED})
+    yield child("distill", "distill", {"training": student})
     thief = "cnn" if network != "cnn" else "mlp"
-    stolen = child("steal", "extract", training=student)
-    yield Member(
-        stolen.name, thief, half, seed + 100, edition.width, 10, (base,), "extract",
-        stolen.options, thief,
-    )  # fmt: skip
+    stolen = child("extract", "extract", {"training": student})
+    yield replace(stolen, network=thief, student=thief)
     # their children
     tuned, moved = f"{base}.fine-tune", f"{base}.transfer-50"
-    yield child("prune-80", "magnitude-prune", of=tuned, rate=0.8, scope="global", training=_TUNED)
-    yield child("quantize-8", "quantize", of=tuned, bits=8)
-    yield child("prune-50", "magnitude-prune", other, of=moved, rate=0.5, training=_TUNED)
-    yield child("quantize-8", "quantize", other, of=moved, bits=8)
-    soup = child("soup", "average")
-    yield Member(
-        soup.name, network, half, soup.seed, edition.width, 10, (tuned, f"{base}.last-layer"),
-        "average",
-    )  # fmt: skip
+    yield child("prune-80", "magnitude-prune", {"rate": 0.8, **pruned}, of=tuned)
+    yield child("quantize-8", "quantize", {"bits": 8}, of=tuned)
+    yield child("prune-50", "magnitude-prune", {"rate": 0.5, **pruned}, other, moved)
+    yield child("quantize-8", "quantize", {"bits": 8}, other, moved)
+    yield replace(child("average", "average"), parents=(tuned, f"{base}.last-layer"))

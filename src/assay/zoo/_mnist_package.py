@@ -43,6 +43,8 @@ def _digit(path: Path) -> NDArray[np.uint8]:
         if not isinstance(data, list) or len(data) % _SIDE**2:
             raise BadData(f"'data' is no list of pictures of {_SIDE} x {_SIDE} numbers")
         values = np.array(data, np.float64)
+        if values.ndim != 1:
+            raise BadData("a number is a list")
         if not ((values >= 0) & (values <= 1)).all():
             raise BadData("a number is not between 0 and 1")
         return (255 * values).round().astype(np.uint8).reshape(-1, 1, _SIDE, _SIDE)

@@ -92,7 +92,7 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
             folders=("cifar-100-binary", "cifar-100-python"),
         ),
         "digits": DataSet(
-            (1, 8, 8), 10, mean=(0.3053,), std=(0.3760,), remedy="pip install scikit-learn"
+            (1, 8, 8), 10, mean=(0.3053,), std=(0.3760,), remedy="pip install 'assay[zoo]'"
         ),
     }
 )

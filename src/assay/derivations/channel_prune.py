@@ -1,0 +1,170 @@
+"""Whole channels go, those that matter least [network slimming: Liu et al., 2017].
+
+What a channel matters, the scale of its batch normalization says: a training with an L1 penalty on
+these brings many near zero.  Where there is none, the L1 norm of its rows says it [Li et al.,
+2017].  All layers are ranked together; a layer loses a share at most, and keeps a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from assay.derivations import Derivation, Needs, Work
+from assay.errors import BadOption, UnfitModel
+from assay.running.channels import Group, Member, by_layer, narrow, others, silence
+from assay.running.examples import Array
+from assay.running.find_channels import find_channels
+from assay.running.tensors import tensor_of
+from assay.running.trial import Trial, sift
+from assay.training import Batch, Objective, Training
+
+EXTRA = "torch"
+
+
+@dataclass(frozen=True)
+class ChannelPrune(Derivation):
+    """The parent without a share of its channels."""
+
+    rate: float = 0.5  # share of all hidden channels that go
+    importance: Literal["auto", "gamma", "l1"] = "auto"  # auto: gamma, where a layer has one
+    cap: float = 0.9  # share of one layer's channels that may go
+    sparsity: float = 0.0  # of the penalty in a training before; 0: no such training
+    training: Training | None = None  # of what is left, and with the penalty; by default none
+
+    def __post_init__(self) -> None:
+        self.within("rate", 0, 1)
+        self.within("cap", 0, 1)
+        self.one_of("importance", ("auto", "gamma", "l1"))
+        self.at_least("sparsity", 0)
+        if self.sparsity and self.training is None:
+            raise BadOption(f"{self.method}: sparsity needs a training: set training")
+
+    @property
+    def needs(self) -> Needs:
+        return "inputs" if self.training is None else "labels"
+
+    def run(self, work: Work) -> nn.Module:
+        (child,) = work.parents
+        example = work.example()
+        groups = self._groups(child, example)
+        if self.sparsity and self.training is not None:
+            names = sorted({m.tensor for group in groups for m in self._ranking(group, groups)})
+            work.train(
+                child,
+                work.examples,
+                self.training,
+                objective=Sparse(self.sparsity, names),
+                stage="making channels sparse",
+            )
+        before = _size(child, example)
+        importances = [_importance(child, self._ranking(group, groups)) for group in groups]
+        ranked = [*zip(groups, self._kept(importances), strict=True)]
+        kept = sift(ranked, partial(_removable, Trial(child, example)))
+        narrow(child, kept)
+        before["channels"] = by_layer((group, group.size) for group in groups)
+        after = {"channels": by_layer((group, len(numbers)) for group, numbers in kept)}
+        work.notes |= {"before": before, "after": _size(child, example) | after}
+        work.notes["left"] = others(child, (name for group in groups for name in group.between))
+        if self.training is not None:
+            work.train(child, work.examples, self.training, stage="tuning what is left")
+        return child
+
+    def _groups(self, child: nn.Module, example: Tensor) -> list[Group]:
+        """Those that can be ranked, and whose channels can go one by one."""
+        found = find_channels(child, example).groups
+        ranked = [group for group in found if self._ranking(group, found)]
+        if not ranked:
+            raise UnfitModel("no hidden layer has a batch normalization: set importance=l1")
+        trial = Trial(child, example)
+        groups = [
+            group
+            for group, _ in sift(
+                [(group, _without(group, place)) for place, group in enumerate(ranked)],
+                partial(_removable, trial),
+            )
+        ]
+        if not groups:
+            raise UnfitModel("the model has no hidden layer of which channels can be removed")
+        return groups
+
+    def _ranking(self, group: Group, groups: Sequence[Group]) -> list[Member]:
+        """Tensors that say how much a group's channels matter; none where it cannot be said."""
+        gammas = [_gammas(each) for each in groups]
+        if self.importance == "l1" or (self.importance == "auto" and not any(gammas)):
+            return [each for each in group.members if each.role == "row"]
+        return _gammas(group)
+
+    def _kept(self, importances: Sequence[Array]) -> list[Array]:
+        """The numbers of the channels that stay, of each group."""
+        most = [min(int(self.cap * len(each)), len(each) - 1) for each in importances]
+        gone: list[set[int]] = [set() for _ in importances]
+        ranking = sorted(
+            (value, place, channel)
+            for place, each in enumerate(importances)
+            for channel, value in enumerate(each)
+        )
+        left = round(self.rate * len(ranking))
+        for _, place, channel in ranking:
+            if left and len(gone[place]) < most[place]:
+                gone[place].add(channel)
+                left -= 1
+        return [
+            np.setdiff1d(np.arange(len(each)), [*gone[place]])
+            for place, each in enumerate(importances)
+        ]
+
+
+class Sparse(Objective):
+    """Cross entropy, and the L1 norm of some parameters."""
+
+    def __init__(self, strength: float, names: Sequence[str]) -> None:
+        self.strength, self.names = strength, [*names]
+
+    def __repr__(self) -> str:
+        return f"Sparse(strength={self.strength}, names={self.names})"
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        penalty = torch.stack([module.get_parameter(name).abs().sum() for name in self.names])
+        return super().loss(module, batch) + self.strength * penalty.sum()
+
+
+def _without(group: Group, place: int) -> Array:
+    """All but some channels, of each group another number: no layer's size may tie two groups."""
+    return np.arange(1 + place % (group.size - 1), group.size)
+
+
+def _removable(trial: Trial, kept: Sequence[tuple[Group, Array]]) -> bool:
+    """Whether channels that are removed and channels that nothing reads are the same."""
+    return trial.agree(partial(narrow, kept=kept), partial(silence, kept=kept))
+
+
+def _gammas(group: Group) -> list[Member]:
+    return [m for m in group.members if m.role == "norm" and m.tensor.endswith("weight")]
+
+
+def _importance(child: nn.Module, ranking: Sequence[Member]) -> Array:
+    """(size,) by gamma as it is; by rows in shares of the group's mean, for fan-ins differ."""
+    norms = []
+    for member in ranking:
+        tensor = tensor_of(child, member.tensor).detach().movedim(member.axis, 0)
+        values = tensor[torch.from_numpy(member.slots)].flatten(1)  # (size, k · …)
+        norms.append(values.abs().mean(1).double().cpu().numpy())
+    importance: Array = np.mean(norms, axis=0)
+    return importance if ranking[0].role == "norm" else importance / importance.mean()
+
+
+def _size(module: nn.Module, example: Tensor) -> dict[str, Any]:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(example[:1])
+    return {
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "multiply_adds": counter.get_total_flops() // 2,
+    }

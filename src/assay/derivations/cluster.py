@@ -1,0 +1,150 @@
+"""Weights that share a few values in each layer, found by k-means in one dimension.
+
+[Han et al., Deep Compression, ICLR 2016.]  A layer keeps a codebook and for each weight an index
+into it.  Tuning moves the codebook: which weight has which value stays, and a value's gradient is
+the sum over its weights.  Zeros of a pruned model stay zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, log2
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from assay.derivations import Derivation, Needs, Work
+from assay.errors import UnfitModel
+from assay.running.modules import copy_of
+from assay.running.quantized import compute, matrices
+from assay.training import Training
+from assay.values import Json
+
+EXTRA = "torch"
+
+Array = NDArray[np.float64]
+_ROUNDS = 300  # of k-means, at most
+
+
+@dataclass(frozen=True)
+class Cluster(Derivation):
+    """Replaces each layer's weights by a few shared values."""
+
+    clusters: int = 16  # values of a layer, at most: 16 take 4 bits a weight
+    start: Literal["linear", "density", "random"] = "linear"  # where k-means begins
+    keep_zeros: bool = True  # weights that are zero stay zero, beside the clusters
+    training: Training | None = None  # tuning of shared values, biases and normalization
+
+    def __post_init__(self) -> None:
+        self.at_least("clusters", 2)
+        self.one_of("start", ("linear", "density", "random"))
+
+    @property
+    def needs(self) -> Needs:
+        return "nothing" if self.training is None else "labels"
+
+    def run(self, work: Work) -> nn.Module:
+        (child,) = work.parents
+        found = matrices(child)
+        if not found:
+            raise UnfitModel("the model has no convolution, linear or recurrent layer to cluster")
+        shared = copy_of(child)
+        random = np.random.default_rng(work.seed)
+        layers = matrices(shared)
+        for layer, name in layers.values():
+            self._share(layer, name, random)
+        if self.training is not None:
+            work.train(shared, work.examples, self.training, stage="tuning shared values")
+        child.load_state_dict(shared.state_dict(), strict=False)  # biases and normalization
+        weights = {path: getattr(layer, name).detach() for path, (layer, name) in layers.items()}
+        for path, (layer, name) in found.items():
+            getattr(layer, name).data.copy_(weights[path])
+        work.notes |= storage(weights, keep_zeros=self.keep_zeros)
+        return child
+
+    def _share(self, layer: nn.Module, name: str, random: np.random.Generator) -> None:
+        """From now on the layer holds its codebook, and its weight is looked up in that."""
+        weight = getattr(layer, name).detach()
+        flat = weight.double().flatten().numpy(force=True)
+        is_free = flat != 0 if self.keep_zeros else np.ones(len(flat), bool)
+        values = flat[is_free]
+        centers = nearest_means(values, self._begin(values, random)) if len(values) else values
+        indices = np.zeros(len(flat), np.int64)  # 0: a zero that stays
+        indices[is_free] = 1 + nearest(values, centers)
+        codebook = nn.Parameter(torch.from_numpy(centers).to(weight))
+        shared = Shared(torch.from_numpy(indices).to(weight.device).view(weight.shape))
+        compute(layer, name, codebook, shared)
+
+    def _begin(self, values: Array, random: np.random.Generator) -> Array:
+        """(k ≤ clusters,), ascending; some of the values, so that no cluster begins empty."""
+        distinct = np.unique(values)
+        if self.start == "random":
+            return np.sort(
+                random.choice(distinct, min(self.clusters, len(distinct)), replace=False)
+            )
+        if self.start == "linear":  # also covers the few large weights, which matter most
+            wanted = np.linspace(distinct[0], distinct[-1], self.clusters)
+        else:
+            wanted = np.quantile(values, (np.arange(self.clusters) + 0.5) / self.clusters)
+        return np.unique(distinct[nearest(wanted, distinct)])
+
+
+class Shared(nn.Module):
+    """A codebook's values (k,) by index (…): 0 is zero, 1 its first."""
+
+    def __init__(self, indices: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("indices", indices)
+
+    def forward(self, codebook: Tensor) -> Tensor:
+        values = torch.cat([codebook.new_zeros(1), codebook])
+        return values.index_select(0, self.indices.flatten()).view(self.indices.shape)
+
+
+def nearest_means(values: Array, centers: Array) -> Array:
+    """Lloyd's k-means of numbers (n,) from ``centers`` (k,), ascending; empty clusters are dropped.
+
+    Clusters are intervals of the sorted numbers, and sums of intervals are differences of sums.
+    """
+    ordered = np.sort(values)
+    sums = np.concatenate([[0.0], ordered.cumsum()])  # (n + 1,)
+    for _ in range(_ROUNDS):
+        inner = np.searchsorted(ordered, (centers[1:] + centers[:-1]) / 2)
+        bounds = np.concatenate([[0], inner, [len(ordered)]])  # (k + 1,)
+        counts = np.diff(bounds)
+        centers = centers[counts > 0]
+        means = np.diff(sums[bounds])[counts > 0] / counts[counts > 0]
+        if np.array_equal(means, centers):
+            break
+        centers = means
+    return centers
+
+
+def nearest(values: Array, centers: Array) -> NDArray[np.int64]:
+    """(n,): which of the ascending ``centers`` (k,) is nearest to each number."""
+    middles = (centers[1:] + centers[:-1]) / 2
+    return np.searchsorted(middles, values, side="right").astype(np.int64)
+
+
+def storage(weights: Mapping[str, Tensor], *, keep_zeros: bool) -> Json:
+    """Distinct values by layer, and bits that a weight takes: its index, and with the codebook.
+
+    Zeros that are kept count neither as weights nor as a value; where they are is not counted.
+    """
+    distinct, count, data, books = {}, 0, 0, 0
+    for path, weight in weights.items():
+        stored = weight[weight != 0] if keep_zeros else weight
+        distinct[path] = len(stored.unique())
+        count += stored.numel()
+        data += stored.numel() * ceil(log2(max(2, distinct[path])))
+        books += 32 * distinct[path]
+    return {
+        "distinct_values": distinct,
+        "weights": count,
+        "bits_per_weight": round(data / max(1, count), 4),
+        "bits_per_weight_with_codebooks": round((data + books) / max(1, count), 4),
+    }
