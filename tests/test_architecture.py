@@ -29,7 +29,10 @@ LEVELS = (
     {"__main__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-FRAMEWORKS = {"torch", "torchvision", "onnxscript", "scipy", "tensorflow", "keras", "jax", "flax"}
+FRAMEWORKS = {
+    "torch", "torchvision", "torch_pruning", "onnxscript", "scipy",
+    "tensorflow", "keras", "jax", "flax",
+}  # fmt: skip
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 VAGUE = {"utils", "util", "core", "common", "manager", "helpers", "helper", "handler", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 60

@@ -30,9 +30,9 @@ from small_data import (
 
 from assay.errors import BadData, BadOption, MissingExtra
 from assay.running.examples import Examples
-from assay.zoo import _places, datasets
-from assay.zoo._download import download
-from assay.zoo.datasets import DATASETS, load
+from assay.zoo import datasets
+from assay.zoo.datasets import DATASETS, load, places
+from assay.zoo.datasets.download import download
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_what_is_missing_is_downloaded_once(
     write_idx(served), write_idx(served, "test")
     digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in served.iterdir()}
     about = replace(DATASETS["fashion-mnist"], address=server, digests=digests, system="")
-    monkeypatch.setattr(_places, "DATASETS", {"fashion-mnist": about})
+    monkeypatch.setattr(places, "DATASETS", {"fashion-mnist": about})
     first = load("fashion-mnist", "test")
     for path in served.iterdir():
         path.unlink()
@@ -223,7 +223,7 @@ def test_without_a_network_the_ways_to_get_it_are_said(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about = replace(DATASETS["fashion-mnist"], address=f"{server}nothing/", system="")
-    monkeypatch.setattr(_places, "DATASETS", {"fashion-mnist": about})
+    monkeypatch.setattr(places, "DATASETS", {"fashion-mnist": about})
     with pytest.raises(BadData, match=r"cannot be had.*dataset-fashion-mnist.*ASSAY_DATA"):
         load("fashion-mnist")
 

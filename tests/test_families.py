@@ -1,4 +1,4 @@
-"""Families of trained models: their lineage holds, and a killed build ends as if it had not been."""
+"""Families of trained models: their lineage holds; a killed build ends as if it had not been."""
 
 from __future__ import annotations
 

@@ -100,6 +100,33 @@ def test_a_literal_batch_of_one_takes_more(tmp_path: Path) -> None:
     torch.testing.assert_close(both, torch.cat([made(first), made(second)]))
 
 
+HEADS = """
+g (float[1, 6, 8] x) => (float[1, 6, 8] y) {
+    steps = Transpose<perm=[1, 0, 2]>(x)
+    apart = Constant<value = int64[3] {6, 2, 4}>()
+    a = Reshape(steps, apart)
+    b = Transpose<perm=[1, 0, 2]>(a)
+    heads = Constant<value = int64[4] {1, 2, 6, 4}>()
+    c = Reshape(b, heads)
+    d = Softmax(c)
+    e = Transpose<perm=[2, 0, 1, 3]>(d)
+    rows = Constant<value = int64[2] {6, 8}>()
+    f = Reshape(e, rows)
+    m = MatMul(f, w)
+    whole = Constant<value = int64[3] {6, 1, 8}>()
+    h = Reshape(m, whole)
+    y = Transpose<perm=[1, 0, 2]>(h)
+}"""
+
+
+def test_a_literal_batch_is_followed_through_heads_and_rows(tmp_path: Path) -> None:
+    proto = model(HEADS, {"w": (8, 8)})
+    made = module(proto, tmp_path)
+    judged(proto, made, noise(1, 6, 8))
+    inputs = torch.randn(3, 1, 6, 8)
+    torch.testing.assert_close(made(torch.cat([*inputs])), torch.cat([made(x) for x in inputs]))
+
+
 def test_it_is_trained_and_copied(tmp_path: Path) -> None:
     made = module(model(CONVOLUTIONS, WEIGHTS), tmp_path)
     twin = copy.deepcopy(made).train()

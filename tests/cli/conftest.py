@@ -15,6 +15,8 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import compose
+from small_files import save_examples, save_network
+from small_tasks import squares
 
 import assay
 from assay.cli import main
@@ -78,6 +80,14 @@ def registered(run: Run, models: Path) -> Path:
     assert run("add", "--owner", "alice", "squeezenet.onnx", "vgg19.onnx").status == 0
     assert run("add", "--owner", "bob", "bvlc_alexnet.onnx").status == 0
     return models
+
+
+@pytest.fixture
+def task(run: Run) -> Path:
+    """A model that has learned a task, and examples of it: ``model.onnx``, ``data.npz``."""
+    save_network("cnn", "model.onnx")
+    save_examples("data.npz", squares(300, 2))
+    return Path.cwd()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_tasks import squares, trained
+from small_files import save_examples, save_network
+from small_tasks import squares
 
 import assay
 from assay.cli.deriving import accuracy_text
@@ -40,32 +41,12 @@ RECORD_KEYS = {
 }  # fmt: skip
 
 
-def save(name: str, examples: Examples) -> None:
-    np.savez(name, inputs=examples.inputs, labels=examples.known_labels)
-
-
-def export(name: str, file: str, seed: int = 0) -> None:
-    """Write a trained network of the zoo."""
-    import torch
-    from assay.running.to_onnx import export
-
-    export(trained(name, seed), torch.zeros(1, 1, 8, 8), Path(file))
-
-
 def sha256(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def folder(run: Run) -> Path:
-    """A trained model, and 200 examples of what it was trained for."""
-    export("cnn", "model.onnx")
-    save("data.npz", squares(200, 2))
-    return Path.cwd()
-
-
 @TORCH
-def test_a_model_is_made_and_a_record_lies_beside_it(run: Run, folder: Path) -> None:
+def test_a_model_is_made_and_a_record_lies_beside_it(run: Run, task: Path) -> None:
     before = sha256("model.onnx")
     answer = run(
         "derive", "model.onnx", *PRUNE, "--set", "rate=0.75", "--judge", "data.npz", "--json"
@@ -84,7 +65,7 @@ def test_a_model_is_made_and_a_record_lies_beside_it(run: Run, folder: Path) -> 
     zeros = sum(int((weight == 0).sum()) for weight in weights)
     assert zeros == pytest.approx(0.75 * sum(weight.size for weight in weights), abs=len(weights))
     assert sha256("model.onnx") == before
-    assert sorted(file.name for file in folder.iterdir()) == [
+    assert sorted(file.name for file in task.iterdir()) == [
         "child.onnx",
         "child.onnx.lineage.json",
         "data.npz",
@@ -93,7 +74,7 @@ def test_a_model_is_made_and_a_record_lies_beside_it(run: Run, folder: Path) -> 
 
 
 @TORCH
-def test_people_are_told_what_came_of_it_and_what_to_do_next(run: Run, folder: Path) -> None:
+def test_people_are_told_what_came_of_it_and_what_to_do_next(run: Run, task: Path) -> None:
     Path("model.onnx").rename("my model.onnx")
     shown = run("derive", "my model.onnx", *TUNE).out
     rows = {line[:11].strip(): line[13:] for line in shown.splitlines()}
@@ -114,7 +95,7 @@ def test_people_are_told_what_came_of_it_and_what_to_do_next(run: Run, folder: P
 @TORCH
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2", ".safetensors", ".ONNX"])
 def test_each_kind_of_file_holds_the_model_and_is_the_same_each_time(
-    run: Run, folder: Path, suffix: str
+    run: Run, task: Path, suffix: str
 ) -> None:
     file = f"child{suffix}"
     arguments = ("derive", "model.onnx", "--method", "noise", "--output", file)
@@ -134,7 +115,7 @@ def test_each_kind_of_file_holds_the_model_and_is_the_same_each_time(
 
 @TORCH
 @pytest.mark.parametrize("method", DERIVATIONS)
-def test_every_method_runs_on_a_file(run: Run, folder: Path, method: str) -> None:
+def test_every_method_runs_on_a_file(run: Run, task: Path, method: str) -> None:
     models = ["model.onnx"] * (2 if method == "average" else 1)
     given = ("--method", method, "--output", "child.onnx", "--data", "data.npz")
     answer = run("derive", *models, *given, *OPTIONS.get(method, ()), "--json")
@@ -144,7 +125,7 @@ def test_every_method_runs_on_a_file(run: Run, folder: Path, method: str) -> Non
 
 
 @TORCH
-def test_options_inside_options_are_set(run: Run, folder: Path) -> None:
+def test_options_inside_options_are_set(run: Run, task: Path) -> None:
     given = (
         "rates=0.01,0.002", "training.optimizer.name=adam", "training.batch=50",
     )  # fmt: skip
@@ -163,9 +144,9 @@ def test_options_inside_options_are_set(run: Run, folder: Path) -> None:
 
 
 @TORCH
-def test_several_models_are_merged(run: Run, folder: Path) -> None:
-    export("cnn", "other.onnx", seed=1)
-    export("mlp", "stranger.onnx")
+def test_several_models_are_merged(run: Run, task: Path) -> None:
+    save_network("cnn", "other.onnx", seed=1)
+    save_network("mlp", "stranger.onnx")
     merge = ("--method", "average", "--output", "soup.onnx", "--set", "shares=1,0")
     answer = run("derive", "model.onnx", "other.onnx", *merge, "--judge", "data.npz", "--json")
     (record,) = answer.json
@@ -177,7 +158,7 @@ def test_several_models_are_merged(run: Run, folder: Path) -> None:
 
 
 @TORCH
-def test_data_are_laid_out_as_the_model_reads_them(run: Run, folder: Path) -> None:
+def test_data_are_laid_out_as_the_model_reads_them(run: Run, task: Path) -> None:
     from assay.cli._examples import fitted
 
     known = squares(3, 0)
@@ -189,110 +170,9 @@ def test_data_are_laid_out_as_the_model_reads_them(run: Run, folder: Path) -> No
     for other, shape in ((colored, (192,)), (colored, (8, 8, 3)), (known, (1, 4, 16))):
         with pytest.raises(BadData, match="do not fit the model, which reads"):
             fitted(other, shape)
-    save("flat.npz", fitted(squares(200, 2), (64,)))
+    save_examples("flat.npz", fitted(squares(200, 2), (64,)))
     (record,) = run("derive", "model.onnx", *PRUNE, "--judge", "flat.npz", "--json").json
     assert record["accuracy"]["parents"][0] > 0.9
-
-
-def ruin(folder: Path) -> None:
-    """Files of which each has something wrong."""
-    (folder / "empty.onnx").write_bytes(b"")
-    (folder / "cut.onnx").write_bytes((folder / "model.onnx").read_bytes()[:2000])
-    os.link(folder / "model.onnx", folder / "linked.onnx")
-    (folder / "taken.onnx.lineage.json").mkdir()
-    known = squares(40, 0)
-    np.savez("unlabelled.npz", inputs=known.inputs)
-    np.savez("many.npz", inputs=known.inputs, labels=known.known_labels + 7)
-    np.savez("large.npz", inputs=np.zeros((40, 3, 32, 32)), labels=known.known_labels)
-    np.savez("none.npz", inputs=known.inputs[:0], labels=known.known_labels[:0])
-    np.savez("nan.npz", inputs=known.inputs * np.nan, labels=known.known_labels)
-    np.savez("weights.npz", a=np.ones((3, 3)))
-
-
-@TORCH
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["model.onnx"], "Missing option '--method'"),
-        (["model.onnx", "--method", "melt", "--output", "child.onnx"], "'melt' is not one of aver"),
-        (["model.onnx", "--method", "noise"], "Missing option '--output'"),
-        (["model.onnx", *PRUNE, "--output", "child.h5"], "must end with .onnx, .pt2, .safetensors"),
-        (["model.onnx", *PRUNE, "--output", "no/child.onnx"], "cannot be written: No such file"),
-        (["model.onnx", *PRUNE, "--output", "n" * 300 + ".onnx"], "cannot be written: File name"),
-        (["model.onnx", *PRUNE, "--output", "taken.onnx"], "cannot be written: Is a directory"),
-        (["model.onnx", *PRUNE, "--output", "model.onnx"], "model.onnx: is a file of model.onnx"),
-        (["model.onnx", *PRUNE, "--output", "linked.onnx"], "linked.onnx: is a file of model.onnx"),
-        (["model.onnx", *PRUNE, "--set", "color=red"], "of magnitude-prune: rate (float), scope"),
-        (["model.onnx", *PRUNE, "--set", "rate"], "--set rate: is not NAME=VALUE"),
-        (["model.onnx", *PRUNE, "--set", "rate=x"], "--set rate=x: 'x' is no float"),
-        (["model.onnx", *PRUNE, "--set", "scope=all"], "'all' is no layer or global"),
-        (["model.onnx", *PRUNE, "--set", "rate=1.0"], "rate must be above 0 and below 1, not 1.0"),
-        (["model.onnx", *PRUNE, "--set", "rate=nan"], "rate must be above 0 and below 1, not nan"),
-        (["model.onnx", *PRUNE, "--set", "training=all"], "'all' is no none"),
-        (["model.onnx", *PRUNE, "--set", "training.epochs=0"], "training.epochs must be 1 or more"),
-        (["model.onnx", *PRUNE, "--set", "training.epochs=2"], "needs examples with labels"),
-        (["model.onnx", *PRUNE, "--method", "distill"], "distill needs examples"),
-        (["model.onnx", *PRUNE, "--limit", "9"], "--limit 9: of which examples?"),
-        (["model.onnx", "model.onnx", *PRUNE], "magnitude-prune is made from 1 models, not 2"),
-        (["missing.onnx", *PRUNE], "missing.onnx: no such file"),
-        (["empty.onnx", *PRUNE], "empty.onnx: the file is empty"),
-        (["cut.onnx", *PRUNE], "cut.onnx: "),
-        (["weights.npz", *PRUNE], "weights.npz: has no graph"),
-        (["mlp.onnx", *PRUNE, "--set", "layers=convolutions"], "mlp.onnx: the model has no conv"),
-        (["model.onnx", *PRUNE, "--judge", "unlabelled.npz"], "have no labels"),
-        (["model.onnx", *TUNE, "--data", "unlabelled.npz"], "needs labels, and the examples have"),
-        (["model.onnx", *TUNE, "--data", "many.npz"], "labels up to 10 do not fit a model of 4"),
-        (["model.onnx", *TUNE, "--data", "large.npz"], "3x32x32 do not fit the model, which reads"),
-        (["model.onnx", *TUNE, "--data", "none.npz"], "none.npz: no examples"),
-        (["model.onnx", *TUNE, "--data", "nan.npz"], "nan.npz: an input is not a finite number"),
-        (["model.onnx", *TUNE, "--data", "weights.npz"], "weights.npz: there is no array 'inputs'"),
-        (["model.onnx", *TUNE, "--data", "nowhere"], "nowhere"),
-        (["model.onnx", *TUNE, "--set", "training.optimizer.rate=1e30"], "model.onnx: the loss is"),
-        (["model.onnx", *TUNE, "--student", "unet"], "neither a file nor one of lenet-5"),
-        (["model.onnx", *TUNE, "--seed", "-1"], "-1 is not in the range"),
-    ],
-)
-def test_a_mistake_is_one_line_and_nothing_is_written(
-    run: Run, folder: Path, arguments: list[str], said: str
-) -> None:
-    ruin(folder)
-    export("mlp", "mlp.onnx")
-    before = {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    answer = run("derive", *arguments)
-    assert (answer.status, answer.out) == (2, "")
-    assert said in answer.error
-    assert {file: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
-
-
-@TORCH
-def test_a_model_that_cannot_be_run_is_an_error(run: Run, light_models: dict[str, Path]) -> None:
-    from onnx import parser, save
-
-    two = (
-        '<ir_version: 8, opset_import: ["" : 17]> g (float[1,2] a, float[1,2] b) => (float[1,2] c)'
-    )
-    save(parser.parse_model(two + " { c = Add(a, b) }"), "two.onnx")
-    flat = '<ir_version: 8, opset_import: ["" : 17]> g (float[9] a) => (float[9] c) { c = Relu(a) }'
-    save(parser.parse_model(flat), "flat.onnx")
-    assert "two.onnx: has 2 inputs" in run("derive", "two.onnx", *PRUNE).error
-    assert "flat.onnx: its input of shape [9] has no" in run("derive", "flat.onnx", *PRUNE).error
-
-
-@TORCH
-def test_a_full_disk_leaves_neither_model_nor_record(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run("derive", "model.onnx", *PRUNE).status == 0
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    answer = run("derive", "model.onnx", *PRUNE, "--set", "rate=0.25")
-    assert (answer.status, answer.out) == (2, "")
-    assert "No space left on device" in answer.error
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def start(code: str, *arguments: str) -> "subprocess.CompletedProcess[bytes]":

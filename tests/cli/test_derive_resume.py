@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from small_tasks import squares, trained
 
 import assay
 
@@ -20,18 +19,6 @@ Run = Callable[..., Any]
 TUNE = ("derive", "model.onnx", "--method", "fine-tune", "--data", "data.npz")
 EAGER = "import assay.training._loop as l; l.SAVE_EVERY_S = 0.0; from assay.cli import main; main()"
 STATE = Path("child.onnx.checkpoint")
-
-
-@pytest.fixture
-def folder(run: Run) -> Path:
-    """A trained model, and examples to train it on."""
-    import torch
-    from assay.running.to_onnx import export
-
-    export(trained(), torch.zeros(1, 1, 8, 8), Path("model.onnx"))
-    known = squares(300, 2)
-    np.savez("data.npz", inputs=known.inputs, labels=known.known_labels)
-    return Path.cwd()
 
 
 def start(*arguments: str) -> "subprocess.Popen[bytes]":
@@ -47,13 +34,15 @@ def kill_after(process: "subprocess.Popen[bytes]", saves: int) -> None:
     """Kill it with -9 once it has saved its state so often."""
     seen: set[int] = set()
     while process.poll() is None and len(seen) < saves:
-        seen |= {file.stat().st_mtime_ns for file in STATE.glob("checkpoint-*.safetensors")}
+        for file in STATE.glob("checkpoint-*.safetensors"):
+            with suppress(FileNotFoundError):  # it may be removed just now
+                seen.add(file.stat().st_mtime_ns)
     process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
 
 
-def test_what_was_killed_goes_on_and_ends_with_the_same_file(run: Run, folder: Path) -> None:
+def test_what_was_killed_goes_on_and_ends_with_the_same_file(run: Run, task: Path) -> None:
     arguments = (*TUNE, "--set", "rates=0.01,0.001", "--set", "training.epochs=4", "--output")
     assert run(*arguments, "whole.onnx").status == 0
     kill_after(start(*arguments, "child.onnx"), saves=2)
@@ -67,7 +56,7 @@ def test_what_was_killed_goes_on_and_ends_with_the_same_file(run: Run, folder: P
     assert not STATE.exists()
 
 
-def test_it_takes_up_what_is_there_unless_it_is_to_begin_anew(run: Run, folder: Path) -> None:
+def test_it_takes_up_what_is_there_unless_it_is_to_begin_anew(run: Run, task: Path) -> None:
     arguments = (*TUNE, "--set", "training.epochs=100000", "--output", "child.onnx")
     kill_after(start(*arguments), saves=2)
     (state,) = STATE.glob("checkpoint-*.safetensors")
@@ -79,7 +68,7 @@ def test_it_takes_up_what_is_there_unless_it_is_to_begin_anew(run: Run, folder: 
     assert state.stat().st_size > 1000
 
 
-def test_an_interrupt_says_how_to_go_on(run: Run, folder: Path, on_terminal: Run) -> None:
+def test_an_interrupt_says_how_to_go_on(run: Run, task: Path, on_terminal: Run) -> None:
     arguments = (*TUNE, "--set", "training.epochs=100000", "--output", "child.onnx")
     answer = on_terminal(*arguments, typed=b"\x03", after=b"loss ")
     assert answer.status == 130
@@ -94,7 +83,7 @@ def test_an_interrupt_says_how_to_go_on(run: Run, folder: Path, on_terminal: Run
 
 
 def test_only_its_own_files_are_removed_and_none_of_a_folder_that_is_given(
-    run: Run, folder: Path
+    run: Run, task: Path
 ) -> None:
     STATE.mkdir()
     (STATE / "mine.txt").write_text("mine")

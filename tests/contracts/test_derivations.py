@@ -21,7 +21,9 @@ from assay.running.modules import accuracy, copy_of, digest, outputs  # noqa: E4
 
 DATA, JUDGE = squares(160, 3), squares(200, 4)
 SAME_FUNCTION = {"permute-neurons", "rescale-channels", "dummy-neurons"}
-NOT_SEEDED = {"magnitude-prune", "channel-prune", "average", "convert", "quantize"}  # no randomness
+NOT_SEEDED = {  # no randomness
+    "magnitude-prune", "channel-prune", "average", "convert", "quantize", "cluster",
+}  # fmt: skip
 WITHOUT_LAYERS = {"average", "convert", "distill", "extract"}  # take any model, or another student
 TRAINED = ("cnn", "vgg")
 

@@ -16,6 +16,8 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 pytestmark = pytest.mark.torch
+from assay.running.modules import outputs  # noqa: E402
+
 DATA, JUDGE = squares(200, 1), squares(400, 2)
 Convert: Any = DERIVATIONS["convert"]
 
@@ -80,3 +82,12 @@ def test_what_does_not_fit_the_type_is_refused() -> None:
     assert Convert(dtype="bfloat16").derive(huge).module.weight[0, 0].item() == pytest.approx(
         1e6, rel=0.01
     )
+
+
+@pytest.mark.parametrize("name", ["cnn", "vgg", "gru", "transformer"])
+def test_what_was_an_onnx_file_meanwhile_answers_the_same(name: str) -> None:
+    parent = trained(name)
+    child = Convert(through="onnx").derive(parent, data=DATA).module
+    assert type(child) is not type(parent)
+    expected, given = outputs(parent, DATA.inputs), outputs(child, DATA.inputs)
+    assert np.abs(given - expected).max() < 1e-4 * np.abs(expected).max()

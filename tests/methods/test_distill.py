@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,13 @@ def test_a_student_does_not_begin_with_the_weights_that_its_teacher_began_with()
     for one, other in zip(begun.parameters(), student.parameters(), strict=True):
         cosine = nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0)
         assert abs(cosine.item()) < 0.5 or one.numel() < 20
+
+
+def test_answers_stay_with_their_examples_where_some_are_held_out() -> None:
+    teacher = trained("mlp")
+    stopping = replace(TRAINING, patience=3, held_out=0.2)
+    derived = Distill(label_share=0.0, training=stopping).derive(teacher, data=DATA)
+    assert agreement(teacher, derived.module) > 0.9
 
 
 def test_the_loss_is_that_of_the_paper() -> None:

@@ -17,6 +17,7 @@ from assay.durable import write_whole
 from assay.errors import BadData, Diverged, UnfitModel
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, copy_of, digest, outputs, seeded
+from assay.running.quantized import settled
 from assay.values import Json
 
 EXTRA = "torch"
@@ -53,7 +54,9 @@ def derive(method: Derivation, work: Work, judge: Examples | None) -> Derived:
     parents = work.parents
     before = tuple(digest(parent) for parent in parents)
     student = None if work.student is None else copy_of(work.student)
-    own = replace(work, parents=tuple(map(copy_of, parents)), student=student)
+    own = replace(
+        work, parents=tuple(settled(copy_of(parent)) for parent in parents), student=student
+    )
     _check_labels(method, own)
     started = monotonic()
     with seeded(work.seed), torch.enable_grad():

@@ -1,21 +1,28 @@
-"""The same model with its parameters in another number type.
+"""The same model in another number type, or once through another format.
 
 [IEEE 754 half precision; bfloat16: Kalamkar et al., 2019.]  Parameters are rounded and held in that
-type, and widened when they are used, so that the model runs wherever its parent does.  The format
-of the file that a child is written to is chosen with the file.
+type, and widened when they are used, so that the model runs wherever its parent does.  Written as
+ONNX and read again, a module has other parts and other names; only what it computes is the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
+import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from assay.derivations import Derivation, Work
+from assay.derivations import Derivation, Needs, Work
 from assay.errors import UnfitModel
+from assay.running.network import network
 from assay.running.quantized import Widened, compute
+from assay.running.to_onnx import export
+from assay.vocabularies.onnx.graph import convert
+from assay.vocabularies.onnx.weights import weights
 
 EXTRA = "torch"
 
@@ -24,12 +31,18 @@ _TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Convert(Derivation):
-    """Rounds parameters to a shorter type; running statistics stay as they are."""
+    """Rounds parameters to a type, running statistics stay; and writes and reads what it has."""
 
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # that parameters are stored in
+    through: Literal["nothing", "onnx"] = "nothing"  # a format that it is written in and read from
 
     def __post_init__(self) -> None:
         self.one_of("dtype", _TYPES)
+        self.one_of("through", ("nothing", "onnx"))
+
+    @property
+    def needs(self) -> Needs:
+        return "nothing" if self.through == "nothing" else "inputs"
 
     def run(self, work: Work) -> nn.Module:
         child, wanted = work.parents[0], _TYPES[self.dtype]
@@ -50,4 +63,13 @@ class Convert(Derivation):
             "largest_error": largest,
             "bytes": sum(p.numel() * p.element_size() for p in child.parameters()),
         }
-        return child
+        return child if self.through == "nothing" else written_and_read(child, work.example(1))
+
+
+def written_and_read(module: nn.Module, example: Tensor) -> nn.Module:
+    """What is left of a module after it was an ONNX file."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        export(module, example, file)
+        stored = convert(onnx.load(file), {})
+        return network(stored.layers, weights(stored.layers, stored.stored, file))

@@ -6,7 +6,6 @@ an embedding that is the head as well, have two names, of which the program read
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from onnx import SparseTensorProto
 
 from assay.containers.torch_payloads import Archive, Payload
 from assay.formats._torch_archive import of_export
-from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.onnx.graph import Converted, StoredTensor
 from assay.vocabularies.onnx.weights import DTYPES, tensor
-from assay.weights.layout import Stored, Weights
+from assay.weights.layout import Stored, Weights, with_scales_in_reach
 
 
 def payloads(path: Path) -> dict[str, Payload]:
@@ -29,7 +27,7 @@ def payloads(path: Path) -> dict[str, Payload]:
 
 def weights(converted: Converted, path: Path) -> Weights:
     """The archive's weights, read when they are asked for."""
-    graph = _with_scales_in_reach(converted.layers)
+    graph = with_scales_in_reach(converted.layers)
     stored = {name: _stored(name, payload) for name, payload in payloads(path).items()}
     scales = {
         name
@@ -51,15 +49,3 @@ def _in_program(proto: StoredTensor, path: Path) -> Stored:
     """A scale that is a number of the program."""
     assert not isinstance(proto, SparseTensorProto)
     return Stored(tuple(proto.dims), DTYPES[proto.data_type], partial(tensor, proto, path))
-
-
-def _with_scales_in_reach(graph: OperatorGraph) -> OperatorGraph:
-    """The exporter casts scales and zero points; here they are read as they are stored."""
-    casts = {node.outputs[0]: node.inputs[0] for node in graph.operators if node.op == "Cast"}
-    operators = tuple(
-        replace(node, inputs=(node.inputs[0], *(casts.get(n, n) for n in node.inputs[1:])))
-        if node.op == "DequantizeLinear"
-        else node
-        for node in graph.operators
-    )
-    return replace(graph, operators=operators)

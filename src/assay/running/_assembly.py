@@ -135,7 +135,10 @@ class Assembly:
             inside, last, path = place_for(self.made, parts)
             inside.add_module(last, layer.module)
             self.layers.setdefault(key, []).append(path)
-        self.steps.append(Step(replace(node, inputs=layer.inputs), path))
+        outputs = node.outputs if layer.after is None else layer.after.inputs
+        self.steps.append(Step(replace(node, inputs=layer.inputs, outputs=outputs), path))
+        if layer.after is not None:
+            self.steps.append(Step(layer.after))
 
     def _twin(self, weight: str, module: nn.Module) -> str | None:
         """The layer that does the same with the same weights, such as an earlier step's."""
@@ -200,12 +203,15 @@ class Assembly:
         return replace(node, attributes={**node.attributes, **more}) if more else node
 
     def _hold(self, name: str, *, trained: bool) -> None:
-        """Rule 5: a constant as a parameter or a buffer.  What is not finite masks something."""
+        """Rule 5: a constant as a parameter or a buffer.
+
+        What is not finite masks something; what is zero is where something starts.
+        """
         if name in self.made.held:
             return
         tensor = as_tensor(self.constants[name], torch.device("cpu"))
         origin = self.constants.origin(name)
-        is_weight = bool(origin) and tensor.is_floating_point() and tensor.numel() > 1
+        is_weight = bool(origin) and tensor.is_floating_point() and bool(tensor.any())
         parts = path_of(origin) if is_weight else ["constants", *path_of(name)]
         inside, last, path = place_for(self.made, parts)
         if trained and is_weight and bool(torch.isfinite(tensor).all()):

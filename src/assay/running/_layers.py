@@ -32,6 +32,7 @@ class Layer:
     weights: dict[str, str]  # its parameters, by the constants that they are; "": made here
     inputs: tuple[str, ...]  # tensors that it reads
     before: Operator | None = None  # what its input goes through
+    after: Operator | None = None  # what its output goes through
 
 
 @dataclass
@@ -45,6 +46,10 @@ class Facts:
         """The name of an input that is a constant; "" where it is computed, or not given."""
         name = node.inputs[place] if place < len(node.inputs) else ""
         return name if name and name in self.constants else ""
+
+    def is_zero(self, name: str) -> bool:
+        """Whether a tensor is a constant of nothing but zeros."""
+        return name in self.constants and not self.constants[name].any()
 
     def rank(self, name: str) -> int:
         """The number of axes of a tensor; 0 where it is not facts."""
@@ -107,18 +112,22 @@ def _convolution(node: Operator, facts: Facts) -> Layer | None:
 
 
 def _transposed_convolution(node: Operator, facts: Facts) -> Layer | None:
+    """What is cut off more at one end than at the other is cut off by a Pad behind the layer."""
     weight, bias = facts.constant(node, 1), facts.constant(node, 2)
-    if not weight or (is_given(node, 2) and not bias) or "output_shape" in node.attributes:
+    if not weight or (is_given(node, 2) and not bias):
         return None
     values = facts.constants[weight]  # (inputs, outputs / groups, space)
     kernel, space = values.shape[2:], values.ndim - 2
-    if space not in _TRANSPOSED:
+    sizes = facts.shapes.get(node.inputs[0], (1,) * values.ndim)[2:]
+    if space not in _TRANSPOSED or ("output_shape" in node.attributes and sizes == (1,) * space):
         return None
-    ones = (1,) * space
-    strides, dilations = node.ints("strides", ones), node.ints("dilations", ones)
-    padding, extra = transposed_padding(node, ones, kernel)
+    strides, dilations = node.ints("strides", (1,) * space), node.ints("dilations", (1,) * space)
+    starts, extra = transposed_padding(node, sizes, kernel)
+    ends = [start - more for start, more in zip(starts, extra, strict=True)]
+    padding = tuple(min(start, max(end, 0)) for start, end in zip(starts, ends, strict=True))
+    added = tuple(max(-end, 0) for end in ends)
     widest = [max(pair) for pair in zip(strides, dilations, strict=True)]
-    if min(padding) < 0 or not all(0 <= a < b for a, b in zip(extra, widest, strict=True)):
+    if min(padding) < 0 or any(a >= b for a, b in zip(added, widest, strict=True)):
         return None
     groups = node.integer("group", 1)
     module = nn.utils.skip_init(
@@ -127,8 +136,8 @@ def _transposed_convolution(node: Operator, facts: Facts) -> Layer | None:
         values.shape[1] * groups,
         kernel,
         strides,
-        tuple(padding),
-        tuple(extra),
+        padding,
+        added,
         groups,
         bool(bias),
         dilations,
@@ -136,7 +145,13 @@ def _transposed_convolution(node: Operator, facts: Facts) -> Layer | None:
     fill(module.weight, values)
     if bias:
         fill(module.bias, facts.constants[bias])
-    return Layer(module, {"weight": weight, "bias": bias}, node.inputs[:1])
+    left = [done - start for done, start in zip(padding, starts, strict=True)]
+    right = [done - max(end, 0) for done, end in zip(padding, ends, strict=True)]
+    after = None
+    if any(left) or any(right):
+        pads = {"pads": (0, 0, *left, 0, 0, *right)}
+        after = Operator("Pad", (f"{node.outputs[0]}/whole",), node.outputs, pads)
+    return Layer(module, {"weight": weight, "bias": bias}, node.inputs[:1], after=after)
 
 
 def _linear(values: np.ndarray, bias: np.ndarray | None) -> nn.Linear:

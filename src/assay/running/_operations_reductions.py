@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
 from assay.running._operations_elementwise import DTYPES, Function, Numbers
-from assay.running._operations_moves import listed, whole
+from assay.running._operations_sizes import listed, whole
 
 EXTRA = "torch"
 

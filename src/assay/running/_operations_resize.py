@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator
 from assay.running._operations_elementwise import Function, Numbers
-from assay.running._operations_moves import whole
+from assay.running._operations_sizes import whole
 
 EXTRA = "torch"
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from assay.graphs.operators import Operator
 from assay.running._operations_elementwise import Function, Numbers
-from assay.running._operations_moves import whole
+from assay.running._operations_sizes import whole
 
 EXTRA = "torch"
 

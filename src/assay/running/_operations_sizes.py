@@ -32,6 +32,18 @@ SIZES = frozenset({
 MEASURES = frozenset({"Shape", "Size"})  # they give numbers, whatever they read
 
 
+def whole(values: Numbers) -> list[int]:
+    """Numbers as a list; symbolic sizes stay what they are."""
+    return [v if values.dtype == object else int(v) for v in np.reshape(values, -1)]
+
+
+def listed(node: Operator, name: str, values: Numbers | None) -> list[int] | None:
+    """An option that newer opsets read as a tensor, and older ones have as an attribute."""
+    if values is not None:
+        return whole(values)
+    return list(node.ints(name)) if name in node.attributes else None
+
+
 def measured(node: Operator, x: Tensor | Numbers) -> Numbers:
     """The shape, a part of it, or the number of elements."""
     if node.op == "Shape":

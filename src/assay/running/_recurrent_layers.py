@@ -55,7 +55,8 @@ def _as_layer(node: Operator, facts: Facts) -> Layer | None:
             both = facts.constants[bias][direction]
             _set(module, f"bias_ih{end}", node.op, both[: len(both) // 2])
             _set(module, f"bias_hh{end}", node.op, both[len(both) // 2 :])
-    inputs = (node.inputs[0], *node.inputs[5:7])
+    states = ("" if facts.is_zero(name) else name for name in node.inputs[5:7])
+    inputs = (node.inputs[0], *states)  # torch starts from zeros by itself
     return Layer(module, {"weight": weights[0]}, inputs)
 
 

@@ -80,8 +80,13 @@ class Examples:
 
     def split(self, share: float, seed: int) -> tuple[Examples, Examples]:
         """The rest, and a random ``share`` of them, at least one."""
+        rest, some = self.parts(share, seed)
+        return self.take(rest), self.take(some)
+
+    def parts(self, share: float, seed: int) -> tuple[Array, Array]:
+        """The rows of the rest, and of a random ``share``, at least one; each in their order."""
         order = np.random.default_rng(seed).permutation(len(self))
         count = max(1, round(share * len(self)))
         if not 0 < share < 1 or count >= len(self):
             raise BadData(f"{self._named}{len(self)} examples cannot be split at {share}")
-        return self.take(np.sort(order[count:])), self.take(np.sort(order[:count]))
+        return np.sort(order[count:]), np.sort(order[:count])

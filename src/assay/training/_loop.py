@@ -36,12 +36,12 @@ class Loop:
         seed: int,
     ) -> None:
         self.module, self.training, self.objective, self.seed = module, training, objective, seed
-        self.held_out: Examples | None = None
+        self.examples, self.rows = examples, np.arange(len(examples))
+        self.held_out = self.rows[:0]
         if training.patience:
-            examples, self.held_out = examples.split(training.held_out, seed)
-        if len(examples) < 2:
-            raise BadData(f"training needs two examples or more, not {len(examples)}")
-        self.examples = examples
+            self.rows, self.held_out = examples.parts(training.held_out, seed)
+        if len(self.rows) < 2:
+            raise BadData(f"training needs two examples or more, not {len(self.rows)}")
         self.known = dict(module.named_parameters())
         self.chosen = [*self.known] if parameters is None else [*parameters]
         for name in self.chosen:
@@ -50,9 +50,9 @@ class Loop:
         if not self.chosen:
             raise UnfitModel("the model has no parameter to be trained")
         self.optimizer = _optimizer(training.optimizer, [self.known[name] for name in self.chosen])
-        self.size = min(training.batch, len(examples))
-        self.batches = len(examples) // self.size
-        if len(examples) % self.size > 1:  # a batch of one has no variance to normalize by
+        self.size = min(training.batch, len(self.rows))
+        self.batches = len(self.rows) // self.size
+        if len(self.rows) % self.size > 1:  # a batch of one has no variance to normalize by
             self.batches += 1
         self.history, self.epoch, self.step, self.sum = History(), 0, 0, 0.0
         self.best: dict[str, Tensor] = {}
@@ -82,7 +82,7 @@ class Loop:
         saved = shown = started = monotonic()
         before = self.history.seconds
         while self.epoch < self.training.epochs and not self._exhausted():
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.examples))
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
             self._mode()
             while self.step < self.batches:
                 loss = self._step(order[self.step * self.size : (self.step + 1) * self.size])
@@ -111,7 +111,7 @@ class Loop:
         share = (self.epoch * self.batches + self.step) / (self.training.epochs * self.batches)
         for group in self.optimizer.param_groups:
             group["lr"] = self.training.optimizer.rate_after(share)
-        loss = self.objective.loss(self.module, self._batch(self.examples, rows))
+        loss = self.objective.loss(self.module, self._batch(rows))
         value = float(loss.item())
         if not isfinite(value):
             raise Diverged(
@@ -130,27 +130,25 @@ class Loop:
         self.objective.after_epoch(self.module, self.epoch)
         self.history.losses.append(self.sum / self.batches)
         self.sum = 0.0
-        if self.held_out is None:
+        if not len(self.held_out):
             self.history.best = self.epoch
             return
-        loss = self._held_out_loss(self.held_out)
+        loss = self._held_out_loss()
         if not self.history.held_out or loss < min(self.history.held_out):
             self.best = {n: t.detach().clone() for n, t in self.module.state_dict().items()}
             self.history.best = self.epoch
         self.history.held_out.append(loss)
 
-    def _held_out_loss(self, examples: Examples) -> float:
+    def _held_out_loss(self) -> float:
         total = 0.0
         with evaluating(self.module), torch.no_grad():
-            for start in range(0, len(examples), self.size):
-                rows = np.arange(start, min(start + self.size, len(examples)))
-                total += (
-                    len(rows) * self.objective.loss(self.module, self._batch(examples, rows)).item()
-                )
-        return total / len(examples)
+            for start in range(0, len(self.held_out), self.size):
+                rows = self.held_out[start : start + self.size]
+                total += len(rows) * self.objective.loss(self.module, self._batch(rows)).item()
+        return total / len(self.held_out)
 
-    def _batch(self, examples: Examples, rows: Array) -> Batch:
-        some = examples.take(rows)
+    def _batch(self, rows: Array) -> Batch:
+        some = self.examples.take(rows)
         labels = None if some.labels is None else on(self.module, some.labels)
         return Batch(on(self.module, some.inputs), labels, torch.from_numpy(rows))
 

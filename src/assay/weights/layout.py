@@ -9,7 +9,7 @@ space.  Readers that disagree leave a weight as it is stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class Weights(Mapping[str, Weight]):
     """The weights of a graph's constants; the graph is followed when they are first asked for."""
 
     def __init__(self, graph: OperatorGraph, stored: Mapping[str, Stored]) -> None:
-        self._graph, self._stored = graph, stored
+        self._graph, self._stored = with_scales_in_reach(graph), stored
         self._found: dict[str, Weight] | None = None
 
     def __getitem__(self, name: str) -> Weight:
@@ -95,6 +95,18 @@ class Weights(Mapping[str, Weight]):
         if self._found is None:
             self._found = _weights(self._graph, self._stored)
         return self._found
+
+
+def with_scales_in_reach(graph: OperatorGraph) -> OperatorGraph:
+    """PyTorch's exporter casts scales and zero points; here they are read as they are stored."""
+    casts = {node.outputs[0]: node.inputs[0] for node in graph.operators if node.op == "Cast"}
+    operators = tuple(
+        replace(node, inputs=(node.inputs[0], *(casts.get(n, n) for n in node.inputs[1:])))
+        if node.op == "DequantizeLinear"
+        else node
+        for node in graph.operators
+    )
+    return replace(graph, operators=operators)
 
 
 def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, Weight]:

@@ -19,7 +19,7 @@ from assay.containers.pickled_arrays import CONSTRUCTORS, Pending, encoded
 from assay.containers.sources import source_of
 from assay.errors import BadData
 from assay.running.examples import Examples
-from assay.zoo._pictures import Split, pictures, reading
+from assay.zoo.datasets.pictures import Split, pictures, reading
 
 _PIXELS = 3 * 32 * 32
 _KNOWN = CONSTRUCTORS | {"_codecs.encode": encoded}
@@ -43,10 +43,12 @@ _EDITIONS = (
 
 
 def is_in(folder: Path) -> bool:
+    """Whether a folder has CIFAR's batches."""
     return _find(folder) is not None
 
 
 def read(folder: Path, split: Split) -> Examples:
+    """The examples of a split.  Raises BadData."""
     found = _find(folder)
     if found is None:
         raise BadData(f"{folder}: there is no file of CIFAR-10 or CIFAR-100")

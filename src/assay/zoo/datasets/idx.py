@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assay.errors import BadData
 from assay.running.examples import Examples
-from assay.zoo._pictures import Split, pictures, reading
+from assay.zoo.datasets.pictures import Split, pictures, reading
 
 _NAME = re.compile(r"(train|t10k|test)[-_.](images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?")
 _BYTES = 8  # the type
@@ -24,10 +24,12 @@ _LONGEST = 2**30  # bytes that a file may unpack to
 
 
 def is_in(folder: Path) -> bool:
+    """Whether a folder has IDX files."""
     return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
 
 
 def read(folder: Path, split: Split) -> Examples:
+    """The examples of a split.  Raises BadData."""
     images = numbers(_file(folder, split, "images"), axes=3)  # (n, h, w)
     path = _file(folder, split, "labels")
     labels = numbers(path, axes=1)  # (n,)

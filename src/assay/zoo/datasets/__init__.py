@@ -13,9 +13,9 @@ import numpy as np
 
 from assay.errors import BadData, BadOption, MissingExtra
 from assay.running.examples import Examples
-from assay.zoo import _arrays
-from assay.zoo._pictures import Layout, Split, part, reading
-from assay.zoo._places import DATASETS, DataSet, layout_of, locate
+from assay.zoo.datasets import arrays
+from assay.zoo.datasets.pictures import Layout, Split, part, reading
+from assay.zoo.datasets.places import DATASETS, DataSet, layout_of, locate
 
 __all__ = [
     "DATASETS", "DataSet", "Split", "halves", "inverted", "load", "only_classes", "rotated",
@@ -100,10 +100,10 @@ def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:
 def _read(path: Path, split: Split) -> Examples:
     """What lies there in any way, from 0 to 1 where it is pictures."""
     if path.is_file():
-        return _arrays.read_file(path, split)
+        return arrays.read_file(path, split)
     layout: Layout | None = layout_of(path)
-    if layout is None and path.is_dir() and _arrays.is_in(path):
-        layout = _arrays
+    if layout is None and path.is_dir() and arrays.is_in(path):
+        layout = arrays
     if layout is None:
         names = ", ".join(DATASETS)
         raise BadData(f"no data at {str(path)!r}: name one of {names}, a folder or an .npz file")

