@@ -14,7 +14,7 @@ import assay
 
 ROOT = Path(assay.__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-TORCH = {"training.md"}  # pages whose commands need the extra
+TORCH = {"README.md", "training.md"}  # pages whose commands need the extra
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

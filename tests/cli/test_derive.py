@@ -79,7 +79,7 @@ def test_people_are_told_what_came_of_it_and_what_to_do_next(run: Run, task: Pat
     shown = run("derive", "my model.onnx", *TUNE).out
     rows = {line[:11].strip(): line[13:] for line in shown.splitlines()}
     assert rows["model"] == f"child.onnx, {Path('child.onnx').stat().st_size:,} bytes"
-    assert rows["data"] == "160 examples: data.npz train"
+    assert rows["data"] == "240 examples: data.npz train"
     assert rows["accuracy"].count("%") == 2
     assert rows["record"] == "child.onnx.lineage.json"
     compare = rows["to see how"].removeprefix("assay ")

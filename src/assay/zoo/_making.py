@@ -17,7 +17,7 @@ from assay.derivations import DERIVATIONS
 from assay.durable import write_whole
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, digest, on, outputs
-from assay.running.network import network
+from assay.running.network import PER_AXIS, network
 from assay.running.to_onnx import export
 from assay.training import train
 from assay.values import Json
@@ -104,7 +104,7 @@ def read(folder: Path, name: str) -> nn.Module:
     if file.suffix == ".onnx":
         model = formats.read(file)
         assert model.layers is not None  # a file in ONNX has a graph
-        return network(model.layers, model.weights).eval()
+        return network(model.layers, model.weights, opset=model.metadata.get("opset", PER_AXIS))
     module = _built(about)
     module.load_state_dict(load_file(file))
     return module.eval()

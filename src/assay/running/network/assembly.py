@@ -24,16 +24,16 @@ from assay.errors import AssayError, UnfitModel
 from assay.graphs.inline_bodies import inline_bodies
 from assay.graphs.operators import FLOAT, UNKNOWN, Operator, OperatorGraph, Tensor, without_dead
 from assay.graphs.shapes import fold_shapes
-from assay.running._constants import Constants
-from assay.running._layers import LAYERS, Facts, Layer
-from assay.running._names import layer_of, path_of, place_for
-from assay.running._norm_layers import NORM_LAYERS
-from assay.running._operations import FUNCTIONS, NUMBERS
-from assay.running._operations_quantized import LIMITS, spelled_out
-from assay.running._operations_reductions import PER_AXIS
-from assay.running._operations_sizes import MEASURES, SIZES, as_tensor
-from assay.running._recurrent_layers import RECURRENT_LAYERS
-from assay.running._steps import Network, Step
+from assay.running.network import PER_AXIS
+from assay.running.network.constants import Constants
+from assay.running.network.layers import LAYERS, Facts, Layer
+from assay.running.network.names import layer_of, path_of, place_for
+from assay.running.network.norm_layers import NORM_LAYERS
+from assay.running.network.operations import FUNCTIONS, NUMBERS
+from assay.running.network.quantized import LIMITS, spelled_out
+from assay.running.network.recurrent_layers import RECURRENT_LAYERS
+from assay.running.network.sizes import MEASURES, SIZES, as_tensor
+from assay.running.network.steps import Network, Step
 from assay.weights import Weight
 
 EXTRA = "torch"

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import Function, Numbers
-from assay.running._operations_reshape import reshape
-from assay.running._operations_sizes import listed, whole
+from assay.running.network.elementwise import Function, Numbers
+from assay.running.network.reshape import reshape
+from assay.running.network.sizes import listed, whole
 
 EXTRA = "torch"
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from assay.graphs.operators import Operator
-from assay.running._layers import Facts, Layer, Rule, fill, is_given
+from assay.running.network.layers import Facts, Layer, Rule, fill, is_given
 
 EXTRA = "torch"
 

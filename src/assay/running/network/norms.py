@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import Function
+from assay.running.network.elementwise import Function
 
 EXTRA = "torch"
 

@@ -7,16 +7,16 @@ from torch import Tensor
 
 from assay.graphs.operators import Operator
 from assay.graphs.operators import Tensor as Known
-from assay.running._operations_elementwise import DTYPES, ELEMENTWISE, Function, Numbers
-from assay.running._operations_moves import MOVES
-from assay.running._operations_norms import NORMS
-from assay.running._operations_quantized import QUANTIZED
-from assay.running._operations_recurrent import RECURRENT
-from assay.running._operations_reductions import REDUCTIONS
-from assay.running._operations_resize import RESIZING
-from assay.running._operations_sequences import SEQUENCES
-from assay.running._operations_sizes import whole
-from assay.running._operations_windows import WINDOWS
+from assay.running.network.elementwise import DTYPES, ELEMENTWISE, Function, Numbers
+from assay.running.network.moves import MOVES
+from assay.running.network.norms import NORMS
+from assay.running.network.quantized import QUANTIZED
+from assay.running.network.recurrent import RECURRENT
+from assay.running.network.reductions import REDUCTIONS
+from assay.running.network.resize import RESIZING
+from assay.running.network.sequences import SEQUENCES
+from assay.running.network.sizes import whole
+from assay.running.network.windows import WINDOWS
 
 EXTRA = "torch"
 

@@ -17,8 +17,8 @@ from assay.graphs._shape_rules import infer
 from assay.graphs._values import evaluate
 from assay.graphs.operators import MOST_VALUES, Operator, OperatorGraph
 from assay.graphs.operators import Tensor as Known
-from assay.running._operations import FUNCTIONS, NUMBERS
-from assay.running._operations_sizes import MEASURES, as_tensor
+from assay.running.network.operations import FUNCTIONS, NUMBERS
+from assay.running.network.sizes import MEASURES, as_tensor
 from assay.weights import Weight
 from assay.weights.layout import Layout, layouts
 from assay.weights.steps import Dequantize

@@ -11,8 +11,8 @@ from math import prod
 from torch import Tensor
 
 from assay.graphs.operators import Operator, Shape
-from assay.running._operations_elementwise import Numbers
-from assay.running._operations_sizes import listed
+from assay.running.network.elementwise import Numbers
+from assay.running.network.sizes import listed
 
 EXTRA = "torch"
 

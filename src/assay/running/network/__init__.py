@@ -8,15 +8,15 @@ whatever the file has.  Nothing of the file is executed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
-from assay.graphs.operators import OperatorGraph
-from assay.running._assembly import Assembly
-from assay.running._operations_reductions import PER_AXIS
-from assay.weights import Weight
+    from assay.graphs.operators import OperatorGraph
+    from assay.weights import Weight
 
-EXTRA = "torch"
+PER_AXIS = 13  # the opset since which Softmax is over one axis
 
 
 def network(
@@ -35,4 +35,6 @@ def network(
         UnfitModel: an operator cannot be run, or what a constant holds is not known; names it.
         UnreadableModel: a weight is damaged.
     """
+    from assay.running.network.assembly import Assembly
+
     return Assembly(operators, weights, opset).network()

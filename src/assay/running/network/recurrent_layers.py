@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from assay.graphs.operators import Operator
-from assay.running._layers import Facts, Layer
-from assay.running._operations_elementwise import Function
-from assay.running._operations_recurrent import DIRECTIONS, USUAL, activations_of
-from assay.running._operations_sizes import as_tensor
+from assay.running.network.elementwise import Function
+from assay.running.network.layers import Facts, Layer
+from assay.running.network.recurrent import DIRECTIONS, USUAL, activations_of
+from assay.running.network.sizes import as_tensor
 
 EXTRA = "torch"
 

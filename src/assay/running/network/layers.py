@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from assay.graphs.operators import Operator, Shape
-from assay.running._constants import Constants
-from assay.running._operations_sizes import as_tensor
-from assay.running._operations_windows import transposed_padding
+from assay.running.network.constants import Constants
+from assay.running.network.sizes import as_tensor
+from assay.running.network.windows import transposed_padding
 
 EXTRA = "torch"
 
@@ -60,10 +60,12 @@ Rule = Callable[[Operator, Facts], Layer | None]
 
 
 def is_given(node: Operator, place: int) -> bool:
+    """Whether an operator has an input at a place."""
     return place < len(node.inputs) and node.inputs[place] != ""
 
 
 def fill(parameter: torch.Tensor | None, values: np.ndarray) -> None:
+    """Put values into a parameter, where the layer has it."""
     if parameter is not None:
         with torch.no_grad():
             parameter.copy_(as_tensor(values, parameter.device).reshape(parameter.shape))

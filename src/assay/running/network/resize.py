@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import Function, Numbers
-from assay.running._operations_sizes import whole
+from assay.running.network.elementwise import Function, Numbers
+from assay.running.network.sizes import whole
 
 EXTRA = "torch"
 

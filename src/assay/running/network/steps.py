@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator
-from assay.running._operations import FUNCTIONS, NUMBERS
-from assay.running._operations_sizes import (
+from assay.running.network.operations import FUNCTIONS, NUMBERS
+from assay.running.network.recurrent_layers import CALLS
+from assay.running.network.sizes import (
     MEASURES,
     SIZES,
     as_numbers,
@@ -21,7 +22,6 @@ from assay.running._operations_sizes import (
     computed,
     measured,
 )
-from assay.running._recurrent_layers import CALLS
 
 EXTRA = "torch"
 

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import DTYPES, Function, Numbers
-from assay.running._operations_sizes import listed, whole
+from assay.running.network import PER_AXIS
+from assay.running.network.elementwise import DTYPES, Function, Numbers
+from assay.running.network.sizes import listed, whole
 
 EXTRA = "torch"
 
 Along = Callable[[Tensor, list[int], bool], Tensor]
-PER_AXIS = 13  # the opset since which a softmax is along one axis, not along all that follow
 
 
 def _reduce(function: Along) -> Function:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import Function, Numbers
-from assay.running._operations_sizes import whole
+from assay.running.network.elementwise import Function, Numbers
+from assay.running.network.sizes import whole
 
 EXTRA = "torch"
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator
-from assay.running._operations_elementwise import Function
+from assay.running.network.elementwise import Function
 
 EXTRA = "torch"
 

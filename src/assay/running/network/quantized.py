@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assay.errors import UnfitModel
 from assay.graphs.operators import Operator, OperatorGraph
-from assay.running._operations_elementwise import Function
+from assay.running.network.elementwise import Function
 
 EXTRA = "torch"
 
