@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.durable import write_whole, writing
-from assay.errors import UnreadableModel, UnwritableModel
+from assay.errors import UnfitModel, UnreadableModel, UnwritableModel
 from assay.formats import Model
 from assay.weights import Array, Weight
-from assay.weights.layout import Layout, Weights, layouts
+from assay.weights.layout import Layout, Weights, layouts, reading
 from assay.weights.numbers import bytes_of, elements, encode
-from assay.weights.steps import Dequantize, Lookup
+from assay.weights.steps import Lookup
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -185,27 +185,11 @@ def _as_read(
     """The weight in the axes in which the graph's operators read it."""
     from assay.vocabularies.onnx.weights import DTYPES
 
-    shape, dtype = tuple(proto.dims), DTYPES[proto.data_type]
-    turned = (weight.canonical and layout.known) or any(
-        isinstance(step, Dequantize) for step in layout.steps
-    )
-    wanted = layout.shape(shape) if turned else shape
-    is_vector = len(wanted) == 1 and wanted[0] == weight.size
-    if not is_vector and _long(weight.shape) != _long(wanted):
-        raise UnwritableModel(
-            f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
-        )
-
-    def read() -> bytes:
-        values = weight.read().reshape(wanted)
-        return encode(layout.undo(values, shape, lookup) if turned else values, dtype)
-
-    return read
-
-
-def _long(shape: tuple[int, ...]) -> list[int]:
-    """Without axes of one place, which rearrange nothing."""
-    return [dim for dim in shape if dim != 1]
+    try:
+        read = reading(weight, layout, tuple(proto.dims))
+    except UnfitModel as error:
+        raise UnwritableModel(str(error)) from error
+    return lambda: encode(read(lookup), DTYPES[proto.data_type])
 
 
 def save(whole: ModelProto, contents: Iterable[Content], path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assay.errors import UnfitModel
 from assay.graphs.operators import Operator, OperatorGraph, Shape, Tensor
 from assay.weights import Array, Weight
 from assay.weights.follow import Follower
@@ -36,6 +37,11 @@ class Layout:
 
     steps: tuple[Step, ...] = ()
     known: bool = False  # whether its readers agree; otherwise the steps only dequantize
+
+    @property
+    def dequantizes(self) -> bool:
+        """Whether one of the steps turns stored numbers into real ones."""
+        return any(isinstance(step, Dequantize) for step in self.steps)
 
     def shape(self, shape: Shape) -> Shape:
         """Of what ``run`` gives."""
@@ -107,6 +113,31 @@ def with_scales_in_reach(graph: OperatorGraph) -> OperatorGraph:
         for node in graph.operators
     )
     return replace(graph, operators=operators)
+
+
+def reading(weight: Weight, layout: Layout, shape: Shape) -> Callable[[Lookup], Array]:
+    """A weight in the stored axes, in which the operators read it; its values are read later.
+
+    Raises UnfitModel where it has other sizes.
+    """
+    turned = (weight.canonical and layout.known) or layout.dequantizes
+    wanted = fitting(weight, layout.shape(shape) if turned else shape)
+
+    def read(lookup: Lookup) -> Array:
+        values = weight.read().reshape(wanted)
+        return layout.undo(values, shape, lookup) if turned else values
+
+    return read
+
+
+def fitting(weight: Weight, wanted: Shape) -> Shape:
+    """``wanted``.  Raises UnfitModel where the weight has other sizes, axes of one place apart."""
+    is_vector = len(wanted) == 1 and wanted[0] == weight.size
+    if not is_vector and [d for d in weight.shape if d != 1] != [d for d in wanted if d != 1]:
+        raise UnfitModel(
+            f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
+        )
+    return wanted
 
 
 def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, Weight]:

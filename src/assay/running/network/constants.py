@@ -20,7 +20,7 @@ from assay.graphs.operators import Tensor as Known
 from assay.running.network.operations import FUNCTIONS, NUMBERS
 from assay.running.network.sizes import MEASURES, as_tensor
 from assay.weights import Weight
-from assay.weights.layout import Layout, layouts
+from assay.weights.layout import Layout, fitting, layouts, reading
 from assay.weights.steps import Dequantize
 
 EXTRA = "torch"
@@ -136,17 +136,10 @@ class Constants:
         known = self._known[name]
         weight = self._weights.get(name)
         if weight is not None and known.shape is not None:
-            return self._as_stored(weight, self._layouts[name], known.shape)
+            return reading(weight, self._layouts[name], known.shape)(self._scale)
         if known.value is None:
             raise UnfitModel(f"what the constant {name!r} holds is not known")
         return known.value
-
-    def _as_stored(self, weight: Weight, layout: Layout, shape: tuple[int, ...]) -> Numbers:
-        """The weight in the axes in which the operators read it."""
-        turned = (weight.canonical and layout.known) or _scaled(layout) is not None
-        wanted = layout.shape(shape) if turned else shape
-        values = _fitting(weight, wanted)
-        return layout.undo(values, shape, self._scale) if turned else values
 
     def _scale(self, name: str) -> Any:
         return np.asarray(self[name], np.float32)
@@ -158,7 +151,8 @@ class Constants:
         """What dequantizing a weight gives: the weight itself, in its stored axes."""
         weight, layout, shape = self._weights[name], self._layouts[name], self._known[name].shape
         rest = Layout(layout.steps[1:])
-        return rest.undo(_fitting(weight, layout.shape(shape or ())), shape or (), self._scale)
+        wanted = fitting(weight, layout.shape(shape or ()))
+        return rest.undo(weight.read().reshape(wanted), shape or (), self._scale)
 
 
 def _is_constant(node: Operator) -> bool:
@@ -169,17 +163,6 @@ def _scaled(layout: Layout) -> int | None:
     """The place of the step that dequantizes."""
     places = [i for i, step in enumerate(layout.steps) if isinstance(step, Dequantize)]
     return places[0] if places else None
-
-
-def _fitting(weight: Weight, wanted: tuple[int, ...]) -> Any:
-    """The weight's values in the shape.  Raises UnfitModel where they have another."""
-    if [d for d in weight.shape if d != 1] != [d for d in wanted if d != 1]:
-        is_vector = len(wanted) == 1 and wanted[0] == weight.size
-        if not is_vector:
-            raise UnfitModel(
-                f"weight {weight.name!r} is {list(weight.shape)}, its operator reads {list(wanted)}"
-            )
-    return weight.read().reshape(wanted)
 
 
 def _known(array: Numbers) -> Known:
