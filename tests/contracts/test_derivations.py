@@ -124,6 +124,19 @@ def test_what_a_method_needs_and_is_not_given_is_said(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DERIVATIONS)
+def test_a_student_is_trained_or_refused(name: str) -> None:
+    made, student = method(name), trained("mlp", 7)
+    if made.takes_student:
+        derived = made.derive(*parents(made), data=DATA, student=student)
+        assert type(derived.module[-1]) is type(student[-1])
+        assert derived.lineage.student == digest(student) != derived.lineage.child
+        assert derived.module.state_dict().keys() == student.state_dict().keys()
+    else:
+        with pytest.raises(BadOption, match="takes no student"):
+            made.derive(*parents(made), data=DATA, student=student)
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
 def test_classes_that_do_not_fit_are_named(name: str) -> None:
     made = method(name)
     many = squares(100, 5, classes=9)

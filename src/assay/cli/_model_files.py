@@ -22,7 +22,7 @@ from assay.formats import MISSING, InputShapes, naming, read
 from assay.graphs.operators import BOOL, INT64, OperatorGraph
 from assay.running.examples import Array
 from assay.running.modules import outputs
-from assay.running.network import network
+from assay.running.network import PER_AXIS, network
 from assay.running.to_onnx import export
 from assay.values import Json
 from assay.zoo.networks import NETWORKS, build
@@ -71,7 +71,9 @@ def read_parent(path: str, shapes: InputShapes, output: Path) -> Parent:
     with naming(path):
         digest = sha256(model)
         try:
-            module = network(model.layers, model.weights)
+            module = network(
+                model.layers, model.weights, opset=model.metadata.get("opset", PER_AXIS)
+            )
         except UnfitModel as error:
             raise UnfitModel(f"{path}: {error}") from error
     return Parent(path, digest, module, shape, tokens)

@@ -95,6 +95,7 @@ class Derivation(ABC):
 
     parents: ClassVar[int] = 1  # how many models it is made from: this many, of a merge also more
     keeps_outputs: ClassVar[bool] = True  # whether the outputs keep their shape
+    takes_student: ClassVar[bool] = False  # whether it may train another architecture
 
     def derive(
         self,
@@ -163,11 +164,13 @@ class Derivation(ABC):
             raise BadOption(f"{self.method}: {option} must be one of {known}, not {value!r}")
 
     def check(self, work: Work) -> None:
-        """Raise BadOption or BadData where parents or examples are not as many as it takes."""
+        """Raise BadOption or BadData where what is given is not what it takes."""
         given, wanted = len(work.parents), type(self).parents
         if given != wanted and (wanted == 1 or given < wanted):
             more = "" if wanted == 1 else " or more"
             raise BadOption(f"{self.method} is made from {wanted}{more} models, not {given}")
+        if work.student is not None and not self.takes_student:
+            raise BadOption(f"{self.method} changes its parent: it takes no student")
         if self.needs == "nothing":
             return
         if work.data is None:

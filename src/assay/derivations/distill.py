@@ -37,6 +37,7 @@ def _gentle() -> Training:
 class Distill(Derivation):
     """Trains a student: the one given, or the same architecture initialized anew."""
 
+    takes_student = True
     temperature: float = 4.0  # of the soft answers
     label_share: float = 0.1  # weight of the true labels; that of the soft answers is the rest
     feature_weight: float = 0.0  # of the features' mean squared error; ModelDiff: 5, label_share 1

@@ -36,6 +36,7 @@ _BATCH = 256
 class Extract(Derivation):
     """Trains a student on a victim's answers: the one given, or the same architecture anew."""
 
+    takes_student = True
     answers: Literal["soft", "hard"] = "soft"  # the outputs, or the largest one's class alone
     queries: Literal["given", "adversarial", "noise"] = "given"
     temperature: float = 1.0  # of soft answers
