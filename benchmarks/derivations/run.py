@@ -3,9 +3,9 @@
     python benchmarks/derivations/run.py            # writes results.json beside this file
     python benchmarks/derivations/run.py --small    # two small networks on digits, nothing written
 
-Networks are trained on one half of Fashion-MNIST; whoever derives has the other half, or MNIST.  The
-parent is registered, its child written as ONNX and checked against the registry, then compared with
-the parent.  Networks of other seeds stand beside: nothing may be said of them but their
+Networks are trained on one half of Fashion-MNIST; whoever derives has the other half, or MNIST.
+The parent is registered, its child written as ONNX and checked against the registry, then compared
+with the parent.  Networks of other seeds stand beside: nothing may be said of them but their
 architecture.  A run that was stopped goes on with the rows it has in --work.
 """
 
@@ -133,7 +133,7 @@ def ground(small: bool, data: Path | None) -> Ground:
 def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json]:
     """A row for each network and case, and one for a stranger; those that are known as they are."""
     for network in on_ground.networks:
-        parents = [trained(on_ground, network, seed) for seed in (SEED, SEED + 1)]
+        parents = [trained(on_ground, network, seed, work) for seed in (SEED, SEED + 1)]
         files = [work / f"{network}-{seed}.onnx" for seed in (SEED, SEED + 1)]
         for module, file in zip(parents, files, strict=True):
             if not file.exists():
@@ -197,11 +197,11 @@ def said(child: Path, parent: Path, registry: Path) -> Json:
     }
 
 
-def trained(on_ground: Ground, network: str, seed: int) -> Any:
-    """A network from scratch, on the owner's half."""
+def trained(on_ground: Ground, network: str, seed: int, work: Path) -> Any:
+    """A network from scratch, on the owner's half; trained once."""
     shape = on_ground.train.inputs.shape[1:]
     module = build(network, shape, 10, seed, on_ground.width)
-    train(module, on_ground.train, on_ground.student, seed=seed)
+    train(module, on_ground.train, on_ground.student, seed=seed, checkpoint=work)
     return module
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.errors import BadOption
+from assay.errors import BadOption, Diverged
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, copy_of, weighted
 from assay.training import Optimizer, Training
@@ -51,12 +51,19 @@ class FineTune(Derivation):
             return parent
         rest, held_out = work.examples.split(_HELD_OUT, work.seed)
         tried: dict[float, tuple[float, nn.Module]] = {}
+        failed: dict[float, Diverged] = {}  # a rate that is too large is no reason to give up
         for rate in self.rates:
             child = copy_of(parent)
-            self._train(work, child, rest, (rate,), names)
-            tried[rate] = (accuracy(child, held_out), child)
+            try:
+                self._train(work, child, rest, (rate,), names)
+                tried[rate] = (accuracy(child, held_out), child)
+            except Diverged as error:
+                failed[rate] = error
+        if not tried:
+            raise failed[min(failed)]
         best = max(tried, key=lambda rate: tried[rate][0])
         work.notes["rates"] = {str(rate): round(tried[rate][0], 4) for rate in tried}
+        work.notes["diverged"] = [*failed]
         work.notes["rate"] = best
         return tried[best][1]
 
