@@ -37,7 +37,9 @@ class Cluster(Derivation):
     clusters: int = 16  # values of a layer, at most: 16 take 4 bits a weight
     start: Literal["linear", "density", "random"] = "linear"  # where k-means begins
     keep_zeros: bool = True  # weights that are zero stay zero, beside the clusters
-    training: Training | None = None  # tuning of shared values, biases and normalization
+    training: Training | None = (
+        None  # of shared values, biases and norms; use adam: gradients add up
+    )
 
     def __post_init__(self) -> None:
         self.at_least("clusters", 2)
