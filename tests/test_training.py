@@ -202,6 +202,14 @@ def test_a_last_batch_of_one_is_left_out(count: int) -> None:
     assert all(np.isfinite(history.losses))
 
 
+def test_a_model_that_ends_in_a_softmax_learns_as_one_that_gives_logits() -> None:
+    losses = []
+    for ends in ([], [torch.nn.Softmax(1)]):
+        module = torch.nn.Sequential(fresh("mlp"), *ends)
+        losses.append(train(module, DATA, replace(SHORT, epochs=6)).losses)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
 def test_torch_is_left_as_it_was() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)

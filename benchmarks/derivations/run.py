@@ -6,7 +6,8 @@
 Networks are trained on one half of Fashion-MNIST; whoever derives has the other half, or MNIST.
 The parent is registered, its child written as ONNX and checked against the registry, then compared
 with the parent.  Networks of other seeds stand beside: nothing may be said of them but their
-architecture.  A run that was stopped goes on with the rows it has in --work.
+architecture.  A run that was stopped goes on with the rows that it has in --work: by default a
+folder among the temporary ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,7 @@ import torch
 import assay
 from assay.derivations import DERIVATIONS
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, on
+from assay.running.modules import accuracy, digest, on
 from assay.running.to_onnx import export
 from assay.training import Optimizer, Training, train
 from assay.values import Json
@@ -121,7 +123,7 @@ def ground(small: bool, data: Path | None) -> Ground:
         roles = {"half": half, "other": five, "out-of-domain": half.take(slice(200))}
         return Ground(own, test, roles, ("mlp", "vgg"), 0.5, student)
     folders = {name: data / name if data else None for name in ("fashion-mnist", "mnist")}
-    examples = load("fashion-mnist", folder=folders["fashion-mnist"]).take(slice(24_000))
+    examples = load("fashion-mnist", folder=folders["fashion-mnist"]).take(slice(16_000))
     test = load("fashion-mnist", "test", folders["fashion-mnist"]).take(slice(4_000))
     own, half = halves(examples, SEED)
     mnist = load("mnist", folder=folders["mnist"])
@@ -135,9 +137,8 @@ def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json
         parents = [trained(on_ground, network, seed, work) for seed in (SEED, SEED + 1)]
         files = [work / f"{network}-{seed}.onnx" for seed in (SEED, SEED + 1)]
         for module, file in zip(parents, files, strict=True):
-            if not file.exists():
-                export(module, on(module, on_ground.test.inputs[:1]), file)
-        before = round(accuracy(parents[0], on_ground.test), 4)
+            export(module, on(module, on_ground.test.inputs[:1]), file)
+        before, parent = round(accuracy(parents[0], on_ground.test), 4), digest(parents[0])[:16]
         registry = work / f"registry-{network}"
         with assay.Registry.open(registry) as opened:
             opened.add(files[0])
@@ -148,8 +149,11 @@ def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json
         for case in cases(on_ground.student):
             if case.method in CHANNELS and network in WITHOUT_CHANNELS:
                 continue
-            key = f"{network} {case.method} {case.shown}"
-            yield known.get(key) or row(on_ground, case, network, parents, before, registry)
+            key = f"{parent} {case.method} {case.shown}"
+            found = known.get(key)
+            if found is None:
+                found = row(on_ground, case, network, parents, before, registry)
+            yield found | {"parent": parent}
 
 
 def row(
@@ -204,28 +208,34 @@ def trained(on_ground: Ground, network: str, seed: int, work: Path) -> Any:
     return module
 
 
+def key_of(row: Json) -> str:
+    """What tells one row from another: the parent's weights, too."""
+    return f"{row.get('parent')} {row['method']} {row['options']}"
+
+
 def main() -> int:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="digits, small networks")
     parser.add_argument("--data", type=Path, help="a folder for each dataset")
-    parser.add_argument("--work", type=Path, required=True, help="for models and finished rows")
+    kept = Path(tempfile.gettempdir()) / "assay-derivations"
+    parser.add_argument("--work", type=Path, default=kept, help="for models and finished rows")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     chosen.work.mkdir(parents=True, exist_ok=True)
     ledger = chosen.work / "rows.jsonl"
     lines = ledger.read_text().splitlines() if ledger.exists() else []
-    known = {f"{r['network']} {r['method']} {r['options']}": r for r in map(json.loads, lines)}
+    known = {key_of(row): row for row in map(json.loads, lines)}
     started, found = monotonic(), []
     with ledger.open("a") as kept:
         for each in rows(ground(chosen.small, chosen.data), known, chosen.work):
             found.append(each)
-            if f"{each['network']} {each['method']} {each['options']}" not in known:
+            if key_of(each) not in known:
                 print(json.dumps(each), file=kept, flush=True)
             print(f"{monotonic() - started:6.0f} s ", *each.values(), sep="  ", flush=True)
     if not chosen.small:
         about = {
-            "command": "python benchmarks/derivations/run.py --work FOLDER",
+            "command": "python benchmarks/derivations/run.py",
             "seed": SEED,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
             "torch": torch.__version__,

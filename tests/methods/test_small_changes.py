@@ -53,8 +53,9 @@ def test_strangers_architectures_and_wrong_shares_are_refused() -> None:
         Average().derive(trained("vgg"), trained("mlp"))
     with pytest.raises(BadOption, match=r"3 shares for 2 models"):
         Average(shares=(0.2, 0.3, 0.5)).derive(trained("mlp"), trained("mlp", 1))
-    with pytest.raises(BadOption, match="shares must add up to 1"):
-        Average(shares=(0.5, 0.6))
+    for shares in ((0.5, 0.6), (float("nan"), 0.5)):
+        with pytest.raises(BadOption, match="shares must add up to 1"):
+            Average(shares=shares)
 
 
 def test_noise_is_as_strong_as_it_says() -> None:
@@ -72,7 +73,7 @@ def test_noise_is_as_strong_as_it_says() -> None:
 
 def test_a_relabeled_head_gives_the_same_answers_in_another_order() -> None:
     for seed in range(6):
-        derived = Relabel().derive(trained("cnn"), seed=seed)
+        derived = Relabel().derive(trained("cnn"), data=DATA, seed=seed)
         order = derived.lineage.notes["classes"]
         assert sorted(order) == [0, 1, 2, 3] != order
         expected = outputs(trained("cnn"), DATA.inputs)[:, order]
@@ -80,5 +81,61 @@ def test_a_relabeled_head_gives_the_same_answers_in_another_order() -> None:
 
 
 def test_a_head_of_one_output_cannot_be_relabeled() -> None:
+    single = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))
     with pytest.raises(UnfitModel, match="nothing to permute"):
-        Relabel().derive(torch.nn.Sequential(torch.nn.Linear(3, 1)))
+        Relabel().derive(single, data=DATA)
+
+
+def test_the_head_is_found_wherever_it_was_defined() -> None:
+    class HeadFirst(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.body = torch.nn.Linear(64, 64), torch.nn.Linear(64, 64)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.relu(self.body(x.flatten(1)))).softmax(1)
+
+    parent = HeadFirst().eval()
+    derived = Relabel().derive(parent, data=DATA)
+    order = derived.lineage.notes["classes"]
+    np.testing.assert_allclose(
+        outputs(derived.module, DATA.inputs), outputs(parent, DATA.inputs)[:, order], atol=1e-6
+    )
+    assert torch.equal(derived.module.body.weight, parent.body.weight)
+
+
+def test_a_head_whose_weights_are_used_elsewhere_is_left_alone() -> None:
+    class Tied(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.head = torch.nn.Linear(64, 64), torch.nn.Linear(64, 64)
+            self.head.weight = self.first.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.relu(self.first(x.flatten(1))))
+
+    with pytest.raises(UnfitModel, match="head, has weights that are used twice"):
+        Relabel().derive(Tied().eval(), data=DATA)
+
+
+@pytest.mark.parametrize("method", [Noise(strength=0.1), DERIVATIONS["magnitude-prune"](rate=0.5)])
+def test_recurrent_layers_change_too(method: Any) -> None:
+    parent = trained("gru")
+    child = method.derive(parent).module.state_dict()
+    before = parent.state_dict()
+    same = {name for name, value in child.items() if torch.equal(value, before[name])}
+    assert all("bias" in name for name in same)
+
+
+def test_weights_that_two_layers_share_are_averaged_once() -> None:
+    def tied(seed: int) -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            layers = torch.nn.Linear(64, 64), torch.nn.Linear(64, 64)
+        layers[1].weight = layers[0].weight
+        return torch.nn.Sequential(torch.nn.Flatten(), *layers).eval()
+
+    a, b = tied(1), tied(2)
+    child = Average().derive(a, b).module
+    torch.testing.assert_close(child[1].weight, (a[1].weight + b[1].weight) / 2)
+    assert child[1].weight is child[2].weight

@@ -21,7 +21,7 @@ from assay.examine import sha256
 from assay.formats import MISSING, InputShapes, naming, read
 from assay.graphs.operators import BOOL, INT64, OperatorGraph
 from assay.running.examples import Array
-from assay.running.modules import outputs
+from assay.running.modules import outputs, seed_of
 from assay.running.network import PER_AXIS, network
 from assay.running.to_onnx import export
 from assay.values import Json
@@ -85,7 +85,9 @@ def student_for(given: str, parent: Parent, example: Array, output: Path, seed: 
     ``example`` is an input, (1, …).  Raises BadOption where there is none, or it has other inputs.
     """
     if given in NETWORKS:
-        return build(given, parent.shape, outputs(parent.module, example).shape[-1], seed)
+        classes = outputs(parent.module, example).shape[-1]
+        # The model itself may be the zoo's network of this seed.
+        return build(given, parent.shape, classes, seed_of("student", seed))
     if not Path(given).exists():
         raise BadOption(f"--student {given}: neither a file nor one of {', '.join(NETWORKS)}")
     student = read_parent(given, {}, output)

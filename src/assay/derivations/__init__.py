@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Needs = Literal["nothing", "inputs", "labels"]
+FEW = 8  # examples that a model is run on to see how it is made
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,8 +15,8 @@ from assay import __version__
 from assay.derivations import Derivation, Derived, Work
 from assay.durable import write_whole
 from assay.errors import BadData, Diverged, UnfitModel
-from assay.running.examples import Examples
-from assay.running.modules import accuracy, copy_of, digest, outputs, seeded
+from assay.running.examples import Array, Examples
+from assay.running.modules import accuracy, copy_of, digest, on_threads, outputs, seeded
 from assay.running.quantized import settled
 from assay.values import Json
 
@@ -51,19 +51,24 @@ class Lineage:
 def derive(method: Derivation, work: Work, judge: Examples | None) -> Derived:
     """See ``assay.derivations.Derivation.derive``."""
     method.check(work)
-    parents = work.parents
-    before = tuple(digest(parent) for parent in parents)
+    before = tuple(digest(parent) for parent in work.parents)
     student = None if work.student is None else copy_of(work.student)
-    own = replace(
-        work, parents=tuple(settled(copy_of(parent)) for parent in parents), student=student
-    )
+    own = replace(work, parents=tuple(map(_to_change, work.parents)), student=student)
     _check_labels(method, own)
+    judged = None if judge is None else [_judged(parent, judge) for parent in own.parents]
+    looked_at = None if work.data is None else work.data.inputs[:_CHECKED]
+    wanted = None if looked_at is None else outputs(own.parents[0], looked_at).shape
     started = monotonic()
-    with seeded(work.seed), torch.enable_grad():
+    threads = getattr(getattr(method, "training", None), "threads", 1)  # answers round, too
+    with on_threads(threads), seeded(work.seed), torch.enable_grad():
         child = method.run(own)
     seconds = monotonic() - started
     child.eval()
-    _check_outputs(method, own, parents[0], child)
+    _check_outputs(method, looked_at, wanted, child)
+    accuracies: Json | None = None
+    if judge is not None and judged is not None:
+        fitting = judged if method.keeps_outputs else [None] * len(judged)  # other classes
+        accuracies = {"on": _about(judge), "parents": fitting, "child": _judged(child, judge)}
     return Derived(
         child,
         Lineage(
@@ -74,12 +79,17 @@ def derive(method: Derivation, work: Work, judge: Examples | None) -> Derived:
             seed=work.seed,
             data=_about(work.data),
             student=None if work.student is None else digest(work.student),
-            accuracy=None if judge is None else _judged(parents, child, judge),
+            accuracy=accuracies,
             seconds=round(seconds, 3),
             notes=dict(own.notes),
-            versions={"assay": __version__, "torch": torch.__version__},
+            versions={"assay": __version__, "torch": torch.__version__, "numpy": np.__version__},
         ),
     )
+
+
+def _to_change(parent: nn.Module) -> nn.Module:
+    """A copy whose weights are plain real numbers, float32: they can be tuned, pruned, permuted."""
+    return settled(copy_of(parent)).float()
 
 
 def _about(data: Examples | None) -> Json | None:
@@ -102,25 +112,22 @@ def _check_labels(method: Derivation, work: Work) -> None:
         )
 
 
-def _check_outputs(method: Derivation, work: Work, parent: nn.Module, child: nn.Module) -> None:
-    if work.data is None:
+def _check_outputs(
+    method: Derivation, inputs: Array | None, wanted: tuple[int, ...] | None, child: nn.Module
+) -> None:
+    if inputs is None:
         return
-    inputs = work.data.inputs[:_CHECKED]
     given = outputs(child, inputs)
-    if not bool(torch.isfinite(torch.from_numpy(given)).all()):
+    if not np.isfinite(given).all():
         raise Diverged(f"{method.method}: the outputs of the derived model are no finite numbers")
-    if method.keeps_outputs and given.shape != (wanted := outputs(parent, inputs)).shape:
+    if method.keeps_outputs and given.shape != wanted:
         raise UnfitModel(
             f"{method.method}: outputs of shape {list(given.shape)} where the parent's are"
-            f" {list(wanted.shape)}"
+            f" {[*(wanted or ())]}"
         )
 
 
-def _judged(parents: tuple[nn.Module, ...], child: nn.Module, judge: Examples) -> Json:
-    """Accuracies; None of a model that has other outputs than the labels are of."""
-
-    def judged(module: nn.Module) -> Any:
-        fits = outputs(module, judge.inputs[:2]).shape[-1] >= judge.classes
-        return round(accuracy(module, judge), 4) if fits else None
-
-    return {"parents": [judged(parent) for parent in parents], "child": judged(child)}
+def _judged(module: nn.Module, judge: Examples) -> float | None:
+    """Its accuracy; None of a model that has fewer outputs than there are classes."""
+    fits = outputs(module, judge.inputs[:2]).shape[-1] >= judge.classes
+    return round(accuracy(module, judge), 4) if fits else None

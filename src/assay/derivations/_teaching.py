@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from assay.derivations import Work
 from assay.errors import UnfitModel
-from assay.running.modules import answer, copy_of, outputs, reset
-from assay.running.quantized import settled
+from assay.running.modules import answer, copy_of, logits, outputs, reset, seed_of
+from assay.running.quantized import settled, unrounded
 from assay.training import Batch, Objective
 
 EXTRA = "torch"
@@ -43,17 +43,9 @@ def _fresh(module: nn.Module, seed: int) -> nn.Module:
     Its seed is another than ``seed`` itself: a model that was made with that one would have begun
     with the same weights, and be related to its student by that alone.
     """
-    made = settled(copy_of(module))
-    reset(made, int.from_bytes(hashlib.sha256(f"student {seed}".encode()).digest()[:6]))
+    made = unrounded(settled(copy_of(module)))
+    reset(made, seed_of("student", seed))
     return made
-
-
-def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
-    """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm."""
-    sums = answers.detach().sum(1)
-    if bool((answers.detach() >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)):
-        return answers.clamp_min(torch.finfo(answers.dtype).tiny).log()
-    return answers
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -27,7 +27,7 @@ class Average(Derivation):
     shares: tuple[float, ...] = ()  # of the parents; by default equal ones
 
     def __post_init__(self) -> None:
-        if self.shares and abs(sum(self.shares) - 1) > 1e-6:
+        if self.shares and not abs(sum(self.shares) - 1) <= 1e-6:
             raise BadOption(f"{self.method}: shares must add up to 1, not {sum(self.shares):g}")
 
     def run(self, work: Work) -> nn.Module:
@@ -41,10 +41,15 @@ class Average(Derivation):
         for number, state in enumerate(states[1:], 2):
             _check_alike(states[0], state, number)
         with torch.no_grad():
-            for name, tensor in states[0].items():
-                if tensor.is_floating_point():
-                    parts = (s * state[name] for s, state in zip(shares, states, strict=True))
-                    tensor.copy_(torch.stack([*parts]).sum(0))
+            means = {
+                name: torch.stack(
+                    [s * state[name] for s, state in zip(shares, states, strict=True)]
+                ).sum(0)
+                for name, tensor in states[0].items()
+                if tensor.is_floating_point()
+            }
+            for name, mean in means.items():  # a tensor may have two names: first all, then these
+                states[0][name].copy_(mean)
         if work.data is not None:
             _recalibrate(child, work)
         return child

@@ -68,6 +68,10 @@ class ChannelPrune(Derivation):
         importances = [_importance(child, self._ranking(group, groups)) for group in groups]
         ranked = [*zip(groups, self._kept(importances), strict=True)]
         kept = sift(ranked, partial(_removable, Trial(child, example)))
+        if all(len(numbers) == group.size for group, numbers in kept):
+            raise UnfitModel(
+                f"a rate of {self.rate:g} takes none of its channels: set a larger one"
+            )
         narrow(child, kept)
         before["channels"] = by_layer((group, group.size) for group in groups)
         after = {"channels": by_layer((group, len(numbers)) for group, numbers in kept)}

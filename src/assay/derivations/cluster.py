@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.errors import UnfitModel
 from assay.running.modules import copy_of
-from assay.running.quantized import compute, matrices
+from assay.running.quantized import compute, matrices, untied
 from assay.training import Training
 from assay.values import Json
 
@@ -51,9 +50,7 @@ class Cluster(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        found = matrices(child)
-        if not found:
-            raise UnfitModel("the model has no convolution, linear or recurrent layer to cluster")
+        found = untied(child)
         shared = copy_of(child)
         random = np.random.default_rng(work.seed)
         layers = matrices(shared)

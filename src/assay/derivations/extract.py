@@ -20,7 +20,7 @@ from assay.derivations import Derivation, Needs, Work
 from assay.derivations._teaching import Array, Imitation, student_of
 from assay.errors import BadOption
 from assay.running.examples import Examples
-from assay.running.modules import answer, evaluating, on, outputs
+from assay.running.modules import answer, evaluating, logits, on, outputs
 from assay.training import Training
 
 EXTRA = "torch"
@@ -107,7 +107,9 @@ def adversarial(module: nn.Module, inputs: Array, labels: Array) -> Array:
         for _ in range(STEPS):
             with evaluating(module):
                 moved.requires_grad_()
-                loss = functional.cross_entropy(answer(module, moved), wanted, reduction="sum")
+                loss = functional.cross_entropy(
+                    logits(answer(module, moved)), wanted, reduction="sum"
+                )
                 (slope,) = torch.autograd.grad(loss, moved)
             moved = moved.detach() + radius / 4 * slope.sign()
             moved = torch.clamp(moved, origin - radius, origin + radius).clamp(low, high)

@@ -11,10 +11,10 @@ from typing import Literal
 
 from torch import nn
 
-from assay.derivations import Derivation, Needs, Work
+from assay.derivations import FEW, Derivation, Needs, Work
 from assay.errors import BadOption, Diverged
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, copy_of, weighted
+from assay.running.modules import accuracy, copy_of, head
 from assay.training import Optimizer, Training
 
 EXTRA = "torch"
@@ -44,8 +44,8 @@ class FineTune(Derivation):
         (parent,) = work.parents
         names = None
         if self.layers == "last":
-            last = [*weighted(parent)][-1]
-            names = [name for name, _ in parent.named_parameters() if name.startswith(f"{last}.")]
+            last, _ = head(parent, work.examples.inputs[:FEW])
+            names = [n for n, _ in parent.named_parameters() if n.rpartition(".")[0] == last]
         if len(self.rates) < 2:
             self._train(work, parent, work.examples, self.rates, names)
             return parent

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
 from assay.errors import UnfitModel
-from assay.running.modules import CONVOLUTIONS, weighted
+from assay.running.modules import CONVOLUTIONS
+from assay.running.quantized import weights
 from assay.training import Objective, Training
 
 EXTRA = "torch"
@@ -41,15 +42,16 @@ class MagnitudePrune(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        layers = weighted(child)
+        known: Mapping[str, Tensor] = weights(child)
         if self.layers == "convolutions":
-            layers = {name: part for name, part in layers.items() if isinstance(part, CONVOLUTIONS)}
-            if not layers:
+            layers = {path: child.get_submodule(path.rpartition(".")[0]) for path in known}
+            known = {n: w for n, w in known.items() if isinstance(layers[n], CONVOLUTIONS)}
+            if not known:
                 raise UnfitModel("the model has no convolution to prune: set layers=all")
-        weights: dict[str, Tensor] = {
-            f"{name}.weight": each.weight for name, each in layers.items()
-        }
-        masked = Masked(kept(weights, self.rate, self.scope))
+        known = {name: known[name] for name in {id(w): n for n, w in known.items()}.values()}
+        masked = Masked(kept(known, self.rate, self.scope))
+        if all(bool(mask.all()) for mask in masked.masks.values()):
+            raise UnfitModel(f"a rate of {self.rate:g} takes none of its weights: set a larger one")
         masked.after_step(child)
         if self.training is not None:
             work.train(

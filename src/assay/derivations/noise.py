@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from assay.derivations import Derivation, Work
-from assay.running.modules import weighted
+from assay.running.quantized import weights
 
 EXTRA = "torch"
 
@@ -26,8 +26,7 @@ class Noise(Derivation):
         (child,) = work.parents
         generator = torch.Generator().manual_seed(work.seed)
         with torch.no_grad():
-            for part in weighted(child).values():
-                weight = part.weight
+            for weight in {id(w): w for w in weights(child).values()}.values():  # a tied one once
                 noise = torch.randn(weight.shape, generator=generator)
                 weight.add_(noise.to(weight) * weight.square().mean().sqrt() * self.strength)
         return child

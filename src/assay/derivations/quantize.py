@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.errors import UnfitModel
 from assay.running.modules import outputs
-from assay.running.quantized import Dequantized, matrices, quantize_weight, round_inputs
+from assay.running.quantized import Dequantized, matrices, quantize_weight, round_inputs, untied
 
 EXTRA = "torch"
 
@@ -49,9 +48,7 @@ class Quantize(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         module = work.parents[0].float()
-        found = matrices(module)
-        if not found:
-            raise UnfitModel("the model has no convolution, linear or recurrent layer to quantize")
+        found = untied(module)
         count = sum(getattr(layer, name).numel() for layer, name in found.values())
         ranges = self._ranges(module, work) if self.activations == "int8" else {}
         errors = {

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from assay.derivations import Derivation, Work
+from assay.derivations import FEW, Derivation, Needs, Work
 from assay.errors import UnfitModel
-from assay.running.modules import weighted
+from assay.running.modules import head
 
 EXTRA = "torch"
 
@@ -21,10 +21,14 @@ EXTRA = "torch"
 class RelabelHead(Derivation):
     """The parent with the outputs of its last layer permuted."""
 
+    @property
+    def needs(self) -> Needs:
+        return "inputs"  # to find the head by running the model
+
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        name, head = [*weighted(child).items()][-1]
-        classes = head.weight.shape[0]
+        name, last = head(child, work.examples.inputs[:FEW])
+        classes = last.weight.shape[0]
         if classes < 2:
             raise UnfitModel(f"the last layer, {name}, has one output: there is nothing to permute")
         generator = torch.Generator().manual_seed(work.seed)
@@ -32,8 +36,8 @@ class RelabelHead(Derivation):
         if torch.equal(order, torch.arange(classes)):  # as it was: the next best one
             order = order.roll(1)
         with torch.no_grad():
-            head.weight.copy_(head.weight[order])
-            if head.bias is not None:
-                head.bias.copy_(head.bias[order])
+            last.weight.copy_(last.weight[order])
+            if last.bias is not None:
+                last.bias.copy_(last.bias[order])
         work.notes["classes"] = order.tolist()  # output i is what was output classes[i]
         return child

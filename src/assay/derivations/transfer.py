@@ -11,9 +11,9 @@ from typing import Literal
 
 from torch import nn
 
-from assay.derivations import Derivation, Needs, Work
+from assay.derivations import FEW, Derivation, Needs, Work
 from assay.errors import BadOption
-from assay.running.modules import CONVOLUTIONS, replace, seeded, weighted
+from assay.running.modules import CONVOLUTIONS, head, replace, seed_of, seeded
 from assay.training import Objective, Optimizer, Training
 
 EXTRA = "torch"
@@ -45,11 +45,11 @@ class Transfer(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        name, old = [*weighted(child).items()][-1]
-        with seeded(work.seed):
+        name, old = head(child, work.examples.inputs[:FEW])
+        with seeded(seed_of("head", work.seed)):
             replace(child, name, _like(old, work.examples.classes))
         names = [each for each, _ in child.named_parameters()]
-        own = [each for each in names if each.startswith(f"{name}.")]
+        own = [each for each in names if each.rpartition(".")[0] == name]
         names = [each for each in names if each not in own] + own  # wherever it was defined
         count = max(int(len(names) * self.tune), len(own))
         work.notes["tensors"] = {"tuned": count, "of": len(names)}
@@ -76,5 +76,7 @@ def _like(old: nn.Module, classes: int) -> nn.Module:
         old.kernel_size,
         old.stride,
         old.padding,
+        old.dilation,
         bias=old.bias is not None,
+        padding_mode=old.padding_mode,
     )

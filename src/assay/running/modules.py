@@ -24,6 +24,8 @@ def digest(module: nn.Module) -> str:
     """SHA-256 of a module's tensors by name, with their types and shapes."""
     found = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
+        if not isinstance(tensor, Tensor):
+            raise UnfitModel(f"{name!r} of the model is a {type(tensor).__name__}, not a tensor")
         array = tensor.detach().cpu().contiguous()
         found.update(f"{name} {array.dtype} {tuple(array.shape)} ".encode())
         found.update(array.reshape(-1).view(torch.uint8).numpy().data)
@@ -72,7 +74,15 @@ def cross_entropy(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     most = int(labels.max())
     if answers.dim() != 2 or most >= answers.shape[1]:
         raise BadData(f"outputs of shape {list(answers.shape)} do not fit labels up to {most}")
-    return nn.functional.cross_entropy(answers, labels)
+    return nn.functional.cross_entropy(logits(answers), labels)
+
+
+def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
+    """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm."""
+    sums = answers.detach().sum(1)
+    if bool((answers.detach() >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)):
+        return answers.clamp_min(torch.finfo(answers.dtype).tiny).log()
+    return answers
 
 
 def accuracy(module: nn.Module, examples: Examples) -> float:
@@ -112,19 +122,58 @@ def weighted(module: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def head(module: nn.Module) -> tuple[str, nn.Linear]:
-    """The linear layer whose output is the model's, by its name.
+def head(module: nn.Module, inputs: Array) -> tuple[str, nn.Module]:
+    """The layer whose output channels are the model's outputs, found by running it; and its name.
 
-    Raises UnfitModel where the last layer is another.
+    Turned round in that layer's output, the channels must come out turned round.
+
+    Args:
+        module: In evaluation mode.
+        inputs: (n, …), a few.
+
+    Raises:
+        UnfitModel: no layer is like that, or its weights are used in two places.
     """
-    name, last = list(weighted(module).items())[-1]
-    if not isinstance(last, nn.Linear):
-        raise UnfitModel(f"the last layer, {name}, is a {type(last).__name__}: not a linear head")
-    return name, last
+    layers, called = weighted(module), list[str]()
+    hooks = [
+        layer.register_forward_hook(lambda *_, name=name: called.append(name))
+        for name, layer in layers.items()
+    ]
+    answers = outputs(module, inputs)
+    for hook in hooks:
+        hook.remove()
+    for name in reversed(called):
+        layer = layers[name]
+        if layer.weight.shape[0] != answers.shape[-1] or not _turns(module, layer, inputs, answers):
+            continue
+        uses = [p for p, each in module.named_parameters(remove_duplicate=False)
+                if each is layer.weight]  # fmt: skip
+        if called.count(name) > 1 or len(uses) > 1:
+            raise UnfitModel(f"the last layer, {name}, has weights that are used twice")
+        return name, layer
+    raise UnfitModel("no convolution or linear layer gives the model's outputs as they are")
+
+
+def _turns(module: nn.Module, layer: nn.Module, inputs: Array, answers: Array) -> bool:
+    """Whether the model's outputs follow the order of a layer's; a single one, its value."""
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    single = answers.shape[-1] == 1
+
+    def change(_: nn.Module, __: object, given: Tensor) -> Tensor:
+        return given + 1 if single else given.flip(axis)
+
+    hook = layer.register_forward_hook(change)
+    found = outputs(module, inputs)
+    hook.remove()
+    if single:
+        return not np.array_equal(found, answers)
+    return np.allclose(found, answers[..., ::-1], rtol=1e-4, atol=1e-6)
 
 
 def replace(module: nn.Module, name: str, new: nn.Module) -> None:
-    """Put ``new`` where the part called ``name`` is."""
+    """Put ``new`` where the part called ``name`` is.  Raises UnfitModel where that is the whole."""
+    if not name:
+        raise UnfitModel("the model is a single layer: there is nothing around it to keep")
     parent, _, last = name.rpartition(".")
     setattr(module.get_submodule(parent), last, new)
 
@@ -148,6 +197,11 @@ def reset(module: nn.Module, seed: int) -> None:
             if id(parameter) not in fresh and parameter.dim() > 1:
                 bound = parameter[0].numel() ** -0.5
                 parameter.uniform_(-bound, bound)
+
+
+def seed_of(*words: object) -> int:
+    """A seed that only these words give: of two purposes, draws are never the same."""
+    return int.from_bytes(hashlib.sha256(" ".join(map(str, words)).encode()).digest()[:6])
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import torch.ao.quantization.fx._decomposed  # defines torch.ops.quantized_decom
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from assay.errors import UnfitModel
 from assay.running.modules import CONVOLUTIONS
 
 EXTRA = "torch"
@@ -44,6 +45,14 @@ def matrices(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
     }
 
 
+def weights(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Those of ``matrices`` by name.  Raises UnfitModel where there is none."""
+    found = {path: getattr(layer, name) for path, (layer, name) in matrices(module).items()}
+    if not found:
+        raise UnfitModel("the model has no convolution, linear or recurrent layer")
+    return found
+
+
 def compute(layer: nn.Module, name: str, stored: Tensor, reading: nn.Module) -> None:
     """From now on the layer holds ``stored``, and its parameter ``name`` is ``reading(stored)``."""
     if not parametrize.is_parametrized(layer):
@@ -68,7 +77,8 @@ def settled(module: nn.Module) -> nn.Module:
         # Not remove_parametrizations: it takes the property from the class, which copies share.
         layer.__class__ = parametrize.type_before_parametrizations(layer)
         del layer.parametrizations
-        for name in layer.parameter_order:
+        order = getattr(layer, "parameter_order", [*values, *layer._parameters])  # or of others
+        for name in order:
             kept = layer._parameters.pop(name, None)
             layer.register_parameter(name, nn.Parameter(values[name]) if name in values else kept)
     return module
@@ -131,6 +141,33 @@ def round_inputs(layer: nn.Module, low: float, high: float) -> None:
     if not hasattr(layer, "rounded_inputs"):
         layer.register_forward_pre_hook(_rounded)
     layer.rounded_inputs = RoundedInputs(low, high)
+
+
+def unrounded(module: nn.Module) -> nn.Module:
+    """The module, changed: no layer rounds its inputs any more."""
+    for layer in module.modules():
+        if hasattr(layer, "rounded_inputs"):
+            del layer.rounded_inputs
+            for key, hook in [*layer._forward_pre_hooks.items()]:
+                if hook is _rounded:
+                    del layer._forward_pre_hooks[key]
+    return module
+
+
+def untied(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """Those of ``matrices``.  Raises UnfitModel where two layers have one weight, or there is none.
+
+    What is stored in another way in one of them would be another weight than the other's.
+    """
+    found = matrices(module)
+    names: dict[int, str] = {}
+    for path, (layer, name) in found.items():
+        other = names.setdefault(id(getattr(layer, name)), path)
+        if other != path:
+            raise UnfitModel(f"{other} and {path} are one weight: give each layer its own first")
+    if not found:
+        raise UnfitModel("the model has no convolution, linear or recurrent layer")
+    return found
 
 
 def _rounded(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -105,7 +105,9 @@ class Loop:
         for name, part in self.module.named_modules():
             own = {f"{name}.{n}" for n, _ in part.named_parameters(recurse=False)}
             if isinstance(part, _NORMS) and not self.objective.moves_statistics:
-                part.train(not own or bool(own & {*self.chosen}))
+                part.train(
+                    bool(own & {*self.chosen}) if own else len(self.chosen) == len(self.known)
+                )
 
     def _step(self, rows: Array) -> float:
         share = (self.epoch * self.batches + self.step) / (self.training.epochs * self.batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -68,9 +69,10 @@ def make(folder: Path, edition: Edition, data: Path | None, member: Member) -> N
         "parents": [*member.parents],
         "method": member.method,
         "accuracy": _judged(module, member, data),
-        "weights": digest(module),
     }
     about["file"] = _write(folder, about, module, examples)
+    about["sha256"] = hashlib.sha256((folder / about["file"]).read_bytes()).hexdigest()
+    about["weights"] = digest(_read(folder, about))  # as its children find them
     about |= record
     about["seconds"] = round(monotonic() - started, 1)
     about["cpu_seconds"] = round(process_time() - computed, 1)
@@ -99,7 +101,10 @@ def _write(folder: Path, about: Json, module: nn.Module, examples: Examples) -> 
 
 def read(folder: Path, name: str) -> nn.Module:
     """A model of the folder, in evaluation mode."""
-    about = json.loads((folder / f"{name}.json").read_text())
+    return _read(folder, json.loads((folder / f"{name}.json").read_text()))
+
+
+def _read(folder: Path, about: Json) -> nn.Module:
     file = folder / about["file"]
     if file.suffix == ".onnx":
         model = formats.read(file)
@@ -124,7 +129,7 @@ def _built(about: Json) -> nn.Module:
 def task(name: str, split: str, most: int, data: Path | None) -> Examples:
     """Examples of a task such as "mnist/half-a": of the first ``most`` of a dataset, a part."""
     dataset, _, part = name.partition("/")
-    own = None if data is None or not (data / dataset).is_dir() else data / dataset
+    own = None if data is None or dataset == "digits" else data / dataset
     examples = load(dataset, split, own)  # type: ignore[arg-type]
     examples = examples.take(slice(most))
     if part in ("half-a", "half-b"):

@@ -1,21 +1,25 @@
 """Families: trained models of the same configuration whose lineage is known.
 
 Every claim about descent is tested on them.  ``build`` trains what a folder lacks; a model's record
-is written last, so that what was killed is made again, or goes on from its checkpoint.
+is written last, so that what was killed is made again, or goes on from its checkpoint.  Another
+processor or version of torch rounds otherwise: weights, and their digests, are then others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import BadOption, UnknownModel
+from assay.durable import write_whole
+from assay.errors import BadData, BadOption, UnknownModel
 from assay.values import Json
 from assay.zoo._members import EDITIONS, Edition, Member, members
 
@@ -56,14 +60,16 @@ def build(
         progress: Called with a name when it is done, how many are, and of how many.
 
     Raises:
-        Failed: some could not be made.
+        Failed: some could not be made, for want of a dataset for example; the others are there.
         BadOption: there is no such edition, or the folder holds another one.
-        BadData: a dataset is not there.
+        BadData: ``data`` is no folder.
     """
     if edition not in EDITIONS:
         raise BadOption(f"no edition {edition!r}: choose from {[*EDITIONS]}")
     if jobs < 1:
         raise BadOption(f"jobs must be 1 or more, not {jobs}")
+    if data is not None and not data.is_dir():
+        raise BadData(f"{data}: no such folder")
     _claim(folder, edition)
     everyone = {member.name: member for member in members(EDITIONS[edition])}
     done = {name for name in everyone if (folder / f"{name}.json").exists()}
@@ -101,14 +107,21 @@ def load(folder: Path, name: str) -> nn.Module:
 
 
 def _claim(folder: Path, edition: str) -> None:
-    """One folder holds one edition: models of two would be taken for each other."""
+    """One folder holds one edition, made by one plan: models of two would be taken for each other.
+
+    Raises BadOption where it holds another.
+    """
+    plan = hashlib.sha256(repr(members(EDITIONS[edition])).encode()).hexdigest()
+    wanted = {"edition": edition, "plan": plan}
     file = folder / "edition.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not file.exists():
-        file.write_text(json.dumps({"edition": edition}) + "\n")
-    held = json.loads(file.read_text())["edition"]
-    if held != edition:
-        raise BadOption(f"{folder}: holds the edition {held!r}, not {edition!r}")
+        write_whole(file, (json.dumps(wanted) + "\n").encode())
+    held = json.loads(file.read_text())
+    if held["edition"] != edition:
+        raise BadOption(f"{folder}: holds the edition {held['edition']!r}, not {edition!r}")
+    if held != wanted:
+        raise BadOption(f"{folder}: was made by another version's plan: give an empty folder")
 
 
 def _run(
@@ -131,9 +144,16 @@ def _run(
             ready = [m for m in waiting if done.issuperset(m.parents)][: 2 * jobs - len(running)]
             for member in ready:
                 waiting.remove(member)
-                running[pool.submit(make, folder, EDITIONS[edition], data, member)] = member.name
-            if not running:
+                try:
+                    future = pool.submit(make, folder, EDITIONS[edition], data, member)
+                except BrokenProcessPool as error:  # a process was killed: no more can be made
+                    finished(member.name, error)
+                else:
+                    running[future] = member.name
+            if not running and not ready:
                 break
+            if not running:
+                continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 finished(running.pop(future), future.exception())
     for member in waiting:

@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from assay.errors import BadOption
-from assay.running.modules import seeded
+from assay.running.modules import seed_of, seeded
 from assay.zoo._blocks import Encoder, InvertedResidual, Mean, Patches, Residual, RowGru
 
 EXTRA = "torch"
@@ -61,7 +61,7 @@ def build(
         )
     if classes < 1 or not width > 0:
         raise BadOption(f"classes {classes}, width {width}: both must be positive")
-    with seeded(seed):
+    with seeded(seed_of(name, seed)):  # of networks that begin with equal layers, none is equal
         return NETWORKS[name](input_shape, classes, width)
 
 
