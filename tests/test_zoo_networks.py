@@ -112,7 +112,7 @@ def test_the_last_part_is_the_head_and_the_stages_before_it_give_features(name: 
         )
     module(batch(SHAPE))
     assert seen == [(stage, 3) for stage in stages(module)] != []
-    assert head(module) == ("head", module.head)
+    assert head(module, batch(SHAPE).numpy()) == ("head", module.head)
 
 
 @every_network

@@ -126,11 +126,13 @@ def record_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.lineage.json")
 
 
-def write(derived: Derived, example: Array, file: Path, parents: Sequence[Parent]) -> Json:
+def write(
+    derived: Derived, example: Array, file: Path, parents: Sequence[Parent], student: str | None
+) -> Json:
     """Write a derived model, and beside it its record, which is returned: both or neither.
 
-    ``example`` is an input, (1, …).  Raises UnfitModel where the model cannot be written as the
-    file's suffix says, OSError where a file cannot.
+    ``example`` is an input, (1, …), ``student`` what was named as one.  Raises UnfitModel where the
+    model cannot be written as the file's suffix says, OSError where a file cannot.
     """
     suffix = file.suffix.lower()
     with TemporaryDirectory() as folder:
@@ -141,6 +143,7 @@ def write(derived: Derived, example: Array, file: Path, parents: Sequence[Parent
     lineage: Json = {
         **derived.lineage.to_json(),
         "files": [parent.about for parent in parents],
+        "student_from": student,
         "output": {"file": file.name, "sha256": digest, "bytes": len(content)},
     }
     text = (json.dumps(lineage, indent=2) + "\n").encode()

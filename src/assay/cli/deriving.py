@@ -143,7 +143,7 @@ def derive(
         remove(state)
     try:
         derived = made(derivation, sources, state)
-        record = write(derived, example[:1], file, parents)
+        record = write(derived, example[:1], file, parents, student)
     except KeyboardInterrupt:
         kept = f"goes on from {state}" if any(state.glob(STATE[0])) else "begins anew"
         remark(f"stopped: the same command {kept}")
