@@ -110,6 +110,7 @@ def cases(student: Training) -> tuple[Case, ...]:
         Case("average"),
         Case("noise"),
         Case("convert", {"dtype": "float16"}),
+        Case("convert", {"through": "onnx"}),
     )  # fmt: skip
 
 
