@@ -37,7 +37,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {  # for a child in a moment; what is not 
 }
 RECORD_KEYS = {
     "method", "options", "parents", "child", "seed", "data", "student", "accuracy", "seconds",
-    "notes", "versions", "files", "output",
+    "notes", "versions", "files", "output", "student_from",
 }  # fmt: skip
 
 
