@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,11 +12,12 @@ import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from time import sleep
 
 import pytest
 
-from assay.errors import BadOption, UnknownModel
+from assay.errors import BadData, BadOption, UnknownModel
 from assay.values import Json
 from assay.zoo.families import EDITIONS, Failed, build, load, members, records
 
@@ -23,6 +25,9 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 from assay.running.modules import digest  # noqa: E402
+from assay.training import train  # noqa: E402
+from assay.zoo._making import task  # noqa: E402
+from assay.zoo._members import training  # noqa: E402
 from assay.zoo.networks import build as fresh  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +135,6 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_models(
 
 
 def test_what_cannot_be_made_is_named_and_the_rest_is_made(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "edition.json").write_text(json.dumps({"edition": "small"}))
     for file in folder.glob("*"):
         if file.stem == "mlp.digits.0" or not file.name.startswith("mlp.digits.0."):
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -159,8 +163,57 @@ def test_what_cannot_be_is_refused(
         wrong(folder)
 
 
-def test_a_networks_first_weights_are_those_of_its_seed(about: dict[str, Json]) -> None:
-    record = about["mlp.digits.0"]
-    make = {"input_shape": tuple(record["input_shape"]), "classes": 10, "width": record["width"]}
-    assert digest(fresh("mlp", seed=0, **make)) == digest(fresh("mlp", seed=0, **make))
-    assert digest(fresh("mlp", seed=0, **make)) != digest(fresh("mlp", seed=1, **make))
+def test_a_member_is_what_its_record_says_how_to_train(about: dict[str, Json]) -> None:
+    edition, record = EDITIONS["small"], about["mlp.digits.0"]
+    shape, width = tuple(record["input_shape"]), record["width"]
+    trained = {}
+    for seed in (0, 1):
+        module = fresh("mlp", shape, record["classes"], seed, width)
+        examples = task("digits", "train", edition.examples, None)
+        train(module, examples, training(edition, "digits"), seed=seed)
+        trained[seed] = digest(module)
+    assert trained == {seed: about[f"mlp.digits.{seed}"]["weights"] for seed in (0, 1)}
+
+
+def test_a_process_that_is_killed_is_named_and_the_rest_is_made_later(tmp_path: Path) -> None:
+    def kill(name: str, done: int, total: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(Failed, match="BrokenProcessPool") as failed:
+        build(tmp_path, "small", progress=kill)
+    made = {record["name"] for record in records(tmp_path)}
+    everyone = {member.name for member in members(EDITIONS["small"])}
+    assert made
+    assert made | {*failed.value.reasons} == everyone
+
+
+def test_a_folder_of_another_plan_is_not_gone_on_with(tmp_path: Path) -> None:
+    held = {"edition": "small", "plan": "0" * 64}
+    (tmp_path / "edition.json").write_text(json.dumps(held))
+    with pytest.raises(BadOption, match="was made by another version's plan"):
+        build(tmp_path, "small")
+
+
+def test_a_folder_of_data_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="nowhere: no such folder"):
+        build(tmp_path / "families", "small", data=tmp_path / "nowhere")
+    assert not (tmp_path / "families").exists()
+
+
+def test_the_page_of_the_full_edition_tells_what_its_table_holds() -> None:
+    folder = ROOT / "benchmarks" / "families"
+    about = json.loads((folder / "results.json").read_text())
+    page = (folder / "README.md").read_text()
+    assert [r["name"] for r in about["records"]] == [m.name for m in members(EDITIONS["full"])]
+    assert f"{about['models']} models, took {about['seconds_of_this_run'] // 60} minutes" in page
+    for network, seeds in EDITIONS["full"].networks.items():
+        cells = []
+        for name in EDITIONS["full"].tasks:
+            found = [
+                record["accuracy"]
+                for record in about["records"]
+                if (record["network"], record["task"], record["method"]) == (network, name, "train")
+            ]
+            cells.append(f"{median(found):.3f} ({min(found):.3f} – {max(found):.3f})")
+        assert f"| {network} | {seeds} | {' | '.join(cells)} |" in page

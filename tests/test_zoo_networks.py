@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import pytest
 from small_tasks import CLASSES, SHAPE, squares
@@ -151,3 +152,13 @@ def test_what_is_no_network_is_refused(
 ) -> None:
     with pytest.raises(BadOption, match=culprit):
         build(name, shape, classes, 0, width)
+
+
+def test_networks_that_begin_with_the_same_layer_do_not_begin_with_the_same_weights() -> None:
+    first = {
+        name: build(name, SHAPE, CLASSES, 0).stage1[0].weight.flatten()
+        for name in ("vgg", "resnet", "mobilenet")
+    }
+    for one, other in combinations(first, 2):
+        assert first[one].shape == first[other].shape
+        assert abs(torch.cosine_similarity(first[one], first[other], dim=0)) < 0.4

@@ -42,7 +42,7 @@ TUNED = Training(epochs=1, optimizer=Optimizer(rate=0.01))
 MOVED = Training(epochs=2, optimizer=Optimizer(rate=0.01))
 SHARED = Training(epochs=1, optimizer=Optimizer("adam", rate=0.001))  # gradients are sums
 CHANNELS = {"permute-neurons", "rescale-channels", "dummy-neurons", "channel-prune"}
-WITHOUT_CHANNELS = {"gru", "transformer"}  # their neurons are not regrouped
+WITHOUT_CHANNELS = {"gru", "transformer"}  # only some of their channels can be: no rows
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json
         for module, file in zip(parents, files, strict=True):
             export(module, on(module, on_ground.test.inputs[:1]), file)
         before, parent = round(accuracy(parents[0], on_ground.test), 4), digest(parents[0])[:16]
-        registry = work / f"registry-{network}"
+        registry = work / f"registry-{parent}"  # of these weights alone
         with assay.Registry.open(registry) as opened:
             opened.add(files[0])
         stranger = {"network": network, "method": "another seed", "options": "", "before": None}

@@ -34,9 +34,8 @@ def kill_after(process: "subprocess.Popen[bytes]", saves: int) -> None:
     """Kill it with -9 once it has saved its state so often."""
     seen: set[int] = set()
     while process.poll() is None and len(seen) < saves:
-        for file in STATE.glob("checkpoint-*.safetensors"):
-            with suppress(FileNotFoundError):  # it may be removed just now
-                seen.add(file.stat().st_mtime_ns)
+        with suppress(FileNotFoundError):  # the file or the folder may be removed just now
+            seen |= {f.stat().st_mtime_ns for f in STATE.glob("checkpoint-*.safetensors")}
     process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err

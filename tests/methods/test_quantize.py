@@ -165,3 +165,20 @@ def test_a_settled_copy_has_plain_weights_and_answers_alike(name: str) -> None:
     assert not np.array_equal(outputs(plain, JUDGE.inputs), answers)
     assert digest(quantized) == before
     assert np.array_equal(outputs(quantized, JUDGE.inputs), answers)
+
+
+@pytest.mark.parametrize("name", ["cnn", "gru"])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_child_that_was_written_and_read_answers_as_it_did(
+    name: str, bits: int, tmp_path: Path
+) -> None:
+    from assay.formats import read
+    from assay.running.network import network
+    from assay.running.to_onnx import export
+
+    child = Quantize(bits=bits, activations="none").derive(trained(name), data=DATA).module
+    export(child, torch.from_numpy(JUDGE.inputs[:1]), tmp_path / "child.onnx")
+    model = read(tmp_path / "child.onnx")
+    assert model.layers is not None
+    again = outputs(network(model.layers, model.weights), JUDGE.inputs)
+    assert abs(again - outputs(child, JUDGE.inputs)).max() < 1e-5

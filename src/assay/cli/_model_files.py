@@ -154,10 +154,6 @@ def write(
     return lineage
 
 
-def _save_onnx(module: nn.Module, example: Tensor, file: Path) -> None:
-    export(module, example, file)
-
-
 def _save_program(module: nn.Module, example: Tensor, file: Path) -> None:
     inputs = torch.cat([example, example])  # a batch of one would be taken for a constant
     shapes = torch.export.ShapesCollection()
@@ -179,4 +175,4 @@ def _save_tensors(module: nn.Module, _: Tensor, file: Path) -> None:
     save_file({name: t.detach().clone() for name, t in module.state_dict().items()}, file)
 
 
-SAVE = {".onnx": _save_onnx, ".pt2": _save_program, ".safetensors": _save_tensors}
+SAVE = {".onnx": export, ".pt2": _save_program, ".safetensors": _save_tensors}

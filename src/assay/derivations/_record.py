@@ -55,7 +55,7 @@ def derive(method: Derivation, work: Work, judge: Examples | None) -> Derived:
     student = None if work.student is None else copy_of(work.student)
     own = replace(work, parents=tuple(map(_to_change, work.parents)), student=student)
     _check_labels(method, own)
-    judged = None if judge is None else [_judged(parent, judge) for parent in own.parents]
+    judged = [] if judge is None else [_judged(parent, judge) for parent in own.parents]
     looked_at = None if work.data is None else work.data.inputs[:_CHECKED]
     wanted = None if looked_at is None else outputs(own.parents[0], looked_at).shape
     started = monotonic()
@@ -66,7 +66,7 @@ def derive(method: Derivation, work: Work, judge: Examples | None) -> Derived:
     child.eval()
     _check_outputs(method, looked_at, wanted, child)
     accuracies: Json | None = None
-    if judge is not None and judged is not None:
+    if judge is not None:
         fitting = judged if method.keeps_outputs else [None] * len(judged)  # other classes
         accuracies = {"on": _about(judge), "parents": fitting, "child": _judged(child, judge)}
     return Derived(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.running.modules import copy_of
-from assay.running.quantized import compute, matrices, untied
+from assay.running.modules import copy_of, matrices, untied
+from assay.running.quantized import compute
 from assay.training import Training
 from assay.values import Json
 
@@ -36,9 +36,7 @@ class Cluster(Derivation):
     clusters: int = 16  # values of a layer, at most: 16 take 4 bits a weight
     start: Literal["linear", "density", "random"] = "linear"  # where k-means begins
     keep_zeros: bool = True  # weights that are zero stay zero, beside the clusters
-    training: Training | None = (
-        None  # of shared values, biases and norms; use adam: gradients add up
-    )
+    training: Training | None = None  # of values, biases and norms; adam: gradients add up
 
     def __post_init__(self) -> None:
         self.at_least("clusters", 2)

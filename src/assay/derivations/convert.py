@@ -31,7 +31,7 @@ _TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Convert(Derivation):
-    """Rounds parameters to a type, running statistics stay; and writes and reads what it has."""
+    """Rounds parameters to a type; running statistics stay.  What a file is read as is float32."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # that parameters are stored in
     through: Literal["nothing", "onnx"] = "nothing"  # a format that it is written in and read from

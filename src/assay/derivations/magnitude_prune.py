@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
 from assay.errors import UnfitModel
-from assay.running.modules import CONVOLUTIONS
-from assay.running.quantized import weights
+from assay.running.modules import CONVOLUTIONS, weights
 from assay.training import Objective, Training
 
 EXTRA = "torch"

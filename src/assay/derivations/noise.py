@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from assay.derivations import Derivation, Work
-from assay.running.quantized import weights
+from assay.running.modules import weights
 
 EXTRA = "torch"
 

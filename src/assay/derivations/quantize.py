@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.running.modules import outputs
-from assay.running.quantized import Dequantized, matrices, quantize_weight, round_inputs, untied
+from assay.running.modules import matrices, outputs, untied
+from assay.running.quantized import Dequantized, quantize_weight, round_inputs
 
 EXTRA = "torch"
 

@@ -15,7 +15,7 @@ from assay.containers.torch_payloads import Archive, Payload
 from assay.formats._torch_archive import of_export
 from assay.vocabularies.onnx.graph import Converted, StoredTensor
 from assay.vocabularies.onnx.weights import DTYPES, tensor
-from assay.weights.layout import Stored, Weights, with_scales_in_reach
+from assay.weights.layout import Stored, Weights, all_operators
 
 
 def payloads(path: Path) -> dict[str, Payload]:
@@ -27,17 +27,16 @@ def payloads(path: Path) -> dict[str, Payload]:
 
 def weights(converted: Converted, path: Path) -> Weights:
     """The archive's weights, read when they are asked for."""
-    graph = with_scales_in_reach(converted.layers)
     stored = {name: _stored(name, payload) for name, payload in payloads(path).items()}
     scales = {
         name
-        for node in graph.operators
+        for node in all_operators(converted.layers)
         if node.op == "DequantizeLinear" and node.inputs[0] in stored
         for name in node.inputs[1:]
     }
     written = {name: converted.stored[name] for name in scales & converted.stored.keys()}
     numbers = {name: _in_program(proto, path) for name, proto in written.items()}
-    return Weights(graph, {**numbers, **stored})
+    return Weights(converted.layers, {**numbers, **stored})
 
 
 def _stored(name: str, payload: Payload) -> Stored:

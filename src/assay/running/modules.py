@@ -18,6 +18,15 @@ from assay.running.examples import Array, Examples
 EXTRA = "torch"
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 WEIGHTED = (*CONVOLUTIONS, nn.Linear)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_WITH_MATRICES = (
+    *WEIGHTED,
+    *TRANSPOSED,
+    nn.Embedding,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.MultiheadAttention,
+)
 
 
 def digest(module: nn.Module) -> str:
@@ -122,6 +131,42 @@ def weighted(module: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
+def matrices(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """What has two axes or more in convolutions, linear and recurrent layers and embeddings.
+
+    By the parameter's name: its layer, and its name in that.  Biases and normalization are not
+    among them, nor is a weight that is computed from something else.
+    """
+    return {
+        f"{path}.{name}" if path else name: (layer, name)
+        for path, layer in module.named_modules()
+        if isinstance(layer, _WITH_MATRICES)
+        for name, parameter in layer.named_parameters(recurse=False)
+        if parameter.dim() > 1
+    }
+
+
+def weights(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Those of ``matrices`` by name.  Raises UnfitModel where there is none."""
+    found = {path: getattr(layer, name) for path, (layer, name) in matrices(module).items()}
+    if not found:
+        raise UnfitModel("the model has no convolution, linear or recurrent layer")
+    return found
+
+
+def untied(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """Those of ``matrices``.  Raises UnfitModel where two layers have one weight, or there is none.
+
+    What is stored in another way in one of them would be another weight than the other's.
+    """
+    names: dict[int, str] = {}
+    for path, weight in weights(module).items():
+        other = names.setdefault(id(weight), path)
+        if other != path:
+            raise UnfitModel(f"{other} and {path} are one weight: give each layer its own first")
+    return matrices(module)
+
+
 def head(module: nn.Module, inputs: Array) -> tuple[str, nn.Module]:
     """The layer whose output channels are the model's outputs, found by running it; and its name.
 
@@ -146,9 +191,8 @@ def head(module: nn.Module, inputs: Array) -> tuple[str, nn.Module]:
         layer = layers[name]
         if layer.weight.shape[0] != answers.shape[-1] or not _turns(module, layer, inputs, answers):
             continue
-        uses = [p for p, each in module.named_parameters(remove_duplicate=False)
-                if each is layer.weight]  # fmt: skip
-        if called.count(name) > 1 or len(uses) > 1:
+        held = module.named_parameters(remove_duplicate=False)
+        if called.count(name) > 1 or sum(each is layer.weight for _, each in held) > 1:
             raise UnfitModel(f"the last layer, {name}, has weights that are used twice")
         return name, layer
     raise UnfitModel("no convolution or linear layer gives the model's outputs as they are")

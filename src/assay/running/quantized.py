@@ -13,44 +13,10 @@ import torch.ao.quantization.fx._decomposed  # defines torch.ops.quantized_decom
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from assay.errors import UnfitModel
-from assay.running.modules import CONVOLUTIONS
+from assay.running.modules import TRANSPOSED
 
 EXTRA = "torch"
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_LAYERS = (
-    *CONVOLUTIONS,
-    *_TRANSPOSED,
-    nn.Linear,
-    nn.Embedding,
-    nn.RNNBase,
-    nn.RNNCellBase,
-    nn.MultiheadAttention,
-)
 _SHARES = torch.linspace(0.5, 1.0, 51)  # of the widest scale: what a search tries
-
-
-def matrices(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    """What has two axes or more in convolutions, linear and recurrent layers and embeddings.
-
-    By the parameter's name: its layer, and its name in that.  Biases and normalization are not
-    among them, nor is a weight that is computed from something else.
-    """
-    return {
-        f"{path}.{name}" if path else name: (layer, name)
-        for path, layer in module.named_modules()
-        if isinstance(layer, _LAYERS)
-        for name, parameter in layer.named_parameters(recurse=False)
-        if parameter.dim() > 1
-    }
-
-
-def weights(module: nn.Module) -> dict[str, nn.Parameter]:
-    """Those of ``matrices`` by name.  Raises UnfitModel where there is none."""
-    found = {path: getattr(layer, name) for path, (layer, name) in matrices(module).items()}
-    if not found:
-        raise UnfitModel("the model has no convolution, linear or recurrent layer")
-    return found
 
 
 def compute(layer: nn.Module, name: str, stored: Tensor, reading: nn.Module) -> None:
@@ -154,22 +120,6 @@ def unrounded(module: nn.Module) -> nn.Module:
     return module
 
 
-def untied(module: nn.Module) -> dict[str, tuple[nn.Module, str]]:
-    """Those of ``matrices``.  Raises UnfitModel where two layers have one weight, or there is none.
-
-    What is stored in another way in one of them would be another weight than the other's.
-    """
-    found = matrices(module)
-    names: dict[int, str] = {}
-    for path, (layer, name) in found.items():
-        other = names.setdefault(id(getattr(layer, name)), path)
-        if other != path:
-            raise UnfitModel(f"{other} and {path} are one weight: give each layer its own first")
-    if not found:
-        raise UnfitModel("the model has no convolution, linear or recurrent layer")
-    return found
-
-
 def _rounded(layer: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return (layer.rounded_inputs(inputs[0]), *inputs[1:])
 
@@ -187,7 +137,7 @@ def quantize_weight(layer: nn.Module, name: str, bits: int, *, search: bool) -> 
     Returns:
         The largest error of a channel, relative to its weights (root mean squares).
     """
-    axis = 1 if isinstance(layer, _TRANSPOSED) else 0
+    axis = 1 if isinstance(layer, TRANSPOSED) else 0
     weight: Tensor = getattr(layer, name).detach().float().transpose(0, axis)
     rows = weight.flatten(1)  # (channels, k)
     scales = _scales(rows, bits, search)

@@ -79,7 +79,7 @@ class Weights(Mapping[str, Weight]):
     """The weights of a graph's constants; the graph is followed when they are first asked for."""
 
     def __init__(self, graph: OperatorGraph, stored: Mapping[str, Stored]) -> None:
-        self._graph, self._stored = with_scales_in_reach(graph), stored
+        self._graph, self._stored = graph, stored
         self._found: dict[str, Weight] | None = None
 
     def __getitem__(self, name: str) -> Weight:
@@ -101,18 +101,6 @@ class Weights(Mapping[str, Weight]):
         if self._found is None:
             self._found = _weights(self._graph, self._stored)
         return self._found
-
-
-def with_scales_in_reach(graph: OperatorGraph) -> OperatorGraph:
-    """PyTorch's exporter casts scales and zero points; here they are read as they are stored."""
-    casts = {node.outputs[0]: node.inputs[0] for node in graph.operators if node.op == "Cast"}
-    operators = tuple(
-        replace(node, inputs=(node.inputs[0], *(casts.get(n, n) for n in node.inputs[1:])))
-        if node.op == "DequantizeLinear"
-        else node
-        for node in graph.operators
-    )
-    return replace(graph, operators=operators)
 
 
 def reading(weight: Weight, layout: Layout, shape: Shape) -> Callable[[Lookup], Array]:
@@ -151,7 +139,7 @@ def _weights(graph: OperatorGraph, stored: Mapping[str, Stored]) -> dict[str, We
         if isinstance(step, Dequantize)
         for name in (step.scale, step.zero_point)
     }
-    for node in _all_operators(graph):  # those of activations, too
+    for node in all_operators(graph):  # those of activations, too
         scales |= {node.inputs[i] for i in _SCALES.get(node.op, ()) if i < len(node.inputs)}
 
     def read(name: str, layout: Layout) -> Array:
@@ -183,7 +171,7 @@ def _is_weight(constant: Stored, layout: Layout) -> bool:
 
 def layouts(graph: OperatorGraph, shapes: Mapping[str, Shape]) -> dict[str, Layout]:
     """How each of the constants that ``shapes`` names becomes canonical."""
-    operators = list(_all_operators(graph))
+    operators = all_operators(graph)
     follower = Follower(operators, _constants(graph, operators), frozenset(shapes))
     return {name: _agreed(follower.ends(name, shape), shape) for name, shape in shapes.items()}
 
@@ -206,13 +194,23 @@ def _until_real(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return steps[: places[-1] + 1] if places else ()
 
 
-def _all_operators(graph: OperatorGraph) -> Iterator[Operator]:
-    """Those of nested bodies too."""
-    waiting = [graph]
+def all_operators(graph: OperatorGraph) -> list[Operator]:
+    """Those of nested bodies too.
+
+    PyTorch's exporter casts scales and zero points; here they are read as they are stored.
+    """
+    found, waiting = list[Operator](), [graph]
     while waiting:
         for node in waiting.pop().operators:
-            yield node
+            found.append(node)
             waiting += [v for v in node.attributes.values() if isinstance(v, OperatorGraph)]
+    casts = {n.outputs[0]: n.inputs[0] for n in found if n.op == "Cast" and n.inputs and n.outputs}
+    return [
+        replace(node, inputs=(*node.inputs[:1], *(casts.get(n, n) for n in node.inputs[1:])))
+        if node.op == "DequantizeLinear"
+        else node
+        for node in found
+    ]
 
 
 def _constants(graph: OperatorGraph, operators: Iterable[Operator]) -> dict[str, Tensor]:

@@ -84,7 +84,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
         ),
     }
 )
-CHANNELS = ("mlp", "cnn", "vgg", "resnet", "mobilenet")  # networks whose channels can be regrouped
+CHANNELS = ("mlp", "cnn", "vgg", "resnet", "mobilenet")  # all of whose channels can be regrouped
 _TUNED = Training(epochs=1, optimizer=Optimizer(rate=0.01))
 _MOVED = Training(epochs=2, optimizer=Optimizer(rate=0.01))
 
