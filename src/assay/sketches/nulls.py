@@ -1,0 +1,56 @@
+"""How likely a distance of two codes is between independently trained tensors.
+
+Two independent matrices have a cosine near 0, not 0: with n free values its variance is 1 / n.  Given
+the cosine c, each bit differs with probability arccos(c) / π.  The tail is the binomial mixed over c.
+Trained tensors have fewer free values than places, since inputs are correlated; how many was
+measured on independently trained networks (benchmarks/sketches).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import lgamma, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.sketches.projections import BITS
+
+FREE_SHARE = 0.25  # free values to places, least of what was measured
+_NODES = 4001  # of the integral over the cosine
+_STEPS = 4  # tables for each doubling of the free values
+
+
+def free_values(rows: int, columns: int) -> float:
+    """Effective degrees of freedom of a matrix whose rows and columns are centered."""
+    return max(FREE_SHARE * (rows - 1) * (columns - 1), 1.0)
+
+
+def log10_tail(distance: int, rows: int, columns: int) -> float:
+    """log₁₀ of the probability that independent matrices (r, c) are as near, or nearer."""
+    if not 0 <= distance <= BITS:
+        raise ValueError(f"a distance of {distance} between codes of {BITS} bits")
+    octave = int(np.floor(_STEPS * np.log2(free_values(rows, columns))))  # rounded down: the null is wider
+    return float(_tails(octave)[distance])
+
+
+@lru_cache(maxsize=256)
+def _tails(octave: int) -> NDArray[np.float64]:
+    """log₁₀ of the tail at every distance (257), for 2^(octave / 4) free values."""
+    free = 2.0 ** (octave / _STEPS)
+    cosine = np.cos((np.arange(_NODES) + 0.5) * np.pi / _NODES)  # (nodes), the angle evenly
+    # density of the cosine of independent directions in n + 1 dimensions, by the angle
+    weight = (free - 1) / 2 * np.log1p(-np.square(cosine)) + 0.5 * np.log1p(-np.square(cosine))
+    weight -= _log_sum(weight, 0)
+    differ = np.arccos(cosine) / np.pi
+    count = np.arange(BITS + 1)[:, None]
+    choose = np.array([lgamma(BITS + 1) - lgamma(d + 1) - lgamma(BITS - d + 1) for d in range(BITS + 1)])
+    exact = choose[:, None] + count * np.log(differ) + (BITS - count) * np.log1p(-differ)  # (257, nodes)
+    density = _log_sum(exact + weight, 1)
+    return np.logaddexp.accumulate(density) / log(10)
+
+
+def _log_sum(logarithms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    largest = logarithms.max(axis=axis, keepdims=True)
+    total = np.log(np.exp(logarithms - largest).sum(axis=axis, keepdims=True)) + largest
+    return total.squeeze(axis)

@@ -1,0 +1,157 @@
+"""The code of a matrix: 256 signs of keyed random projections [Charikar 2002; Achlioptas 2003].
+
+Two codes differ in a share of their bits that estimates the angle between the matrices, after rows
+are centred and scaled to unit norm, and columns are centred.  A large matrix is cut into a × b = 256
+cells, and every cell gives a bit; both signs of a pair of rows, or of columns, are opposite, so that
+centring is free.  A small one is projected whole.
+Sums are made in a fixed order, or of whole numbers, so no machine finds another bit.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.sketches.keys import signs, stream
+from assay.weights import Array
+
+BITS = 256
+DENSE = 4096  # values: up to here every bit sees all of them
+_CHUNK = 2048  # pairs of columns that are summed at once
+_AT_ONCE = 1 << 17  # values that are worked on at once: they stay in a core's cache
+_UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
+
+Counts = NDArray[np.int64]
+
+
+def projected(matrix: Array, key: bytes) -> bytes | None:
+    """The code of a matrix (r, c), r and c at least 2: 32 bytes; None: a value is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = _dense(matrix, key) if matrix.size <= DENSE else _cells(matrix, key)
+    return None if sums is None else _bits(sums.reshape(-1), key)
+
+
+def distance(a: bytes, b: bytes) -> int:
+    """Bits in which two codes differ."""
+    return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
+
+
+def _bits(sums: Counts, key: bytes) -> bytes:
+    """One bit for a sign.  A sum of 0 says nothing: its bit is drawn by what the others say."""
+    up, silent = sums > 0, sums == 0
+    if silent.any():
+        others = np.packbits(up).tobytes() + np.packbits(silent).tobytes()
+        drawn = np.unpackbits(np.frombuffer(stream(key + others, "silent", BITS // 8), np.uint8))
+        up = np.where(silent, drawn.astype(bool), up)
+    return np.packbits(up).tobytes()
+
+
+def _dense(matrix: Array, key: bytes) -> Counts | None:
+    """Projections (256) of all values at once; each sum is of whole numbers, so it is exact."""
+    rows, columns = matrix.shape
+    values = matrix.astype(np.float64)
+    if not np.isfinite(values).all():
+        return None
+    largest = np.abs(values).max(1, keepdims=True)
+    counts = np.rint(values / np.where(largest > 0, largest, 1.0) * 2.0**19)
+    total, squares = counts.sum(1, keepdims=True), (counts * counts).sum(1, keepdims=True)
+    norm = np.sqrt(squares - total * total / columns)
+    unit = np.rint((counts - total / columns) / np.where(norm > 0, norm, 1.0) * _UNIT)
+    centered = unit * rows - unit.sum(0)  # below 2^37, and sums of 4,096 below 2^49
+    return (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
+
+
+@lru_cache(maxsize=8)
+def _dense_signs(key: bytes, rows: int, columns: int) -> NDArray[np.float64]:
+    drawn = signs(key, f"dense {rows}x{columns}", BITS, rows * columns)
+    return drawn.astype(np.float64)
+
+
+def grid(rows: int, columns: int) -> tuple[int, int]:
+    """Groups of rows and of columns, 256 cells; 16 × 16 where both are long enough."""
+    groups = 16
+    while groups > 1 and rows < 2 * groups:
+        groups //= 2
+    while BITS // groups > max(1, columns // 2):
+        groups *= 2
+    return groups, BITS // groups
+
+
+def _cells(matrix: Array, key: bytes) -> Counts | None:
+    """Sums (a, b): pair of rows i belongs to group i mod a, pair of columns j to group j mod b."""
+    rows, columns = matrix.shape
+    a, b = grid(rows, columns)
+    across, down = _cell_signs(key, rows, columns)
+    blocks = max(1, _AT_ONCE // (2 * a * columns))  # of 2a rows each
+    step = 2 * a * blocks
+    sums = np.zeros((a, b), np.int64)
+    for start in range(0, rows, step):
+        part = matrix[start : start + step]
+        missing = -len(part) % (2 * a)
+        if missing:
+            part = _filled(part, matrix[:1], missing)
+        folded = _folded(np.ascontiguousarray(part), across, b)
+        if not np.isfinite(folded).all():
+            return None
+        unit = _unit(folded)
+        pairs = (unit[0::2] - unit[1::2]).reshape(-1, a, b)
+        first = start // (2 * a)
+        pairs *= down[first : first + len(pairs)]
+        sums += pairs.sum(0, dtype=np.int64)
+    return sums
+
+
+def _filled(part: Array, first: Array, missing: int) -> Array:
+    """Empty rows to the end of a block.  An odd last row gets the first one as its partner."""
+    partner = [first] if len(part) % 2 else []
+    empty = np.zeros((missing - len(partner), part.shape[1]), part.dtype)
+    return np.concatenate([part, *partner, empty])
+
+
+def _folded(part: Array, across: Array, width: int) -> Array:
+    """Rows (n, c) folded on themselves until b numbers remain of each; n is a multiple of 2a."""
+    half = across.shape[1]
+    groups = len(across)
+    shift = part.shape[1] - half
+    total: Array | None = None
+    chunk = max(_CHUNK // width, 1) * width
+    for start in range(0, half, chunk):
+        end = min(start + chunk, half)
+        pairs = part[:, start:end] - part[:, shift + start : shift + end]
+        grouped = pairs.reshape(-1, groups, 2, end - start)
+        grouped *= across[:, None, start:end]
+        wide = end - start
+        while wide > width:
+            kept = -(-wide // (2 * width)) * width
+            pairs[:, : wide - kept] += pairs[:, kept:wide]
+            wide = kept
+        if total is None:
+            total = pairs[:, :width].copy()
+        else:
+            total[:, :wide] += pairs[:, :wide]
+    assert total is not None
+    return total
+
+
+def _unit(folded: Array) -> NDArray[np.int32]:
+    """Rows (n, b) scaled to unit norm, in whole numbers; squares are added in one fixed order."""
+    largest = np.abs(folded).max(1, keepdims=True)
+    folded /= np.where(largest > 0, largest, 1)  # squares of very small weights would be 0
+    squares = folded * folded
+    while squares.shape[1] > 1:
+        half = squares.shape[1] // 2  # b is a power of two
+        squares = squares[:, :half] + squares[:, half:]
+    folded *= np.float32(_UNIT) / np.sqrt(np.where(squares > 0, squares, 1))
+    return np.rint(folded, out=folded).astype(np.int32)
+
+
+@lru_cache(maxsize=8)
+def _cell_signs(key: bytes, rows: int, columns: int) -> tuple[Array, NDArray[np.int8]]:
+    """Signs of pairs of columns for each group of rows (a, c / 2), and of pairs of rows."""
+    a, b = grid(rows, columns)
+    blocks = -(-rows // (2 * a))
+    shape = f"{rows}x{columns}"
+    across = signs(key, f"columns {shape}", a, (columns + 1) // 2).astype(np.float32)
+    return across, signs(key, f"rows {shape}", blocks, a, b)
