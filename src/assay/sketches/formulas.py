@@ -19,7 +19,7 @@ from assay.sketches.keys import numbers
 from assay.weights import Array
 
 _ROWS = 32  # that are looked at
-_LONGEST = 4096  # values of a row, or of a column, that are looked at
+_LONGEST = 1024  # values of a row, or of a column, that are looked at
 _SHORTEST = 64  # a row whose spectrum tells anything
 _MOST = 0.9  # of the rows must be as the formula says
 _CONCENTRATED = 0.8  # of a row's energy …
@@ -70,7 +70,7 @@ def _chosen(count: int, key: bytes, purpose: str) -> NDArray[np.intp]:
 
 
 def _first(count: int, key: bytes, purpose: str) -> int:
-    """Where a stretch of at most 4,096 begins."""
+    """Where a stretch of at most 1,024 begins."""
     free = max(count - _LONGEST, 0)
     return int(numbers(key, f"sampled {purpose}", 1)[0] * (free + 1))
 
@@ -116,7 +116,7 @@ def _are_waves(sample: Sample) -> bool:
 def _are_positions(matrix: Array, sample: Sample, key: bytes) -> bool:
     """Sines and cosines of one angle have squares that add up to 1."""
     rows, columns = matrix.shape
-    if rows < _SHORTEST or columns < 4 or columns > _LONGEST:
+    if rows < _SHORTEST or columns < 4:
         return False
     norms = np.linalg.norm(sample, axis=1)
     equal = np.abs(norms - np.median(norms)) <= _EQUAL * np.median(norms)

@@ -2,8 +2,8 @@
 
 Two independent matrices have a cosine near 0, not 0: with n free values its variance is 1 / n.  Given
 the cosine c, each bit differs with probability arccos(c) / π.  The tail is the binomial mixed over c.
-Trained tensors have fewer free values than places, since inputs are correlated; how many was
-measured on independently trained networks (benchmarks/sketches).
+Trained tensors have fewer free values than places, since inputs are correlated, and the larger the
+fewer: the exponent was measured on independently trained networks (benchmarks/sketches).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from assay.sketches.projections import BITS
 
-FREE_SHARE = 0.25  # free values to places, least of what was measured
+_EXPONENT = 0.75  # of the places of a matrix, that gives its free values: below all measured
 _NODES = 4001  # of the integral over the cosine
 _STEPS = 4  # tables for each doubling of the free values
 
 
 def free_values(rows: int, columns: int) -> float:
     """Effective degrees of freedom of a matrix whose rows and columns are centered."""
-    return max(FREE_SHARE * (rows - 1) * (columns - 1), 1.0)
+    return float(max((rows - 1) * (columns - 1), 1) ** _EXPONENT)
 
 
 def log10_tail(distance: int, rows: int, columns: int) -> float:

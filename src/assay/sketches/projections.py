@@ -18,7 +18,7 @@ from assay.sketches.keys import signs, stream
 from assay.weights import Array
 
 BITS = 256
-DENSE = 4096  # values: up to here every bit sees all of them
+DENSE = 2048  # values: up to here every bit sees all of them; above, no cell is empty
 _CHUNK = 2048  # pairs of columns that are summed at once
 _AT_ONCE = 1 << 17  # values that are worked on at once: they stay in a core's cache
 _UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
@@ -59,7 +59,7 @@ def _dense(matrix: Array, key: bytes) -> Counts | None:
     total, squares = counts.sum(1, keepdims=True), (counts * counts).sum(1, keepdims=True)
     norm = np.sqrt(squares - total * total / columns)
     unit = np.rint((counts - total / columns) / np.where(norm > 0, norm, 1.0) * _UNIT)
-    centered = unit * rows - unit.sum(0)  # below 2^37, and sums of 4,096 below 2^49
+    centered = unit * rows - unit.sum(0)  # below 2^36, and sums of 2,048 below 2^48
     return (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
 
 
@@ -70,13 +70,15 @@ def _dense_signs(key: bytes, rows: int, columns: int) -> NDArray[np.float64]:
 
 
 def grid(rows: int, columns: int) -> tuple[int, int]:
-    """Groups of rows and of columns, 256 cells; 16 × 16 where both are long enough."""
-    groups = 16
-    while groups > 1 and rows < 2 * groups:
-        groups //= 2
-    while BITS // groups > max(1, columns // 2):
-        groups *= 2
-    return groups, BITS // groups
+    """Groups of pairs of rows and of columns, 256 cells; 16 × 16 where both are long enough."""
+    across = min(16, _power_of_two((columns + 1) // 2))
+    down = min(BITS // across, _power_of_two((rows + 1) // 2))
+    return down, BITS // down
+
+
+def _power_of_two(number: int) -> int:
+    """The largest one that is not larger."""
+    return 1 << (number.bit_length() - 1)
 
 
 def _cells(matrix: Array, key: bytes) -> Counts | None:
