@@ -1,7 +1,8 @@
 """Sketches of weights: short codes whose distance tells how near two tensors are.
 
 A weight is read as a matrix (``readings``), left out where it tells nothing (``formulas``), and
-projected with a key (``projections``); ``nulls`` says how likely a distance is between strangers.
+projected with a key (``projections``), twice where it is not too large: the second code stays when
+channels change places (``invariants``).  ``nulls`` says how likely a distance is between strangers.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from assay.sketches.formulas import formula
+from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
 from assay.sketches.projections import projected
 from assay.sketches.readings import Reading, registered
@@ -30,9 +33,11 @@ class TensorSketch:
     """The code of one weight in one reading."""
 
     name: str  # of the weight, as the file has it
-    shape: tuple[int, ...]  # of the matrix, (r, c); as stored where there is no code
+    shape: tuple[int, ...]  # of the matrix, (r, c); as stored where it was not read
+    places: int = 1  # of a kernel: columns that belong to one input channel
     reading: str = ""  # the layout that it was read in
     code: bytes | None = None  # 32 bytes; None where it tells nothing
+    invariant: bytes | None = None  # 32 bytes that stay when channels change places; None: has none
     left_out: str | None = None  # why there is no code
 
     @property
@@ -40,17 +45,15 @@ class TensorSketch:
         """Values of the weight."""
         return prod(self.shape)
 
-    def to_json(self) -> list[object]:
-        code = None if self.code is None else b64encode(self.code).decode()
-        return [self.name, list(self.shape), self.reading, code, self.left_out]
+    def to_json(self) -> list[Any]:
+        codes = [None if c is None else b64encode(c).decode() for c in (self.code, self.invariant)]
+        return [self.name, list(self.shape), self.places, self.reading, *codes, self.left_out]
 
     @classmethod
-    def from_json(cls, data: Sequence[object]) -> TensorSketch:
-        name, shape, reading, code, left_out = data
-        assert isinstance(shape, list)
-        kept = None if code is None else b64decode(str(code), validate=True)
-        why = None if left_out is None else str(left_out)
-        return cls(str(name), tuple(shape), str(reading), kept, why)
+    def from_json(cls, data: list[Any]) -> TensorSketch:
+        name, shape, places, reading, *codes, left_out = data
+        code, invariant = (None if text is None else b64decode(text) for text in codes)
+        return cls(name, tuple(shape), places, reading, code, invariant, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +80,41 @@ def sketch(
     UnreadableModel where a weight is damaged, BadOption where the key is no key.
     """
     name = scheme(key)
-    tensors = tuple(tensor for weight in weights for tensor in _tensors(weight, key, readings))
-    return WeightSketch(name, tensors)
+    listed = tuple(weights)
+    permutable = chosen(listed)
+    return WeightSketch(
+        name,
+        tuple(
+            tensor
+            for place, weight in enumerate(listed)
+            for tensor in _tensors(weight, key, readings, place in permutable)
+        ),
+    )
 
 
-def _tensors(weight: Weight, key: bytes, readings: Readings) -> Iterator[TensorSketch]:
-    left_out = None
-    if has_one_axis(weight.shape):
-        left_out = "one axis"
-    elif weight.size < SMALLEST:
-        left_out = f"fewer than {SMALLEST} values"
-    elif weight.dtype in INDICES:
-        left_out = "whole numbers"
+def _tensors(
+    weight: Weight, key: bytes, readings: Readings, is_permutable: bool
+) -> Iterator[TensorSketch]:
+    """The sketch of one weight in each reading, or why it has none."""
+    left_out = _left_out(weight)
     if left_out is not None:
         yield TensorSketch(weight.name, weight.shape, left_out=left_out)
         return
     values = weight.read()
     for reading in readings(weight):
-        matrix = reading.matrix(weight, values)
+        matrix, places = reading.matrix(weight, values), reading.places(weight)
         why = formula(matrix, key)
         code = None if why else projected(matrix, key)
-        if code is None and why is None:
-            why = "not finite"
-        yield TensorSketch(weight.name, matrix.shape, reading.name, code, why)
+        if code is None:
+            why = why or "values that are not finite"
+        second = invariant(matrix, places, key) if code and is_permutable else None
+        yield TensorSketch(weight.name, matrix.shape, places, reading.name, code, second, why)
+
+
+def _left_out(weight: Weight) -> str | None:
+    """Why a weight tells nothing, as far as can be said without reading it."""
+    if has_one_axis(weight.shape):
+        return "one axis"
+    if weight.size < SMALLEST:
+        return f"fewer than {SMALLEST} values"
+    return "whole numbers" if weight.dtype in INDICES else None

@@ -1,13 +1,16 @@
 """Tables that a formula gives, recognized by what they are: they tell nothing of descent.
 
 Bases of a Fourier transform, mel filters, positions, interpolation kernels and masks are equal in
-models that share no training.  Each is looked for in a sample of rows that is drawn from the key, so
-that nobody can dress up the rows that will be looked at:
+models that share no training.  Each is looked for in a sample of rows that is drawn from the key,
+so nobody can dress up just the rows that will be looked at.  What is recognized, in this order:
 
-1. constant rows; 2. rows that are all alike, as kernels of one blur; 3. rows that hold the same values
-in different places: identity, one-hot, permutation, interpolation; 4. few distinct values in few runs:
-masks; 5. bands without negative values: mel filters; 6. rows with most energy in few frequencies: Fourier
-and constant-Q bases; 7. rows of one norm whose columns are waves: sinusoidal positions.
+1. constant rows
+2. rows that are all alike: kernels of one blur, or of an upsampling that keeps channels apart
+3. rows that hold the same values in different places: identity, permutation, interpolation
+4. few distinct values in few runs: masks
+5. bands without negative values: mel filters
+6. rows with most of their energy in few frequencies: Fourier and constant-Q bases
+7. rows of one norm whose columns are waves: sinusoidal positions
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The key of a sketch: which projections are drawn, the same on every machine [FIPS 202].
 
-Signs are the bits of SHAKE-128 over key, purpose and sizes, so no random generator's version plays a
+Signs are the bits of SHAKE-128 over key, purpose and sizes: no random generator's version plays a
 part.  With the public key, everybody's codes can be compared; with a secret one, nobody who does
 not know it can aim at a code.
 """

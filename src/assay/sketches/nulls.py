@@ -1,9 +1,10 @@
 """How likely a distance of two codes is between independently trained tensors.
 
-Two independent matrices have a cosine near 0, not 0: with n free values its variance is 1 / n.  Given
-the cosine c, each bit differs with probability arccos(c) / π.  The tail is the binomial mixed over c.
-Trained tensors have fewer free values than places, since inputs are correlated, and the larger the
-fewer: the exponent was measured on independently trained networks (benchmarks/sketches).
+Two independent matrices have a cosine near 0, not 0: with n free values its variance is 1 / n.
+Given the cosine c, each bit differs with probability arccos(c) / π.  The tail is that binomial,
+mixed over c.  Trained tensors have fewer free values than places, since inputs are correlated, and
+the larger the fewer: the exponent was measured on independently trained networks
+(benchmarks/sketches).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from assay.sketches.projections import BITS
 
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values: below all measured
+_FREE_OF_COLORS = 32  # free values of an invariant code for each place, below all measured
 _NODES = 4001  # of the integral over the cosine
 _STEPS = 4  # tables for each doubling of the free values
 
@@ -27,10 +29,19 @@ def free_values(rows: int, columns: int) -> float:
 
 
 def log10_tail(distance: int, rows: int, columns: int) -> float:
-    """log₁₀ of the probability that independent matrices (r, c) are as near, or nearer."""
+    """log₁₀ of the probability that codes of independent matrices (r, c) are as near, or nearer."""
+    return _tail(distance, free_values(rows, columns))
+
+
+def log10_tail_invariant(distance: int, places: int) -> float:
+    """The same for invariant codes of matrices whose kernels have so many places."""
+    return _tail(distance, _FREE_OF_COLORS * places)
+
+
+def _tail(distance: int, free: float) -> float:
     if not 0 <= distance <= BITS:
         raise ValueError(f"a distance of {distance} between codes of {BITS} bits")
-    octave = int(np.floor(_STEPS * np.log2(free_values(rows, columns))))  # rounded down: the null is wider
+    octave = int(np.floor(_STEPS * np.log2(free)))  # rounded down: that null is wider
     return float(_tails(octave)[distance])
 
 
@@ -44,13 +55,18 @@ def _tails(octave: int) -> NDArray[np.float64]:
     weight -= _log_sum(weight, 0)
     differ = np.arccos(cosine) / np.pi
     count = np.arange(BITS + 1)[:, None]
-    choose = np.array([lgamma(BITS + 1) - lgamma(d + 1) - lgamma(BITS - d + 1) for d in range(BITS + 1)])
-    exact = choose[:, None] + count * np.log(differ) + (BITS - count) * np.log1p(-differ)  # (257, nodes)
+    choose = np.array(
+        [lgamma(BITS + 1) - lgamma(d + 1) - lgamma(BITS - d + 1) for d in range(BITS + 1)]
+    )
+    exact = (
+        choose[:, None] + count * np.log(differ) + (BITS - count) * np.log1p(-differ)
+    )  # (257, nodes)
     density = _log_sum(exact + weight, 1)
-    return np.logaddexp.accumulate(density) / log(10)
+    tails: NDArray[np.float64] = np.logaddexp.accumulate(density) / log(10)
+    return tails
 
 
 def _log_sum(logarithms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     largest = logarithms.max(axis=axis, keepdims=True)
     total = np.log(np.exp(logarithms - largest).sum(axis=axis, keepdims=True)) + largest
-    return total.squeeze(axis)
+    return np.squeeze(total, axis)

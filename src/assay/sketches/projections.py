@@ -1,10 +1,10 @@
 """The code of a matrix: 256 signs of keyed random projections [Charikar 2002; Achlioptas 2003].
 
 Two codes differ in a share of their bits that estimates the angle between the matrices, after rows
-are centred and scaled to unit norm, and columns are centred.  A large matrix is cut into a × b = 256
-cells, and every cell gives a bit; both signs of a pair of rows, or of columns, are opposite, so that
-centring is free.  A small one is projected whole.
-Sums are made in a fixed order, or of whole numbers, so no machine finds another bit.
+are centered and scaled to unit norm, and columns are centered.  A large matrix is cut into 256
+cells, and every cell gives a bit; the two rows of a pair, and the two columns of one, have opposite
+signs, so that centering is free.  A small one is projected whole.  Sums are made in a fixed order,
+or of whole numbers: no machine finds another bit.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _dense(matrix: Array, key: bytes) -> Counts | None:
     norm = np.sqrt(squares - total * total / columns)
     unit = np.rint((counts - total / columns) / np.where(norm > 0, norm, 1.0) * _UNIT)
     centered = unit * rows - unit.sum(0)  # below 2^36, and sums of 2,048 below 2^48
-    return (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
+    sums: Counts = (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
+    return sums
 
 
 @lru_cache(maxsize=8)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from assay.weights import Array, Weight
 from assay.weights.shapes import has_one_axis
 
@@ -24,7 +22,7 @@ _LARGEST_KERNEL = 32  # places of one axis of space
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to see a weight as a matrix: its axes in another order, the first one for the rows."""
+    """One way to see a weight as a matrix: its axes in an order, the first one for the rows."""
 
     name: str
     axes: tuple[int, ...]  # of the weight, output first
@@ -35,13 +33,19 @@ class Reading:
         rows = sizes[0] if sizes else 1
         return rows, weight.size // rows if rows else 0
 
+    def places(self, weight: Weight) -> int:
+        """Of a kernel: columns that belong to one input channel."""
+        columns = self.shape(weight)[1]
+        inputs = weight.shape[self.axes[1]]
+        return columns // inputs if weight.shape[self.axes[0]] != 1 else 1
+
     def matrix(self, weight: Weight, values: Array) -> Array:
         """The values (r, c); a copy only where the order of axes asks for one."""
         return values.transpose(self.axes).reshape(self.shape(weight))
 
 
 def registered(weight: Weight) -> tuple[Reading, ...]:
-    """The readings that a registered weight is kept in: more than one only where its file is mute."""
+    """The readings that a registered weight is kept in: several only where its file is mute."""
     rank = len(weight.shape)
     first = Reading(AS_STORED, tuple(range(rank)))
     if weight.canonical or rank < 3:
