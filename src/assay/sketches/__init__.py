@@ -102,13 +102,15 @@ def _tensors(
         return
     values = weight.read()
     for reading in readings(weight):
-        matrix, places = reading.matrix(weight, values), reading.places(weight)
+        matrix, places = reading.matrix(values), reading.places(weight)
         why = formula(matrix, key)
         code = None if why else projected(matrix, key)
         if code is None:
             why = why or "values that are not finite"
         second = invariant(matrix, places, key) if code and is_permutable else None
-        yield TensorSketch(weight.name, matrix.shape, places, reading.name, code, second, why)
+        yield TensorSketch(
+            weight.name, reading.shape(weight), places, reading.name, code, second, why
+        )
 
 
 def _left_out(weight: Weight) -> str | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from assay.sketches.keys import numbers
 from assay.weights import Array
 
-_ROWS = 32  # that are looked at
+_ROWS = 16  # that are looked at
 _LONGEST = 1024  # values of a row, or of a column, that are looked at
 _SHORTEST = 64  # a row whose spectrum tells anything
 _MOST = 0.9  # of the rows must be as the formula says
@@ -34,7 +34,10 @@ Sample = NDArray[np.float64]
 
 
 def formula(matrix: Array, key: bytes) -> str | None:
-    """What a matrix (r, c) was computed from, in a few words; None where it may be trained."""
+    """What a matrix (r, c) was computed from, in a few words; None where it may be trained.
+
+    The columns may be several axes.
+    """
     sample = _sample(matrix, key)
     if not np.isfinite(sample).all():
         return None
@@ -59,14 +62,15 @@ def formula(matrix: Array, key: bytes) -> str | None:
 
 def _sample(matrix: Array, key: bytes) -> Sample:
     """Rows that only who has the key can foretell, (n, l)."""
-    rows, columns = matrix.shape
+    rows, columns = len(matrix), matrix.size // len(matrix)
     chosen = _chosen(rows, key, f"rows {rows}x{columns}")
     first = _first(columns, key, f"column {rows}x{columns}")
-    return matrix[chosen, first : first + _LONGEST].astype(np.float64)
+    whole = matrix[chosen].reshape(len(chosen), columns)
+    return whole[:, first : first + _LONGEST].astype(np.float64)
 
 
 def _chosen(count: int, key: bytes, purpose: str) -> NDArray[np.intp]:
-    """At most 32 places of ``count``, in order."""
+    """At most 16 places of ``count``, in order."""
     if count <= _ROWS:
         return np.arange(count)
     return np.unique((numbers(key, f"sampled {purpose}", _ROWS) * count).astype(np.intp))
@@ -118,9 +122,9 @@ def _are_waves(sample: Sample) -> bool:
 
 def _are_positions(matrix: Array, sample: Sample, key: bytes) -> bool:
     """Sines and cosines of one angle have squares that add up to 1."""
-    rows, columns = matrix.shape
-    if rows < _SHORTEST or columns < 4:
+    if matrix.ndim != 2 or len(matrix) < _SHORTEST or matrix.shape[1] < 4:
         return False
+    rows, columns = matrix.shape
     norms = np.linalg.norm(sample, axis=1)
     equal = np.abs(norms - np.median(norms)) <= _EQUAL * np.median(norms)
     if equal.mean() < _MOST:

@@ -1,10 +1,10 @@
-"""A code that stays when channels change places, and when outputs are scaled [Weisfeiler, Leman 1968].
+"""A code that stays when channels change places and outputs are scaled [Weisfeiler, Leman 1968].
 
-Every row and every input channel gets a color from its own values: skewness, kurtosis, the share of
+Every row and every input channel gets a color from its own values: spread, kurtosis, the share of
 each place of the kernel.  Colors do not know the order of channels.  Sixteen keyed waves of the
-rows' colors and sixteen of the columns' take the place of random signs: their 256 products with the
-centered matrix give the bits.  The colors of columns ignore signs, so between strangers a bit is a
-coin.  All sums are of whole numbers: no machine finds another bit.
+rows' colors and sixteen of the channels' take the place of random signs: their 256 products with
+the centered matrix give the bits.  Colors ignore the signs of values, so between strangers a bit is
+a coin.  All sums are of whole numbers: no machine finds another bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STEPS = 255.0  # of a row's largest value
 _DEVIATION = 16.0  # steps of a standard deviation
 _FINE = 1024.0  # steps of a color's standard deviation
 _FREQUENCY = 2.0  # radians for a standard deviation …
-_FREQUENCY_OF_FEW = 2.5  # … where a color is of few numbers, since a kernel has but one place
+_FREQUENCY_OF_FEW = 3.0  # … where a color is of few numbers, since a kernel has but one place
 _HEIGHT = 63  # of a wave
 
 Numbers = NDArray[np.float64]
@@ -35,28 +35,30 @@ Counts = NDArray[np.int64]
 
 
 def invariant(matrix: Array, places: int, key: bytes) -> bytes | None:
-    """The code of a matrix (r, i · k) whose columns are k places for each of i channels: 32 bytes.
+    """The code of a matrix (r, i · k), with k places for each of i channels: 32 bytes.
 
     None where its colors would tell nothing, or a value is not finite.
     """
-    rows, columns = matrix.shape
+    rows, columns = len(matrix), matrix.size // len(matrix)
     fits = SMALLEST <= matrix.size <= LARGEST and min(rows, columns // places) >= FEWEST
     if not fits or places > MOST_PLACES:
         return None
     step = max(_AT_ONCE // columns, 1)
-    parts = [_rows(matrix[start : start + step], places) for start in range(0, rows, step)]
+    blocks = (matrix[start : start + step] for start in range(0, rows, step))
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [_rows(block.reshape(-1, columns), places) for block in blocks]
     counts = np.concatenate([part for part, _ in parts])
     of_rows = np.concatenate([colors for _, colors in parts])
     if not np.isfinite(of_rows).all():
         return None
-    of_columns = _columns(counts, places, step)
+    of_columns, weights = _columns(counts, places, step)
     frequency = _FREQUENCY if places > 1 else _FREQUENCY_OF_FEW
     down = _waves(of_rows, key, f"rows {places}", frequency)  # (r, 16)
     across = _waves(of_columns, key, f"columns {places}", frequency)  # (i, 16)
     turned = signs(key, "places", places, _WAVES)  # (k, 16)
-    full = (across[:, None] * turned).reshape(columns, _WAVES).astype(np.float64)
-    blocks = (counts[start : start + step] for start in range(0, rows, step))
-    sums = np.concatenate([block.astype(np.float64) @ full for block in blocks])  # (r, 16)
+    full = (across[:, None] * turned).reshape(columns, _WAVES) * weights[:, None]
+    starts = range(0, rows, step)
+    sums = np.concatenate([counts[s : s + step].astype(np.float64) @ full for s in starts])
     means = sums.sum(0) / rows
     products = down.T.astype(np.float64) @ sums - down.sum(0)[:, None] * means
     return np.packbits(products.reshape(-1) > 0).tobytes()
@@ -91,14 +93,11 @@ def _rows(matrix: Array, places: int) -> tuple[NDArray[np.int8], Numbers]:
     third, fourth = np.vecdot(squares, values) / columns, np.vecdot(squares, squares) / columns
     variance = second - mean**2
     deviation = _or_one(np.sqrt(variance))
-    skewness = (third - 3 * mean * second + 2 * mean**3) / deviation**3
     kurtosis = fourth - 4 * mean * third + 6 * mean**2 * second - 3 * mean**4
     spread = np.abs(values).sum(1) / columns
-    colors = [mean / deviation, skewness, np.sqrt(np.sqrt(np.maximum(kurtosis, 0))) / deviation]
-    colors.append(spread / deviation)
+    colors = [np.sqrt(np.sqrt(np.maximum(kurtosis, 0))) / deviation, spread / deviation]
     if places > 1:
         shape = (len(values), -1, places)
-        colors += list((values.reshape(shape).sum(1) / deviation[:, None]).T)
         colors += list((squares.reshape(shape).sum(1) / deviation[:, None] ** 2).T)
     values -= mean[:, None]
     values *= (_DEVIATION / deviation)[:, None]
@@ -106,7 +105,7 @@ def _rows(matrix: Array, places: int) -> tuple[NDArray[np.int8], Numbers]:
     return counts.astype(np.int8), np.stack(colors, 1)
 
 
-def _columns(counts: NDArray[np.int8], places: int, step: int) -> Numbers:
+def _columns(counts: NDArray[np.int8], places: int, step: int) -> tuple[Numbers, Numbers]:
     """Colors of input channels (i, f), which do not change where a channel's signs do."""
     rows, columns = counts.shape
     powers = np.zeros((5, columns))  # sums of first to fourth powers, and of sizes
@@ -129,7 +128,8 @@ def _columns(counts: NDArray[np.int8], places: int, step: int) -> Numbers:
     colors.append(spread / deviation)
     if places > 1:
         colors += list((variance / _or_one(whole)[:, None]).T)
-    return np.stack(colors, 1)
+    weights = np.rint(np.minimum(_DEVIATION / np.sqrt(_or_one(variance.reshape(-1))), 4) * 256)
+    return np.stack(colors, 1), weights
 
 
 def _added(values: Numbers) -> Numbers:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from assay.sketches.projections import BITS
 
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values: below all measured
-_FREE_OF_COLORS = 32  # free values of an invariant code for each place, below all measured
+_FREE_OF_COLORS = 16  # free values of an invariant code for each place, below all measured
 _NODES = 4001  # of the integral over the cosine
 _STEPS = 4  # tables for each doubling of the free values
 
@@ -50,8 +50,8 @@ def _tails(octave: int) -> NDArray[np.float64]:
     """log₁₀ of the tail at every distance (257), for 2^(octave / 4) free values."""
     free = 2.0 ** (octave / _STEPS)
     cosine = np.cos((np.arange(_NODES) + 0.5) * np.pi / _NODES)  # (nodes), the angle evenly
-    # density of the cosine of independent directions in n + 1 dimensions, by the angle
-    weight = (free - 1) / 2 * np.log1p(-np.square(cosine)) + 0.5 * np.log1p(-np.square(cosine))
+    # the density of the angle between independent directions in n dimensions is sin^(n - 2)
+    weight = max(free / 2 - 1, 0) * np.log1p(-np.square(cosine))
     weight -= _log_sum(weight, 0)
     differ = np.arccos(cosine) / np.pi
     count = np.arange(BITS + 1)[:, None]
@@ -69,4 +69,5 @@ def _tails(octave: int) -> NDArray[np.float64]:
 def _log_sum(logarithms: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     largest = logarithms.max(axis=axis, keepdims=True)
     total = np.log(np.exp(logarithms - largest).sum(axis=axis, keepdims=True)) + largest
-    return np.squeeze(total, axis)
+    squeezed: NDArray[np.float64] = total.squeeze(axis)
+    return squeezed

@@ -27,7 +27,10 @@ Counts = NDArray[np.int64]
 
 
 def projected(matrix: Array, key: bytes) -> bytes | None:
-    """The code of a matrix (r, c), r and c at least 2: 32 bytes; None: a value is not finite."""
+    """The code of a matrix (r, c), both at least 2: 32 bytes.  None: a value is not finite.
+
+    The columns may be several axes; then only a block of them is copied at a time.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         sums = _dense(matrix, key) if matrix.size <= DENSE else _cells(matrix, key)
     return None if sums is None else _bits(sums.reshape(-1), key)
@@ -50,8 +53,8 @@ def _bits(sums: Counts, key: bytes) -> bytes:
 
 def _dense(matrix: Array, key: bytes) -> Counts | None:
     """Projections (256) of all values at once; each sum is of whole numbers, so it is exact."""
-    rows, columns = matrix.shape
-    values = matrix.astype(np.float64)
+    rows, columns = len(matrix), matrix.size // len(matrix)
+    values = matrix.reshape(rows, columns).astype(np.float64)
     if not np.isfinite(values).all():
         return None
     largest = np.abs(values).max(1, keepdims=True)
@@ -84,17 +87,17 @@ def _power_of_two(number: int) -> int:
 
 def _cells(matrix: Array, key: bytes) -> Counts | None:
     """Sums (a, b): pair of rows i belongs to group i mod a, pair of columns j to group j mod b."""
-    rows, columns = matrix.shape
+    rows, columns = len(matrix), matrix.size // len(matrix)
     a, b = grid(rows, columns)
     across, down = _cell_signs(key, rows, columns)
     blocks = max(1, _AT_ONCE // (2 * a * columns))  # of 2a rows each
     step = 2 * a * blocks
     sums = np.zeros((a, b), np.int64)
     for start in range(0, rows, step):
-        part = matrix[start : start + step]
+        part = matrix[start : start + step].reshape(-1, columns)
         missing = -len(part) % (2 * a)
         if missing:
-            part = _filled(part, matrix[:1], missing)
+            part = _filled(part, matrix[:1].reshape(1, columns), missing)
         folded = _folded(np.ascontiguousarray(part), across, b)
         if not np.isfinite(folded).all():
             return None

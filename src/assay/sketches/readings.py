@@ -17,7 +17,7 @@ AS_STORED = "as stored"
 OUTPUT_LAST = "output last"  # height, width, input, output; or a matrix (input, output)
 SPACE_EXCHANGED = "height and width exchanged"
 BOTH = f"{OUTPUT_LAST}, {SPACE_EXCHANGED}"
-_LARGEST_KERNEL = 32  # places of one axis of space
+_LARGEST_KERNEL = 11  # places of one axis of space
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Reading:
         inputs = weight.shape[self.axes[1]]
         return columns // inputs if weight.shape[self.axes[0]] != 1 else 1
 
-    def matrix(self, weight: Weight, values: Array) -> Array:
-        """The values (r, c); a copy only where the order of axes asks for one."""
-        return values.transpose(self.axes).reshape(self.shape(weight))
+    def matrix(self, values: Array) -> Array:
+        """A view of the values (r, …): columns may be several axes, so that nothing is copied."""
+        return values.transpose(self.axes).squeeze()
 
 
 def registered(weight: Weight) -> tuple[Reading, ...]:
