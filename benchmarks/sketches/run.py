@@ -1,0 +1,182 @@
+"""How long sketching takes beside `hashlib.sha256` over the same file, and how much memory.
+
+    python benchmarks/sketches/run.py            # 2.5 GB of files, minutes; writes results.json
+    python benchmarks/sketches/run.py --small    # one file of 20 MB, nothing written
+
+Each file is made of seeded noise and lies in the page cache.  One process a file: it reads all
+weights, hashes the file, sketches it, in turns; the ratios are of the medians of that run.  Memory
+is what the kernel counts of a process that only sketches, less what it held before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.formats import read
+from assay.sketches import sketch
+
+HERE = Path(__file__).parent
+SEED = 0
+TARGETS = {"sketch_to_sha256_fp32": 0.5, "sketch_to_sha256_16_bits": 3, "memory_mib": 300}
+Shapes = list[tuple[int, ...]]
+
+
+def convolutions(count: int) -> Shapes:
+    """Blocks of a residual network: 1×1, 3×3, 1×1, from 64 to 512 channels."""
+    shapes: Shapes = []
+    for stage in range(4):
+        wide = 64 << stage
+        for _ in range(count):
+            shapes += [(wide, 4 * wide, 1, 1), (wide, wide, 3, 3), (4 * wide, wide, 1, 1)]
+    return shapes
+
+
+def blocks(width: int, count: int) -> Shapes:
+    """Blocks of a language model under its table of words."""
+    block = [(width, width)] * 4 + [(4 * width, width), (width, 4 * width), (width,)]
+    return [(32_000, width), *block * count]
+
+
+FILES: dict[str, tuple[Shapes, str]] = {
+    "convolutions, 110 MB, float32": (convolutions(6), "<f4"),
+    "language model, 2 GB, float32": (blocks(2048, 9), "<f4"),
+    "language model, 210 MB, float16": (blocks(1024, 6), "<f2"),
+    "language model, 210 MB, bfloat16": (blocks(1024, 6), "bfloat16"),
+}
+SMALL = {"convolutions, 20 MB, float32": (convolutions(1), "<f4")}
+
+
+def write(path: Path, shapes: Shapes, dtype: str) -> None:
+    """A safetensors file of noise, one tensor at a time."""
+    name, width = ("BF16", 2) if dtype == "bfloat16" else ({"<f4": "F32", "<f2": "F16"}[dtype], 0)
+    width = width or np.dtype(dtype).itemsize
+    header: dict[str, Any] = {}
+    at = 0
+    for place, shape in enumerate(shapes):
+        end = at + int(np.prod(shape)) * width
+        header[f"w{place}"] = {"dtype": name, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    random = np.random.default_rng(SEED)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for shape in shapes:
+            values = random.standard_normal(shape, dtype=np.float32)
+            if dtype == "bfloat16":
+                (values.view(np.uint32) >> 16).astype("<u2").tofile(file)
+            else:
+                values.astype(dtype).tofile(file)
+
+
+def sha256(path: Path) -> None:
+    """The hash of a file."""
+    with path.open("rb") as file:
+        hashlib.file_digest(file, "sha256")
+
+
+def weights_read(path: Path) -> None:
+    """All weights, one by one."""
+    for weight in read(path).weights.values():
+        weight.read()
+
+
+def sketched(path: Path) -> None:
+    """All weights, read and sketched."""
+    sketch(read(path).weights.values())
+
+
+def seconds(work: Callable[[Path], None], path: Path) -> float:
+    """How long a work takes."""
+    start = time.perf_counter()
+    work(path)
+    return time.perf_counter() - start
+
+
+def times(path: Path, turns: int) -> dict[str, Any]:
+    """Medians of each kind of work, done in turns, and their ratios to sha256."""
+    kinds = {"sha256": sha256, "read": weights_read, "read_and_sketch": sketched}
+    found: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(turns):
+        for name, work in kinds.items():
+            found[name].append(seconds(work, path))
+    median = {name: statistics.median(values) for name, values in found.items()}
+    only = median["read_and_sketch"] - median["read"]
+    return {
+        "seconds": {name: [round(v, 4) for v in sorted(values)] for name, values in found.items()},
+        "read_to_sha256": round(median["read"] / median["sha256"], 3),
+        "sketch_to_sha256": round(only / median["sha256"], 3),
+        "read_and_sketch_to_sha256": round(median["read_and_sketch"] / median["sha256"], 3),
+    }
+
+
+def memory(path: Path) -> dict[str, float]:
+    """MiB at most while a file is sketched, less what the process held; its largest tensor."""
+    largest = max(4 * weight.size for weight in read(path).weights.values()) / 2**20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sketched(path)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "mib": round(after - before, 1),
+        "largest_tensor_mib": round(largest, 1),
+        "mib_beyond_largest": round(after - before - largest, 1),
+    }
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``work`` gives, in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def main() -> None:
+    """Measures each kind of file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="one small file, nothing written")
+    small = parser.parse_args().small
+    results: dict[str, Any] = {
+        "seed": SEED,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "processor": processor(),
+        "targets": TARGETS,
+        "files": {},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (shapes, dtype) in (SMALL if small else FILES).items():
+            path = Path(folder) / "model.safetensors"
+            apart(write, path, shapes, dtype)
+            sha256(path)  # into the page cache
+            results["files"][name] = {
+                "bytes": path.stat().st_size,
+                **apart(times, path, 3 if path.stat().st_size > 10**9 else 5),
+                "memory": apart(memory, path),
+            }
+            print(name, json.dumps(results["files"][name]), flush=True)
+            path.unlink()
+    if not small:
+        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def processor() -> str:
+    """Its name, and how many threads the sums may use."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{name}, {os.environ.get('OMP_NUM_THREADS', 'all')} threads"
+
+
+if __name__ == "__main__":
+    main()
