@@ -100,9 +100,7 @@ def families(folder: Path) -> dict[str, Any]:
             size = f"2^{int(np.log2(np.prod(tensor.shape)))}"
             samples[name, size].append(tails[apart.reshape(-1)])
             samples[name, "all"].append(tails[apart.reshape(-1)])
-            independent = np.isin(np.arange(len(nets)), pairs["independent"][0])
-            shares = (tails[found] <= -2).mean((0, 2)) * len(nets) - (tails[0] <= -2)
-            worst[name] = max(worst[name], float(shares[independent].max() / len(nets)))
+            worst[name] = max(worst[name], largest_share(tails[found] <= -2, nets))
             twins = found[:, *pairs["twins"]]
             tensors.append(
                 {
@@ -126,6 +124,13 @@ def families(folder: Path) -> dict[str, Any]:
         "largest_share_of_one_network_at_stated_1e-2": worst,
         "tensors": tensors,
     }
+
+
+def largest_share(near: NDArray[np.bool_], nets: list[tuple[str, int, Path]]) -> float:
+    """Of the networks independent of one, the share that is near it (keys, n, n); the largest."""
+    seeds = np.array([seed for _, seed, _ in nets])
+    apart = seeds[:, None] != seeds
+    return float(((near & apart).mean(0).sum(1) / apart.sum(1)).max())
 
 
 def summary(found: NDArray[np.uint64]) -> dict[str, float]:

@@ -26,8 +26,8 @@ _WAVES = 16
 _STEPS = 255.0  # of a row's largest value
 _DEVIATION = 16.0  # steps of a standard deviation
 _FINE = 1024.0  # steps of a color's standard deviation
-_FREQUENCY = 2.0  # radians for a standard deviation …
-_FREQUENCY_OF_FEW = 3.0  # … where a color is of few numbers, since a kernel has but one place
+_FREQUENCY = 1.7  # radians for a standard deviation …
+_FREQUENCY_OF_FEW = 2.7  # … where a color is of few numbers, since a kernel has but one place
 _HEIGHT = 63  # of a wave
 
 Numbers = NDArray[np.float64]
@@ -143,14 +143,12 @@ def _added(values: Numbers) -> Numbers:
 def _waves(colors: Numbers, key: bytes, purpose: str, frequency: float) -> Counts:
     """Sixteen triangular waves of each color (n, 16), between −63 and 63.
 
-    Colors are standardized in whole numbers, since a sum of others would depend on their order.
+    Colors are standardized by their order, so a few odd channels do not move all others.
     """
-    count = len(colors)
-    largest = _or_one(np.abs(colors).max(0))
-    whole = np.rint(colors / largest * 2**20)
-    centered = whole - whole.sum(0) / count
-    variance = np.rint(centered * centered).sum(0) / count
-    steps = np.clip(np.rint(centered / np.sqrt(_or_one(variance)) * _FINE), -3 * _FINE, 3 * _FINE)
+    ordered = np.sort(colors, axis=0)
+    low, middle, high = (ordered[len(colors) * part // 100] for part in (16, 50, 84))
+    steps = np.rint((colors - middle) / _or_one((high - low) / 2) * _FINE)
+    steps = np.clip(steps, -3 * _FINE, 3 * _FINE)
     drawn = np.frombuffer(
         stream(key, f"waves of {purpose}", 8 * _WAVES * colors.shape[1] + 2 * _WAVES), np.uint8
     )
