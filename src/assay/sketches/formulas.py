@@ -92,10 +92,15 @@ def _are_alike(sample: Sample) -> bool:
 
 def _hold_the_same(sample: Sample) -> bool:
     """Rows are permutations of one row; two or three values could be so by chance."""
-    ordered = np.sort(sample, axis=1)
-    differences = np.abs(ordered - np.median(ordered, axis=0)).max(1)
-    equal = differences <= _EQUAL * np.abs(ordered).max()
-    return len(sample) > 3 and sample.shape[1] > 3 and bool(equal.mean() >= _MOST)
+    if min(sample.shape) < 4 or not _are_equal(sample.max(1, keepdims=True)):
+        return False
+    return _are_equal(np.sort(sample, axis=1))
+
+
+def _are_equal(rows: Sample) -> bool:
+    """Nearly all rows are the same, up to rounding."""
+    differences = np.abs(rows - np.median(rows, axis=0)).max(1)
+    return bool((differences <= _EQUAL * np.abs(rows).max()).mean() >= _MOST)
 
 
 def _has_few_runs(sample: Sample) -> bool:
@@ -107,8 +112,10 @@ def _has_few_runs(sample: Sample) -> bool:
 
 def _are_bands(sample: Sample) -> bool:
     """No negative value, most are zero, and those that are not lie together."""
-    zero = np.abs(sample) <= 1e-9 * np.abs(sample).max()
-    if sample.shape[1] < 16 or (sample < 0).any() or zero.mean() < 0.5:
+    if sample.shape[1] < 16 or sample.min() < 0:
+        return False
+    zero = sample <= 1e-9 * sample.max()
+    if zero.mean() < 0.5:
         return False
     edges = np.diff(np.pad(~zero, ((0, 0), (1, 1))).astype(np.int8), axis=1) > 0
     return bool((edges.sum(1) <= 1).mean() >= _MOST)
@@ -125,9 +132,7 @@ def _are_positions(matrix: Array, sample: Sample, key: bytes) -> bool:
     if matrix.ndim != 2 or len(matrix) < _SHORTEST or matrix.shape[1] < 4:
         return False
     rows, columns = matrix.shape
-    norms = np.linalg.norm(sample, axis=1)
-    equal = np.abs(norms - np.median(norms)) <= _EQUAL * np.median(norms)
-    if equal.mean() < _MOST:
+    if not _are_equal(np.linalg.norm(sample, axis=1, keepdims=True)):
         return False
     chosen = _chosen(columns, key, f"columns {rows}x{columns}")
     first = _first(rows, key, f"row {rows}x{columns}")

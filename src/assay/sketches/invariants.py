@@ -70,7 +70,7 @@ def chosen(weights: Sequence[Weight]) -> frozenset[int]:
     The budget is a share of all values, so a model and one made from it choose alike.
     """
     sizes = [weight.size for weight in weights]
-    budget = 2**20 + sum(sizes) // 64
+    budget = 2**19 + sum(sizes) // 128
     found = set()
     for place in sorted(range(len(sizes)), key=lambda place: sizes[place]):
         if not SMALLEST <= sizes[place] <= LARGEST or has_one_axis(weights[place].shape):

@@ -19,8 +19,8 @@ from assay.weights import Array
 
 BITS = 256
 DENSE = 2048  # values: up to here every bit sees all of them; above, no cell is empty
-_CHUNK = 2048  # pairs of columns that are summed at once
-_AT_ONCE = 1 << 17  # values that are worked on at once: they stay in a core's cache
+_CHUNK = 4096  # pairs of columns that are summed at once
+_AT_ONCE = 1 << 18  # values that are worked on at once: they stay in a core's cache
 _UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
 
 Counts = NDArray[np.int64]
