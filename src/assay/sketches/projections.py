@@ -98,7 +98,7 @@ def _cells(matrix: Array, key: bytes) -> Counts | None:
         missing = -len(part) % (2 * a)
         if missing:
             part = _filled(part, matrix[:1].reshape(1, columns), missing)
-        folded = _folded(np.ascontiguousarray(part), across, b)
+        folded = _folded(np.ascontiguousarray(part, np.float32), across, b)
         if not np.isfinite(folded).all():
             return None
         unit = _unit(folded)
