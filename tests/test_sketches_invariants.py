@@ -70,6 +70,14 @@ def test_one_channel_alone_moved_to_another_place_of_its_kernel_counts(
     assert distance(code(values), code(-values)) > 16
 
 
+def test_a_few_odd_outputs_do_not_move_all_colors() -> None:
+    values = weight(64, 32, 3, 3)
+    odd = values.copy()
+    odd[:4] = 0
+    odd[:4, 0, 0, 0] = 1
+    assert distance(code(values), code(permuted(odd))) < 64
+
+
 def test_what_is_small_or_of_few_channels_or_not_finite_has_none() -> None:
     assert invariant(weight(16, 32), 1, PUBLIC) is None
     assert invariant(weight(300, 4, 3, 3), 9, PUBLIC) is None
