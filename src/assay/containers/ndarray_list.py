@@ -18,7 +18,7 @@ import numpy as np
 
 from assay.errors import UnreadableModel
 from assay.weights import Array
-from assay.weights.numbers import bytes_of, decode, region
+from assay.weights.numbers import buffer, bytes_of, decode, region
 from assay.weights.shapes import shape_of
 
 MAGIC = struct.pack("<QQ", 0x112, 0)
@@ -94,7 +94,7 @@ class NdArray:
             raise UnreadableModel(f"the sparse array {self.name[:80]!r} reaches outside its shape")
 
     def _part(self, part: Part) -> Array:
-        content = region(self.path, part.start, part.end - part.start)
+        content = buffer(self.path, part.start, part.end - part.start)
         return decode(content, part.dtype, prod(part.shape)).reshape(part.shape)
 
 

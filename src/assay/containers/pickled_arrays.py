@@ -105,6 +105,8 @@ class _Latin:
             raise UnreadableModel("an array's numbers are no bytes") from error
         return InMemory(numbers).read(start, length)
 
+    numbers = read
+
 
 def array(source: Source, dtype: Dtype, shape: Any, is_fortran: bool) -> Strided:
     """A NumPy array without gaps."""

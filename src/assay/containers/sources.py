@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from assay.errors import UnreadableModel
-from assay.weights.numbers import region
+from assay.weights.numbers import Bytes, buffer, region
 
 _BLOCK = 2**16
 _MOST_TURNS = 4  # times that a deflated source is unpacked again from its start
@@ -33,6 +33,10 @@ class Source(Protocol):
         """Exactly these bytes.  Raises UnreadableModel where they are not there."""
         ...
 
+    def numbers(self, start: int, length: int) -> Bytes:
+        """The same, for ``decode``: of a file in memory that may be written to."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
@@ -46,6 +50,10 @@ class FilePart:
         check_within(self, start, length)
         return region(self.path, self.base + start, length)
 
+    def numbers(self, start: int, length: int) -> Bytes:
+        check_within(self, start, length)
+        return buffer(self.path, self.base + start, length)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -58,6 +66,10 @@ class Part:
     def read(self, start: int, length: int) -> bytes:
         check_within(self, start, length)
         return self.whole.read(self.base + start, length)
+
+    def numbers(self, start: int, length: int) -> Bytes:
+        check_within(self, start, length)
+        return self.whole.numbers(self.base + start, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class InMemory:
         check_within(self, start, length)
         return self.content[start : start + length]
 
+    numbers = read
+
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
@@ -89,6 +103,8 @@ class Unpacked:
         check_within(self, start, length)
         self.file.seek(start)
         return self.file.read(length)
+
+    numbers = read
 
 
 class Deflated:
@@ -118,6 +134,8 @@ class Deflated:
                 return bytes(content)
             self._passed += len(self._piece)
             self._piece = self._next()
+
+    numbers = read
 
     def _next(self) -> bytes:
         piece = next(self._pieces, b"")

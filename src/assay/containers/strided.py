@@ -127,9 +127,9 @@ class Strided:
         """Numbers that follow each other; those of less than a byte are packed."""
         bits = BITS[self.dtype]
         start, before = offset * bits // 8, offset * bits % 8 // bits
-        content = self.storage.read(start, -(-(offset + count) * bits // 8) - start)
+        content = self.storage.numbers(start, -(-(offset + count) * bits // 8) - start)
         if self.is_big_endian and bits > 8:
-            content = np.frombuffer(content, f"u{bits // 8}").byteswap().tobytes()
+            content = np.frombuffer(content, f"u{bits // 8}").byteswap().data.cast("B")
         if is_exact:
             return np.frombuffer(content, f"<i{bits // 8}")
         return decode(content, self.dtype, before + count)[before:]

@@ -9,7 +9,7 @@ from typing import Any
 from assay.containers.pickle_opcodes import Name
 from assay.containers.sources import Source
 from assay.errors import UnreadableModel
-from assay.weights.numbers import BITS
+from assay.weights.numbers import BITS, Bytes
 
 _TYPES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",
@@ -32,11 +32,18 @@ class Storage:
     start: int = 0  # bytes from where ``place`` begins
 
     def read(self, start: int, length: int) -> bytes:
+        return self._within(start, length).read(self.start + start, length)
+
+    def numbers(self, start: int, length: int) -> Bytes:
+        return self._within(start, length).numbers(self.start + start, length)
+
+    def _within(self, start: int, length: int) -> Source:
+        """Where it lies.  Raises UnreadableModel where these bytes are not there."""
         if self.place is None:
             raise UnreadableModel("a storage is missing")
         if start < 0 or length < 0 or start + length > self.size:
             raise UnreadableModel("a tensor reaches beyond its storage")
-        return self.place.read(self.start + start, length)
+        return self.place
 
     def settle(self, place: Source, start: int = 0) -> None:
         """Says where it lies.  Raises UnreadableModel where that is too short."""

@@ -20,7 +20,7 @@ from assay.errors import UnfitModel, UnreadableModel, UnwritableModel
 from assay.formats import Model
 from assay.weights import Array, Weight
 from assay.weights.layout import Layout, Weights, layouts, reading
-from assay.weights.numbers import bytes_of, elements, encode
+from assay.weights.numbers import Bytes, bytes_of, elements, encode
 from assay.weights.steps import Lookup
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Content:
 
     tensor: TensorProto
     size: int  # bytes
-    read: Callable[[], bytes]
+    read: Callable[[], Bytes]
 
 
 def rewrite(source: Model, changed: Model, path: Path) -> None:
@@ -212,9 +212,9 @@ def save(whole: ModelProto, contents: Iterable[Content], path: Path) -> None:
     write_whole(path, text)
 
 
-def _take_in(tensor: TensorProto, content: bytes) -> None:
+def _take_in(tensor: TensorProto, content: Bytes) -> None:
     kept = type(tensor)(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-    kept.raw_data = content
+    kept.raw_data = bytes(content)
     tensor.CopyFrom(kept)
 
 

@@ -22,7 +22,7 @@ from assay.formats import MISSING, Format, InputShapes, Model
 from assay.formats._shards import join, located
 from assay.graphs.operators import OperatorGraph
 from assay.weights import Array, Weight
-from assay.weights.numbers import MOST_AT_ONCE, elements, region
+from assay.weights.numbers import MOST_AT_ONCE, buffer, elements
 
 MOST_FILES = 2000
 _PART = re.compile(r"(?P<start>.*-)(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
@@ -103,7 +103,7 @@ def _read(path: Path, place: Place, heads: int) -> Array:
     count = elements(place.shape)
     if count > MOST_AT_ONCE:
         raise UnreadableModel(f"tensor {place.name!r} is too large to be read")
-    content = region(path, place.offset, place.length)
+    content = buffer(path, place.offset, place.length)
     values = place.kind.decode(content, count).reshape(place.shape)
     if not heads:
         return values

@@ -24,6 +24,7 @@ from assay.weights.indices import without_indices
 from assay.weights.numbers import (
     BITS,
     MOST_AT_ONCE,
+    buffer,
     bytes_of,
     decode,
     elements,
@@ -159,7 +160,7 @@ def _check_spans(spans: list[tuple[int, int, str]], size: int) -> None:
 def _values(path: Path, offset: int, length: int, dtype: str, shape: tuple[int, ...]) -> Array:
     if elements(shape) > MOST_AT_ONCE:
         raise UnreadableModel(f"a tensor of {elements(shape):,} numbers is too large to be read")
-    return decode(region(path, offset, length), dtype, elements(shape)).reshape(shape)
+    return decode(buffer(path, offset, length), dtype, elements(shape)).reshape(shape)
 
 
 def _index_in(folder: Path) -> Path:

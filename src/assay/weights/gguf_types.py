@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.weights import Array, gguf_blocks, gguf_codebooks
 from assay.weights.gguf_bits import Blocks
-from assay.weights.numbers import bytes_of, decode
+from assay.weights.numbers import Bytes, bytes_of, decode
 
 _AT_ONCE = 2**13  # blocks
 _DECODERS = {**gguf_blocks.DECODERS, **gguf_codebooks.DECODERS}
@@ -23,10 +23,10 @@ class Kind:
     name: str
     block: int  # numbers of a block
     length: int  # bytes of a block
-    decode: Callable[[bytes, int], Array]  # the first so many numbers
+    decode: Callable[[Bytes, int], Array]  # the first so many numbers
 
 
-def _decode(decode_blocks: Blocks, block: int, length: int, content: bytes, count: int) -> Array:
+def _decode(decode_blocks: Blocks, block: int, length: int, content: Bytes, count: int) -> Array:
     """All blocks, some at once."""
     n = count // block
     data = np.frombuffer(content, np.uint8, n * length).reshape(n, length)

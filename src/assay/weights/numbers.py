@@ -11,12 +11,15 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import UnreadableModel
 from assay.weights import Array
+
+Bytes = bytes | memoryview  # of a tensor, as stored
 
 MOST_AT_ONCE = 2**32  # elements of one tensor that is read; the largest table known has 2^31
 _PLAIN = {
@@ -60,25 +63,38 @@ def bytes_of(dtype: str, count: int) -> int:
 
 def region(path: Path, offset: int, length: int) -> bytes:
     """A part of a file.  Raises UnreadableModel where the file has become shorter, or is gone."""
+    return buffer(path, offset, length).tobytes()
+
+
+def buffer(path: Path, offset: int, length: int) -> memoryview:
+    """As ``region``, for the numbers of a tensor: memory of their own, which may be written to.
+
+    They are read, not mapped: who shortens a mapped file ends the process that looks at it.  NumPy
+    takes large pages for large arrays, so that reading takes little longer than mapping.
+    """
     try:
         with path.open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             if offset < 0 or length < 0 or offset + length > size:
                 raise UnreadableModel(f"{path.name!r} ends before the tensor at byte {offset:,}")
             file.seek(offset)
-            content = file.read(length)
-            while len(content) < length:  # one call gives no more than 2 GiB
-                more = file.read(length - len(content))
+            content = np.empty(length, np.uint8).data
+            filled = 0
+            while filled < length:  # one call gives no more than 2 GiB
+                more = file.readinto(content[filled:])
                 if not more:
                     raise UnreadableModel(f"{path.name!r} became shorter while it was read")
-                content += more
+                filled += more
     except OSError as error:
         raise UnreadableModel(f"{path.name!r}: {error.strerror or error}") from error
     return content
 
 
-def decode(content: bytes, dtype: str, count: int) -> Array:
-    """The first ``count`` numbers.  Raises UnreadableModel where they are not there."""
+def decode(content: Bytes, dtype: str, count: int) -> Array:
+    """The first ``count`` numbers, which may be written to: in ``content``, if that may be, too.
+
+    Raises UnreadableModel where they are not there.
+    """
     if dtype in _LISTED_ONLY:
         raise UnreadableModel(f"numbers of type {dtype} are not read")
     if len(content) < bytes_of(dtype, count):
@@ -90,16 +106,21 @@ def decode(content: bytes, dtype: str, count: int) -> Array:
             truth: Array = (np.frombuffer(content, np.uint8, count) != 0).astype(np.float32)
             return truth
         if dtype in _PLAIN:
-            plain: Array = np.frombuffer(content, _PLAIN[dtype], count).astype(np.float32)
-            return plain
+            return float32(np.frombuffer(content, _PLAIN[dtype], count))
         if dtype == "bfloat16":
-            wide = np.frombuffer(content, "<u2", count).astype(np.uint32)
-            wide <<= 16
+            halves = np.frombuffer(content, "<u2", count)
+            wide: NDArray[np.uint32] = np.left_shift(halves, np.uint32(16))
             return wide.view(np.float32)
         codes = np.frombuffer(content, np.uint8)
         if dtype in _PACKED:
             codes = _unpacked(codes, _PACKED[dtype], count)
         return _table(dtype)[codes[:count]]
+
+
+def float32(stored: NDArray[Any]) -> Array:
+    """Numbers as float32 that may be written to; a copy only where they are not that already."""
+    values: Array = stored.astype(np.float32, copy=not stored.flags.writeable)
+    return values
 
 
 def encode(values: Array, dtype: str) -> bytes:

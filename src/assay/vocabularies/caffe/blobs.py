@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.containers.messages import Message, Span
 from assay.errors import UnreadableModel
 from assay.weights import Array
-from assay.weights.numbers import bytes_of, decode, region
+from assay.weights.numbers import Bytes, buffer, bytes_of, decode
 from assay.weights.shapes import shape_of
 
 _DATA, _DOUBLES, _SHAPE, _RAW_TYPE, _RAW = 5, 8, 7, 10, 12
@@ -39,7 +39,7 @@ class Blob:
     def read(self) -> Array:
         """The numbers, in the blob's own shape."""
         first, last = (self.spans[0][0], self.spans[-1][1]) if self.spans else (0, 0)
-        content = region(self.path, first, last - first)
+        content: Bytes = buffer(self.path, first, last - first)
         if len(self.spans) > 1:
             content = b"".join(content[start - first : end - first] for start, end in self.spans)
         return decode(content, self.dtype, self.size).reshape(self.shape)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from assay.containers.messages import Message
 from assay.errors import UnreadableModel
 from assay.graphs.operators import MOST_AXES
-from assay.weights.numbers import INTEGERS, decode, region
+from assay.weights.numbers import INTEGERS, Bytes, buffer, decode, region
 from assay.weights.shapes import shape_of
 
 Stored = NDArray[Any]
@@ -106,7 +106,7 @@ class Blobs:
         return Value(
             name,
             shape,
-            lambda: unpack(region(path, start, needed), dtype, shape),
+            lambda: unpack(buffer(path, start, needed), dtype, shape),
             place=(path, start),
         )
 
@@ -163,7 +163,7 @@ def inside(folder: Path, name: str) -> Path:
     return folder / place
 
 
-def unpack(data: bytes, dtype: int, shape: tuple[int, ...]) -> Stored:
+def unpack(data: Bytes, dtype: int, shape: tuple[int, ...]) -> Stored:
     """The numbers that the bytes stand for: integers as they are, all others as float32."""
     name, bits, _ = TYPES[dtype]
     if bits < 8:

@@ -22,7 +22,7 @@ from assay.graphs.operators import OperatorGraph
 from assay.vocabularies.onnx.tensors import LISTS, RAW
 from assay.weights import Array
 from assay.weights.layout import Stored, Weights
-from assay.weights.numbers import bytes_of, decode, elements, region
+from assay.weights.numbers import Bytes, buffer, bytes_of, decode, elements, region
 
 StoredTensor = TensorProto | SparseTensorProto
 Reader = Callable[[Any, Path], Array]  # of the one or the other
@@ -79,15 +79,15 @@ def place(proto: TensorProto) -> tuple[int, int] | None:
     return int(start), int(end)
 
 
-def external(proto: TensorProto, path: Path, length: int) -> bytes:
+def external(proto: TensorProto, path: Path, length: int) -> Bytes:
     """What ``onnx.external_files`` has found to be there, and within the model's folder."""
     entries = {entry.key: entry.value for entry in proto.external_data}
     if "location" not in entries:
         raise UnreadableModel("it is said to lie in another file, but not in which")
-    return region(path.parent / entries["location"], int(entries.get("offset", "0")), length)
+    return buffer(path.parent / entries["location"], int(entries.get("offset", "0")), length)
 
 
-def _content(proto: TensorProto, path: Path, dtype: str, count: int) -> bytes:
+def _content(proto: TensorProto, path: Path, dtype: str, count: int) -> Bytes:
     """Its payload as raw bytes."""
     if proto.raw_data:
         return proto.raw_data
@@ -112,7 +112,7 @@ def _numbers_held(items: Iterable[float], field: int) -> NDArray[np.generic]:
     return np.array(items, kinds.get(field, np.int64))
 
 
-def _decoded(pieces: list[bytes], field: int, dtype: str) -> Iterator[bytes]:
+def _decoded(pieces: list[Bytes], field: int, dtype: str) -> Iterator[bytes]:
     """A typed list, in pieces, as the raw bytes of its type."""
     if field in (4, 10):
         kind = "<f4" if field == 4 else "<f8"
@@ -157,9 +157,9 @@ def _packed(numbers: NDArray[np.generic], field: int, dtype: str) -> bytes:
     return numbers.astype(wanted).tobytes()
 
 
-def payloads(path: Path, start: int, end: int) -> dict[int, list[bytes]]:
+def payloads(path: Path, start: int, end: int) -> dict[int, list[Bytes]]:
     """The payload fields of the tensor message at a place of the file, in pieces."""
-    found: dict[int, list[bytes]] = {}
+    found: dict[int, list[Bytes]] = {}
     block, base, at = b"", start, start
     while at < end:
         if not base <= at <= base + len(block) - 20:
@@ -167,9 +167,9 @@ def payloads(path: Path, start: int, end: int) -> dict[int, list[bytes]]:
         number, wire, begin, stop = next_field(block, at - base, end - base)
         if number == RAW or number in LISTS:
             if stop <= len(block):
-                piece = block[begin:stop]
+                piece: Bytes = block[begin:stop]
             else:
-                piece = region(path, base + begin, stop - begin)
+                piece = buffer(path, base + begin, stop - begin)
             if number == RAW and wire != BYTES:
                 raise WireError("raw data are no bytes")
             found.setdefault(number, []).append(piece)

@@ -1,0 +1,1 @@
+"""Tensors of two models, matched by their codes."""
