@@ -1,1 +1,0 @@
-"""Tensors of two models, matched by their codes."""
