@@ -15,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from assay.formats import read
 from assay.weights import Weight
-from assay.weights.layout import Weights
+from assay.weights.layout import Weights, row_major
 
 RNG = np.random.default_rng(0)
 
@@ -269,3 +269,14 @@ def test_a_weight_is_what_its_reader_multiplies_with(
     weights = read(tmp_path / "model.onnx").weights
     assert isinstance(weights, Weights)
     np.testing.assert_array_equal(weights.as_stored("w", found.read()), values)
+
+
+@given(data=st.data())
+def test_any_order_of_axes_becomes_row_major(data: st.DataObject) -> None:
+    sizes = data.draw(st.lists(st.sampled_from([0, 1, 2, 16, 17, 40]), max_size=4))
+    stored = np.arange(math.prod(sizes), dtype=np.float32).reshape(sizes)
+    turned = stored.transpose(data.draw(st.permutations(range(len(sizes)))))
+    found = row_major(turned)
+    assert found.flags.c_contiguous
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, turned)

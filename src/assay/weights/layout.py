@@ -21,6 +21,7 @@ from assay.weights.numbers import INTEGERS, elements
 from assay.weights.shapes import has_one_axis
 from assay.weights.steps import Dequantize, Lookup, Step, simple
 
+_STRIPE = 16  # numbers of a line of the cache
 _TABLE = 256  # whole numbers that no operator dequantizes are weights from this size on
 
 _SCALES = {  # where operators read scales and zero points
@@ -53,7 +54,7 @@ class Layout:
         """The stored values in canonical layout."""
         for step in self.steps:
             array = step.run(array, lookup)
-        return np.asarray(array, order="C")
+        return row_major(array)
 
     def undo(self, array: Array, shape: Shape, lookup: Lookup) -> Array:
         """The inverse of ``run``; ``shape`` is the stored one."""
@@ -101,6 +102,23 @@ class Weights(Mapping[str, Weight]):
         if self._found is None:
             self._found = _weights(self._graph, self._stored)
         return self._found
+
+
+def row_major(array: Array) -> Array:
+    """The values as they are; a copy where they lie in another order.
+
+    A matrix is turned a few columns at a time.  The numbers of a whole row lie so far apart that
+    each takes a line of the cache, which is lost before the next row needs its other numbers.
+    """
+    if array.flags.c_contiguous:
+        return array
+    found = array.squeeze()
+    if found.strides[-1] == found.itemsize:
+        return np.ascontiguousarray(array)
+    values = np.empty(found.shape, array.dtype)
+    for at in range(0, found.shape[-1], _STRIPE):
+        values[..., at : at + _STRIPE] = found[..., at : at + _STRIPE]
+    return values.reshape(array.shape)
 
 
 def reading(weight: Weight, layout: Layout, shape: Shape) -> Callable[[Lookup], Array]:
