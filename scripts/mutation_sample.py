@@ -29,9 +29,13 @@ WATCHED_BY = {
     "graphs": ["graphs", "test_zoo_graphs.py", "test_evasions.py"],
     "hashers": ["contracts/test_hashers.py", "methods/test_weisfeiler_lehman.py"],
     "indexes": ["contracts/test_indexes.py", "methods/test_scan.py"],
-    "comparisons": ["contracts/test_comparisons.py", "methods/test_structure.py"],
+    "comparisons": [
+        "contracts/test_comparisons.py",
+        "methods/test_structure.py",
+        "methods/test_weights.py",
+    ],
     "registry": ["test_registry.py", "test_registry_search.py", "test_registry_snapshot.py"],
-    "values.py": ["test_values.py"],
+    "values": ["test_values.py"],
 }
 _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from hostile import building, external
@@ -17,6 +19,8 @@ from assay.errors import AssayError, UnreadableModel
 from assay.examine import DEFAULT_HASHER, ENOUGH_LAYERS, examine, quality
 from assay.hashers import HASHERS
 from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
+from assay.sketches import sketch
+from assay.sketches.readings import tried
 from assay.values import Layer, LayerGraph, Record
 
 
@@ -184,3 +188,24 @@ def test_weights_are_not_read(tmp_path: Path) -> None:
     parameters, megabytes = map(int, run.stdout.split())
     assert parameters == rows * columns
     assert megabytes < 150
+
+
+def test_weights_are_sketched_where_asked_for(tmp_path: Path) -> None:
+    path, key = tmp_path / "a.npz", bytes(range(32))
+    np.savez(path, hidden=np.random.default_rng(0).normal(size=(3, 3, 8, 16)).astype(np.float32))
+    assert examine(path).sketch is None
+    record = examine(path, sketcher=partial(sketch, key=key))
+    assert record.sketch is not None
+    assert [tensor.reading for tensor in record.sketch.tensors] == ["output last"]
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+    suspect = examine(path, sketcher=partial(sketch, key=key, readings=tried)).sketch
+    assert suspect is not None
+    assert suspect.scheme == record.sketch.scheme
+    assert set(record.sketch.tensors) < set(suspect.tensors)
+
+
+def test_weights_that_are_missing_are_not_sketched(tmp_path: Path) -> None:
+    path = external.using(tmp_path, external.external("weights.bin"))
+    assert examine(path, sketcher=sketch).sketch is None
+    (tmp_path / "weights.bin").write_bytes(b"\0" * 12)
+    assert examine(path, sketcher=sketch).sketch is not None

@@ -16,11 +16,12 @@ import pytest
 import assay
 from assay.errors import BadOption, UnreadableModel
 from assay.formats import read
-from assay.sketches import TensorSketch, WeightSketch, sketch
+from assay.sketches import sketch
 from assay.sketches.keys import PUBLIC
 from assay.sketches.nulls import log10_tail, log10_tail_invariant
 from assay.sketches.projections import distance
 from assay.sketches.readings import registered, tried
+from assay.values import TensorSketch, WeightSketch
 from assay.weights import Array, Weight
 
 SECRET = bytes(range(32))

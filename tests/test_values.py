@@ -21,6 +21,8 @@ from assay.values import (
     Record,
     Relation,
     Report,
+    TensorSketch,
+    WeightSketch,
 )
 
 text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
@@ -45,6 +47,17 @@ def graphs(draw: st.DrawFn) -> LayerGraph:
     return LayerGraph(nodes, edges, draw(st.sampled_from(["g1", "g1-raw"])))
 
 
+sketched = st.binary(min_size=32, max_size=32)
+tensors = st.builds(
+    TensorSketch,
+    name=text,
+    shape=st.lists(st.integers(0, 2**40), max_size=4).map(tuple),
+    places=st.integers(1, 64),
+    reading=st.just("") | text,
+    code=st.none() | sketched,
+    invariant=st.none() | sketched,
+    left_out=st.none() | text,
+)
 codes = st.builds(HashCode, st.sampled_from(["wl-64+g1", "a:b", "x"]), digests)
 records = st.builds(
     Record,
@@ -63,6 +76,7 @@ records = st.builds(
     shapes=st.lists(
         st.tuples(st.lists(st.integers(0, 2**40)).map(tuple), st.integers(1, 99)), max_size=3
     ).map(tuple),
+    sketch=st.none() | st.builds(WeightSketch, text, st.lists(tensors, max_size=3).map(tuple)),
 )
 
 
@@ -78,6 +92,12 @@ def test_a_layer_graph_survives_json(graph: LayerGraph) -> None:
 @given(record=records)
 def test_a_record_survives_json(record: Record) -> None:
     assert Record.from_json(through_json(record.to_json())) == record
+
+
+def test_a_record_of_an_older_registry_has_no_sketch() -> None:
+    older = Record("a.onnx", "onnx").to_json()
+    del older["sketch"]
+    assert Record.from_json(older).sketch is None
 
 
 @given(code=codes)

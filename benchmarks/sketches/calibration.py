@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from assay.errors import AssayError
 from assay.formats import read
-from assay.sketches import TensorSketch, WeightSketch, sketch
+from assay.sketches import sketch
 from assay.sketches.nulls import log10_tail, log10_tail_invariant
 from assay.sketches.readings import tried
+from assay.values import TensorSketch, WeightSketch
 
 HERE = Path(__file__).parent
 KEYS = [hashlib.sha256(bytes([number])).digest() for number in range(4)]

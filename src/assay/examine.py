@@ -1,13 +1,14 @@
 """A model file in, its record out: read, graph, code in one pass.
 
-This is what hash, add, check and compare call.  Of the weights only the shapes are looked at; the
-file's bytes only where ``digest`` asks for their sha256.
+This is what hash, add, check and compare call.  Of the weights only the shapes are looked at,
+unless they are to be sketched; the file's bytes only where ``digest`` asks for their sha256.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from math import floor, prod
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from assay.graphs import layer_graph
 from assay.graphs._vocabulary import known
 from assay.graphs.merge_blocks import RULES
 from assay.hashers import HASHERS, Hasher
-from assay.values import LayerGraph, Record
+from assay.values import LayerGraph, Record, WeightSketch
+from assay.weights import Weight
 from assay.weights.signature import signature
 
 DEFAULT_HASHER = "contrastive-gin"
@@ -28,6 +30,8 @@ ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by c
 _DOUBTS = {"odd_opset": 0.5, MISSING: 0.5}
 _BLOCK = 2**20  # bytes
 
+Sketcher = Callable[[Iterable[Weight]], WeightSketch]  # ``assay.sketches.sketch`` with its key
+
 
 def examine(
     source: str | Path | Any,
@@ -36,6 +40,7 @@ def examine(
     hasher: Hasher | None = None,
     digest: bool = True,
     raw: bool = False,
+    sketcher: Sketcher | None = None,
 ) -> Record:
     """What is known of a model file, or (extra ``torch``) of an ``nn.Module``.
 
@@ -43,7 +48,9 @@ def examine(
     whose weights are not there are not the same bytes.
 
     ``input_shape`` makes dynamic inputs concrete, by name, "" for the only one.  ``raw`` leaves
-    the paper's merge rules out.
+    the paper's merge rules out.  ``sketcher`` reads all weights: ``assay.sketches.sketch``, of
+    which ``functools.partial`` fixes the key, and for a suspect the readings.  A model whose
+    weights are missing is not sketched.
 
     Raises:
         UnreadableModel: it cannot be read; the message begins with the path.
@@ -61,7 +68,10 @@ def examine(
     with naming(label):
         whole = model.files and MISSING not in model.metadata
         file_digest = sha256(model) if digest and whole else None
-        return _record(model, path, name, file_digest, hasher, raw)
+        record = _record(model, path, name, file_digest, hasher, raw)
+        if sketcher is None or MISSING in model.metadata:
+            return record
+        return replace(record, sketch=sketcher(model.weights.values()))
 
 
 def _record(

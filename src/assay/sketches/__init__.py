@@ -7,18 +7,14 @@ channels change places (``invariants``).  ``nulls`` says how likely a distance i
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import Any
 
 from assay.sketches.formulas import formula
 from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
 from assay.sketches.projections import projected
 from assay.sketches.readings import Reading, registered
-from assay.values import Json
+from assay.values import TensorSketch, WeightSketch
 from assay.weights import Weight
 from assay.weights.indices import INDICES
 from assay.weights.shapes import has_one_axis
@@ -26,49 +22,6 @@ from assay.weights.shapes import has_one_axis
 SMALLEST = 256  # values: fewer bits of code than values, or the code says nothing
 
 Readings = Callable[[Weight], Sequence[Reading]]
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSketch:
-    """The code of one weight in one reading."""
-
-    name: str  # of the weight, as the file has it
-    shape: tuple[int, ...]  # of the matrix, (r, c); as stored where it was not read
-    places: int = 1  # of a kernel: columns that belong to one input channel
-    reading: str = ""  # the layout that it was read in
-    code: bytes | None = None  # 32 bytes; None where it tells nothing
-    invariant: bytes | None = None  # 32 bytes that stay when channels change places; None: has none
-    left_out: str | None = None  # why there is no code
-
-    @property
-    def size(self) -> int:
-        """Values of the weight."""
-        return prod(self.shape)
-
-    def to_json(self) -> list[Any]:
-        codes = [None if c is None else b64encode(c).decode() for c in (self.code, self.invariant)]
-        return [self.name, list(self.shape), self.places, self.reading, *codes, self.left_out]
-
-    @classmethod
-    def from_json(cls, data: list[Any]) -> TensorSketch:
-        name, shape, places, reading, *codes, left_out = data
-        code, invariant = (None if text is None else b64decode(text) for text in codes)
-        return cls(name, tuple(shape), places, reading, code, invariant, left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class WeightSketch:
-    """The codes of a model's weights, made with one key."""
-
-    scheme: str  # bits, key and version: whatever decides a bit
-    tensors: tuple[TensorSketch, ...]  # as the file lists them; a weight may have several readings
-
-    def to_json(self) -> Json:
-        return {"scheme": self.scheme, "tensors": [tensor.to_json() for tensor in self.tensors]}
-
-    @classmethod
-    def from_json(cls, data: Json) -> WeightSketch:
-        return cls(data["scheme"], tuple(TensorSketch.from_json(row) for row in data["tensors"]))
 
 
 def sketch(

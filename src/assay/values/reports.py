@@ -1,0 +1,109 @@
+"""What is said of two models, and of one among all that are registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from assay.errors import AssayError
+from assay.values.layers import Json
+from assay.values.records import Record
+
+
+class Relation(IntEnum):
+    """What the evidence supports about two models, weakest first; JSON says ``same-family``."""
+
+    UNRELATED = 0
+    SAME_FAMILY = 1
+    SAME_ARCHITECTURE = 2
+    COMMON_ANCESTOR = 3
+    DERIVED = 4
+    SAME_MODEL = 5
+    IDENTICAL = 6
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def parse(cls, text: str) -> Relation:
+        """Inverse of ``str``.  Raises AssayError for another word."""
+        for relation in cls:
+            if str(relation) == text:
+                return relation
+        raise AssayError(f"no relation {text!r}: one of {', '.join(map(str, cls))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one method found.  A larger score is always stronger evidence."""
+
+    method: str  # repr of the method: its name and every option, enough to run it again
+    score: float
+    log10_false_alarm: float | None  # of such a score between independent models; None: unknown
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        return {
+            "method": self.method,
+            "score": self.score,
+            "log10_false_alarm": self.log10_false_alarm,
+            "detail": dict(self.detail),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """A registered model, and the evidence that ties the suspect to it."""
+
+    record: Record
+    relation: Relation
+    evidence: tuple[Evidence, ...]  # strongest first
+
+    @property
+    def score(self) -> float:
+        """Score of the strongest evidence."""
+        return self.evidence[0].score if self.evidence else 0.0
+
+    @property
+    def log10_false_alarm(self) -> float | None:
+        """That of the strongest evidence."""
+        return self.evidence[0].log10_false_alarm if self.evidence else None
+
+    def to_json(self) -> Json:
+        return {
+            "name": self.record.name,
+            "path": self.record.path,
+            "owner": self.record.owner,
+            "sha256": self.record.sha256,
+            "relation": str(self.relation),
+            "score": self.score,
+            "log10_false_alarm": self.log10_false_alarm,
+            "evidence": [evidence.to_json() for evidence in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer to ``check``: the suspect, its kin best first, and the strongest relation."""
+
+    suspect: Record
+    matches: tuple[Kin, ...]
+
+    @property
+    def verdict(self) -> Relation:
+        """The strongest relation that the evidence supports."""
+        return max((kin.relation for kin in self.matches), default=Relation.UNRELATED)
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether some weights seem to be shared: common-ancestor or more."""
+        return self.verdict >= Relation.COMMON_ANCESTOR
+
+    def to_json(self) -> Json:
+        return {
+            "suspect": self.suspect.summary(),
+            "verdict": str(self.verdict),
+            "matches": [kin.to_json() for kin in self.matches],
+        }
