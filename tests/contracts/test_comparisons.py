@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_weights import changed, eight_bits, moved, network, renamed, sketched
 
 from assay.comparisons import COMPARISONS, kin
 from assay.examine import quality
@@ -40,7 +41,19 @@ def graphless(draw: st.DrawFn) -> Record:
     return replace(draw(records()), code=None, graph=None, quality=0.0, shapes=made)
 
 
-COMPARED = {"structure": records(), "tensor-shapes": graphless()}  # what has something to compare
+BASE = network(0)
+SKETCHED = [  # copies, parts, twins and strangers
+    sketched(weights)
+    for weights in (
+        BASE, BASE[:3], [*BASE, *renamed(network(1), "more")], changed(BASE, eight_bits),
+        moved(BASE, 1, 0.3), moved(BASE, 2, 0.3), network(2),
+    )
+]  # fmt: skip
+COMPARED = {  # what has something to compare
+    "structure": records(),
+    "tensor-shapes": graphless(),
+    "weights": st.sampled_from(SKETCHED),
+}
 names = pytest.mark.parametrize("name", COMPARISONS)
 
 
@@ -87,7 +100,7 @@ def test_only_equal_bytes_are_identical(suspect: Record, source: Record) -> None
 def test_what_cannot_be_compared_gives_no_evidence(name: str, data: st.DataObject) -> None:
     method = COMPARISONS[name]()
     record = data.draw(COMPARED[name])
-    assert method.compare(record, replace(record, graph=None, shapes=())) is None
+    assert method.compare(record, replace(record, graph=None, shapes=(), sketch=None)) is None
 
 
 @given(record=records())

@@ -1,0 +1,186 @@
+"""Tensors of two models, matched one to one by their codes, nearest first.
+
+Tensors of one model that are near one another, such as a layer and its moving average, are one:
+what ties one of them to another model ties all, and must not count twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.sketches.nulls import log10_tail, log10_tail_invariant
+from assay.sketches.projections import BITS
+from assay.values import TensorSketch, WeightSketch
+
+_ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
+_WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
+
+Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A weight that tells something, in each of its readings, with those that are near it."""
+
+    size: int  # values
+    codes: tuple[TensorSketch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tensor of each model."""
+
+    ours: int
+    theirs: int
+    tail: float  # log₁₀ of the false alarm of the distance, not corrected
+    distance: int  # bits
+    permuted: bool  # the codes are those that stay when channels change places
+
+
+def _whole(_: Pair) -> float:
+    return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What was compared, and what was found near."""
+
+    tensors: tuple[Sequence[Tensor], Sequence[Tensor]]
+    compared: tuple[Sequence[int], Sequence[int]]  # how many codes each tensor was compared with
+    pairs: Sequence[Pair]  # each tensor at most once
+
+    def shares(self, pairs: Sequence[Pair], worth: Callable[[Pair], float] = _whole) -> list[float]:
+        """Of each model's values, the share that is in ``pairs``, each counted as it is worth."""
+        sides = [pair.ours for pair in pairs], [pair.theirs for pair in pairs]
+        worths = [worth(pair) for pair in pairs]
+        return [
+            round(
+                sum(own[place].size * each for place, each in zip(side, worths, strict=True))
+                / sum(tensor.size for tensor in own),
+                4,
+            )
+            for own, side in zip(self.tensors, sides, strict=True)
+        ]
+
+
+def left_out(sketch: WeightSketch) -> dict[str, int]:
+    """Why weights count for nothing, and how many do."""
+    reasons = {tensor.name: tensor.left_out for tensor in sketch.tensors if tensor.left_out}
+    return dict(sorted(Counter(reasons.values()).items()))
+
+
+@lru_cache(maxsize=512)  # a search compares one suspect with hundreds, a batch with the same ones
+def informative(sketch: WeightSketch) -> tuple[Tensor, ...]:
+    """Tensors that tell something; a weight that is a formula in one reading is one in all."""
+    readings: dict[str, list[TensorSketch]] = defaultdict(list)
+    for tensor in sketch.tensors:
+        readings[tensor.name].append(tensor)
+    known = [codes for codes in readings.values() if not any(code.left_out for code in codes)]
+    groups: list[list[TensorSketch]] = []
+    for codes, place in zip(known, _groups([codes[0] for codes in known]), strict=True):
+        if place == len(groups):
+            groups.append([])
+        groups[place] += codes
+    return tuple(Tensor(codes[0].size, tuple(codes)) for codes in groups)
+
+
+def _groups(tensors: Sequence[TensorSketch]) -> Iterator[int]:
+    """For each tensor the number of its group: that of the first one near it, or a new one."""
+    heads: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)  # group and code
+    count = 0
+    for tensor in tensors:
+        code, known = int.from_bytes(tensor.code or b""), heads[tensor.shape]
+        tails = _tails("code", tensor.shape, 1)
+        near = (group for group, other in known if tails[(code ^ other).bit_count()] <= _ONE)
+        group = next(near, count)
+        if group == count:
+            known.append((group, code))
+            count += 1
+        yield group
+
+
+def matched(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Matching:
+    """Pairs of tensors that are nearer than strangers', the nearest first; each tensor once."""
+    compared = [0] * len(ours), [0] * len(theirs)
+    candidates: list[Pair] = []
+    first, second = _by_kind(ours), _by_kind(theirs)
+    for kind in first.keys() & second.keys():
+        (places, codes), (others, known) = first[kind], second[kind]
+        for place in places:
+            compared[0][place] += len(others)
+        for other in others:
+            compared[1][other] += len(places)
+        candidates += _near(kind, places, codes, others, known)
+    worth = [pair for pair in candidates if _corrected(pair, compared) <= _WORTH]
+    return Matching((ours, theirs), compared, _one_to_one(worth))
+
+
+def _corrected(pair: Pair, compared: tuple[Sequence[int], Sequence[int]]) -> float:
+    return pair.tail + log10(max(compared[0][pair.ours], compared[1][pair.theirs]))
+
+
+def _one_to_one(pairs: Iterable[Pair]) -> list[Pair]:
+    """The least likely pairs whose tensors were not taken; which model is first plays no part."""
+    taken: tuple[set[int], set[int]] = set(), set()
+    chosen = []
+    for pair in sorted(pairs, key=_order):
+        if pair.ours not in taken[0] and pair.theirs not in taken[1]:
+            taken[0].add(pair.ours)
+            taken[1].add(pair.theirs)
+            chosen.append(pair)
+    return chosen
+
+
+def _order(pair: Pair) -> tuple[float, int, int, int]:
+    return pair.tail, pair.distance, pair.ours + pair.theirs, abs(pair.ours - pair.theirs)
+
+
+def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, tuple[list[int], NDArray[np.uint64]]]:
+    """Tensors' numbers and codes (n, 4) of each kind, so that only what fits is compared."""
+    found: dict[Kind, list[tuple[int, bytes]]] = defaultdict(list)
+    for place, tensor in enumerate(tensors):
+        for sketch in tensor.codes:
+            if sketch.code is not None:
+                found["code", sketch.shape, 1].append((place, sketch.code))
+            if sketch.invariant is not None:
+                found["invariant", sketch.shape, sketch.places].append((place, sketch.invariant))
+    return {
+        kind: (
+            [place for place, _ in rows],
+            np.frombuffer(b"".join(code for _, code in rows), np.uint64).reshape(len(rows), -1),
+        )
+        for kind, rows in found.items()
+    }
+
+
+def _near(
+    kind: Kind,
+    ours: Sequence[int],
+    codes: NDArray[np.uint64],
+    theirs: Sequence[int],
+    known: NDArray[np.uint64],
+) -> Iterator[Pair]:
+    """Pairs of one kind that may be worth something."""
+    tails, permuted = _tails(*kind), kind[0] == "invariant"
+    for place, code in zip(ours, codes, strict=True):
+        distances = np.bitwise_count(known ^ code).sum(1)
+        for row in np.flatnonzero(tails[distances] <= _WORTH).tolist():
+            distance = int(distances[row])
+            yield Pair(place, theirs[row], float(tails[distance]), distance, permuted)
+
+
+@lru_cache(maxsize=4096)
+def _tails(which: str, shape: tuple[int, ...], places: int) -> NDArray[np.float64]:
+    """log₁₀ of the false alarm at each distance (257)."""
+    distances = range(BITS + 1)
+    if which == "invariant":
+        return np.array([log10_tail_invariant(distance, places) for distance in distances])
+    rows, columns = shape
+    return np.array([log10_tail(distance, rows, columns) for distance in distances])

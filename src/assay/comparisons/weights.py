@@ -1,0 +1,155 @@
+"""Whether two models' weights are independent, from the stored codes of their tensors.
+
+[Charikar, STOC 2002; order statistics: Rüger, 1978.]  Tensors are matched one to one, nearest codes
+first.  A match has the false alarm of its distance between independently trained tensors, corrected
+for all it was compared with; how many are how unlikely gives that of the models.  More than a
+common ancestor is named only at distances that networks trained from one start do not reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import cos, lgamma, log, log10, pi
+from typing import Any
+
+from assay.comparisons import Comparison
+from assay.comparisons._tensor_pairs import Matching, Pair, informative, left_out, matched
+from assay.sketches.projections import BITS
+from assay.values import Evidence, Json, Record, Relation
+
+FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
+MEASURED = -5.0  # … below, the null was not measured, but is a model's
+_LOWEST = -77.0  # of all tensors: no surer than equal bytes, 2^-256
+_NEARLY_ALL = 0.95  # of both models' values: the same model
+_HALF = 0.5  # of one model's values: a backbone under a new head, a part of a bundle
+_TELLING = 0.05  # of one model's values, at least, must be matched
+_FEWEST = 2  # tensors that must be matched, or near
+_SPARED = 4  # bits: largest distance beside tensors of which most did not change at all
+_EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
+_COPIES = 3  # tensors so equal, of …
+_COPIED = 0.1  # … one model's values: frozen layers
+
+
+@dataclass(frozen=True)
+class Weights(Comparison):
+    """Distances of tensors' codes, against two nulls: strangers, and twins of one start."""
+
+    tolerance: float = 1e-6  # false alarm, corrected, up to which weights are not independent
+    near: int = 9  # bits: half of what tensors of the nearest trained twins differ by on average
+    near_permuted: int = 24  # bits of the codes that ignore channels' places; twins: 79 or more
+    rounding: float = 1.5  # bits: mean by size, where a model was only stored in fewer bits
+
+    def compare(self, suspect: Record, source: Record) -> Evidence | None:
+        a, b = suspect.sketch, source.sketch
+        if a is None or b is None or a.scheme != b.scheme:
+            return None
+        ours, theirs = informative(a), informative(b)
+        if not ours or not theirs:
+            return None
+        found = matched(ours, theirs)
+        detail = {
+            "tensors": [len(ours), len(theirs)],
+            "matched": len(found.pairs),
+            "values": found.shares(found.pairs),
+            **self._distances(found),
+            "left_out": [left_out(a), left_out(b)],
+            "codes_compared": sum(found.compared[0]),  # corrected for
+            "floor": FLOOR,
+            "measured_down_to": MEASURED,
+            "log10_false_alarm_as_measured": round(false_alarm(found, MEASURED), 2),
+        }
+        return Evidence(repr(self), _score(found), round(false_alarm(found, FLOOR), 2), detail)
+
+    def relation(self, evidence: Evidence) -> Relation:
+        """Never more than a common ancestor unless the null of twins is beaten, too."""
+        detail, alarm = evidence.detail, evidence.log10_false_alarm
+        if alarm is None or alarm > log10(self.tolerance) or not _is_enough(detail):
+            return Relation.UNRELATED
+        if self._is_same(detail):
+            return Relation.SAME_MODEL
+        part = detail["near"] >= _FEWEST and max(detail["near_values"]) >= _HALF
+        copied = detail["equal"] >= _COPIES and max(detail["equal_values"]) >= _COPIED
+        return Relation.DERIVED if part or copied else Relation.COMMON_ANCESTOR
+
+    def _is_same(self, detail: Mapping[str, Any]) -> bool:
+        """Nearly all of both matched, at distances of rounding, which spares no tensor."""
+        matched_of_all = detail["matched"] / max(detail["tensors"])
+        if min(matched_of_all, *detail["values"]) < _NEARLY_ALL or detail["near"] < _FEWEST:
+            return False
+        if 2 * detail["permuted"] > detail["matched"]:
+            return False
+        spared = detail["median"] == 0 and detail["largest"] > _SPARED
+        return not spared and bool(detail["mean"] <= self.rounding)
+
+    def _distances(self, found: Matching) -> Json:
+        """How near matched tensors are: all but the permuted ones, whose other codes say it."""
+        straight = sorted((pair for pair in found.pairs if not pair.permuted), key=_distance)
+        near = [pair for pair in found.pairs if self._is_near(pair)]
+        equal = [pair for pair in near if not pair.permuted and pair.distance <= _EQUAL]
+        whole, apart = found.shares(straight)[0], found.shares(straight, _distance)[0]
+        return {
+            "permuted": len(found.pairs) - len(straight),
+            "mean": round(apart / whole, 2) if straight else None,  # by size
+            "median": straight[len(straight) // 2].distance if straight else None,
+            "largest": straight[-1].distance if straight else None,
+            "near": len(near),
+            "near_values": found.shares(near),
+            "equal": len(equal),
+            "equal_values": found.shares(equal),
+        }
+
+    def _is_near(self, pair: Pair) -> bool:
+        return pair.distance <= (self.near_permuted if pair.permuted else self.near)
+
+
+def _is_enough(detail: Mapping[str, Any]) -> bool:
+    """Whether so much is shared that it is no chance of a seed.
+
+    Different networks that draw their first weights with one seed have a layer or two in common.
+    """
+    share = max(detail["values"])
+    return bool(share >= _HALF or (detail["matched"] >= _FEWEST and share >= _TELLING))
+
+
+def false_alarm(found: Matching, floor: float) -> float:
+    """log₁₀ of the probability of such matches between independent models.
+
+    Seen from either model, whose tensors are each compared with all of the other; the weaker of
+    both counts.  ``floor`` is the least that one tensor may say, before it is corrected.
+    """
+    sides = [pair.ours for pair in found.pairs], [pair.theirs for pair in found.pairs]
+    tails = [max(pair.tail, floor) for pair in found.pairs]
+    return max(
+        combined(
+            [tail + log10(compared[place]) for tail, place in zip(tails, side, strict=True)],
+            sum(count > 0 for count in compared),
+        )
+        for side, compared in zip(sides, found.compared, strict=True)
+    )
+
+
+def combined(tails: Sequence[float], total: int) -> float:
+    """log₁₀ of the probability of such tails in any of ``total`` independent tensors.
+
+    That k of them have a tail p or less is at most C(total, k) pᵏ; of all k the least counts, times
+    their number.
+    """
+    least = 0.0
+    for k, tail in enumerate(sorted(tails), 1):
+        choices = (lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1)) / log(10)
+        least = min(least, choices + k * tail + log10(total))
+    return max(least, _LOWEST)
+
+
+def _score(found: Matching) -> float:
+    """Cosine that the codes tell, of values without a match 0; the mean of both models, 0 … 1."""
+    return round(sum(found.shares(found.pairs, _cosine)) / 2, 4)
+
+
+def _distance(pair: Pair) -> int:
+    return pair.distance
+
+
+def _cosine(pair: Pair) -> float:
+    return cos(pi * pair.distance / BITS)

@@ -1,0 +1,62 @@
+"""Weights of small made-up networks, what is done to them, and their records; always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from assay.sketches import Readings, sketch
+from assay.sketches.readings import registered
+from assay.values import Record
+from assay.weights import Array, Weight
+
+SHAPES = ((16, 3, 3, 3), (32, 16, 3, 3), (64, 32, 3, 3), (64, 64), (10, 64))
+KEY = bytes(range(32))
+
+
+def weight(name: str, values: Array, canonical: bool = True) -> Weight:
+    return Weight(name, values.shape, "float32", lambda: values, canonical)
+
+
+def network(seed: int, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[Weight]:
+    """Normal values, and a bias that tells nothing."""
+    draw = np.random.default_rng(seed)
+    made = [
+        weight(f"layer{i}", draw.normal(size=shape).astype(np.float32))
+        for i, shape in enumerate(shapes)
+    ]
+    return [*made, weight("bias", np.ones(64, np.float32))]
+
+
+def changed(weights: Sequence[Weight], change: Callable[[Array], Array]) -> list[Weight]:
+    """Every tensor changed."""
+    return [weight(each.name, change(each.read()).astype(np.float32)) for each in weights]
+
+
+def moved(weights: Sequence[Weight], seed: int, amount: float) -> list[Weight]:
+    """Trained on: noise of ``amount`` times the values' size is added, the same for one seed."""
+    draw = np.random.default_rng([seed, 1])
+    return changed(weights, lambda x: x + amount * x.std() * draw.normal(size=x.shape))
+
+
+def eight_bits(values: Array) -> Array:
+    """Whole numbers, with a scale for each output."""
+    rows = values.reshape(len(values), -1)
+    scale = np.abs(rows).max(1, keepdims=True) / 127
+    return (np.rint(rows / scale) * scale).reshape(values.shape)
+
+
+def pruned(values: Array, rate: float) -> Array:
+    """The smallest values are zero."""
+    return np.where(np.abs(values) > np.quantile(np.abs(values), rate), values, 0)
+
+
+def renamed(weights: Sequence[Weight], prefix: str) -> list[Weight]:
+    return [replace(each, name=f"{prefix}.{each.name}") for each in weights]
+
+
+def sketched(weights: Sequence[Weight], readings: Readings = registered) -> Record:
+    """As ``examine`` would give it for a file of weights."""
+    return Record("a.safetensors", "safetensors", sketch=sketch(weights, KEY, readings))
