@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -20,13 +21,16 @@ def weight(name: str, values: Array, canonical: bool = True) -> Weight:
     return Weight(name, values.shape, "float32", lambda: values, canonical)
 
 
-def network(seed: int, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[Weight]:
-    """Normal values, and a bias that tells nothing."""
+def network(
+    seed: int, shapes: Sequence[tuple[int, ...]] = SHAPES, learned: float = 0.5
+) -> list[Weight]:
+    """Normal values and what they learned, which is of low rank; and a bias that tells nothing."""
     draw = np.random.default_rng(seed)
-    made = [
-        weight(f"layer{i}", draw.normal(size=shape).astype(np.float32))
-        for i, shape in enumerate(shapes)
-    ]
+    made = []
+    for i, shape in enumerate(shapes):
+        start, down = draw.normal(size=(shape[0], prod(shape[1:]))), draw.normal(size=(shape[0], 2))
+        values = start + learned * down @ draw.normal(size=(2, start.shape[1]))
+        made.append(weight(f"layer{i}", values.reshape(shape).astype(np.float32)))
     return [*made, weight("bias", np.ones(64, np.float32))]
 
 

@@ -57,6 +57,7 @@ tensors = st.builds(
     code=st.none() | sketched,
     invariant=st.none() | sketched,
     left_out=st.none() | text,
+    learned=st.floats(0, 1000),
 )
 codes = st.builds(HashCode, st.sampled_from(["wl-64+g1", "a:b", "x"]), digests)
 records = st.builds(

@@ -108,6 +108,12 @@ def test_twins_of_one_start_have_a_common_ancestor_and_no_more(amount: float) ->
     assert named(moved(BASE, 1, amount), moved(BASE, 2, amount)) is Relation.COMMON_ANCESTOR
 
 
+def test_twins_that_learned_next_to_nothing_have_a_common_ancestor_and_no_more() -> None:
+    start = network(0, learned=0)
+    assert named(moved(start, 1, 0.01), moved(start, 2, 0.01)) is Relation.COMMON_ANCESTOR
+    assert named(start, start) is Relation.COMMON_ANCESTOR
+
+
 def test_a_pruned_copy_has_at_least_a_common_ancestor() -> None:
     assert named(changed(BASE, lambda x: pruned(x, 0.8))) >= Relation.COMMON_ANCESTOR
 
@@ -118,8 +124,8 @@ def test_a_new_head_on_the_same_layers_is_derived() -> None:
 
 def test_layers_that_stay_beside_new_ones_are_derived() -> None:
     frozen = [*BASE[:3], *network(5)[3:]]
-    other = weight("wide", np.random.default_rng(3).normal(size=(300, 300)).astype(np.float32))
-    assert named([*frozen, other], [*BASE, *renamed(network(6), "more"), other]) is Relation.DERIVED
+    wide, other = (renamed(network(seed, [(300, 300)]), "wide") for seed in (3, 4))
+    assert named([*frozen, *wide], [*BASE, *other]) is Relation.DERIVED
 
 
 @pytest.mark.parametrize("turned", [False, True])

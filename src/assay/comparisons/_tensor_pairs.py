@@ -32,6 +32,11 @@ class Tensor:
     size: int  # values
     codes: tuple[TensorSketch, ...]
 
+    @property
+    def learned(self) -> float:
+        """How much more it is than a random start, in the reading that shows it best."""
+        return max(code.learned for code in self.codes)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

@@ -26,6 +26,8 @@ _HALF = 0.5  # of one model's values: a backbone under a new head, a part of a b
 _TELLING = 0.05  # of one model's values, at least, must be matched
 _FEWEST = 2  # tensors that must be matched, or near
 _SPARED = 4  # bits: largest distance beside tensors of which most did not change at all
+_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start …
+_SHOWN = 0.25  # … of all values that are near, such a share
 _EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
 _COPIES = 3  # tensors so equal, of …
 _COPIED = 0.1  # … one model's values: frozen layers
@@ -66,6 +68,10 @@ class Weights(Comparison):
         detail, alarm = evidence.detail, evidence.log10_false_alarm
         if alarm is None or alarm > log10(self.tolerance) or not _is_enough(detail):
             return Relation.UNRELATED
+        if not detail["near"] or max(detail["learned_values"]) < _SHOWN * max(
+            detail["near_values"]
+        ):
+            return Relation.COMMON_ANCESTOR
         if self._is_same(detail):
             return Relation.SAME_MODEL
         part = detail["near"] >= _FEWEST and max(detail["near_values"]) >= _HALF
@@ -95,12 +101,19 @@ class Weights(Comparison):
             "largest": straight[-1].distance if straight else None,
             "near": len(near),
             "near_values": found.shares(near),
+            "learned_values": found.shares([pair for pair in near if _is_learned(found, pair)]),
             "equal": len(equal),
             "equal_values": found.shares(equal),
         }
 
     def _is_near(self, pair: Pair) -> bool:
         return pair.distance <= (self.near_permuted if pair.permuted else self.near)
+
+
+def _is_learned(found: Matching, pair: Pair) -> bool:
+    """Whether both tensors are more than a random start, which twins have in common."""
+    ours, theirs = found.tensors[0][pair.ours], found.tensors[1][pair.theirs]
+    return min(ours.learned, theirs.learned) >= _LEARNED
 
 
 def _is_enough(detail: Mapping[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 A weight is read as a matrix (``readings``), left out where it tells nothing (``formulas``), and
 projected with a key (``projections``), twice where it is not too large: the second code stays when
-channels change places (``invariants``).  ``nulls`` says how likely a distance is between strangers.
+channels change places (``invariants``).  ``nulls`` says how likely a distance is between strangers,
+``starts`` whether a weight is more than the random numbers that it began with.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
 from assay.sketches.projections import projected
 from assay.sketches.readings import Reading, registered
+from assay.sketches.starts import learned
 from assay.values import TensorSketch, WeightSketch
 from assay.weights import Weight
 from assay.weights.indices import INDICES
@@ -61,9 +63,9 @@ def _tensors(
         if code is None:
             why = why or "values that are not finite"
         second = invariant(matrix, places, key) if code and is_permutable else None
-        yield TensorSketch(
-            weight.name, reading.shape(weight), places, reading.name, code, second, why
-        )
+        shape = reading.shape(weight)
+        beyond = learned(matrix, key) if code else 0.0
+        yield TensorSketch(weight.name, shape, places, reading.name, code, second, why, beyond)
 
 
 def _left_out(weight: Weight) -> str | None:

@@ -57,14 +57,23 @@ def _dense(matrix: Array, key: bytes) -> Counts | None:
     values = matrix.reshape(rows, columns).astype(np.float64)
     if not np.isfinite(values).all():
         return None
+    unit = unit_rows(values)
+    centered = unit * rows - unit.sum(0)  # below 2^36, and sums of 2,048 below 2^48
+    sums: Counts = (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
+    return sums
+
+
+def unit_rows(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows (r, c) centered and scaled to unit norm, in whole numbers: 1 is 2^24."""
+    columns = values.shape[1]
     largest = np.abs(values).max(1, keepdims=True)
     counts = np.rint(values / np.where(largest > 0, largest, 1.0) * 2.0**19)
     total, squares = counts.sum(1, keepdims=True), (counts * counts).sum(1, keepdims=True)
     norm = np.sqrt(squares - total * total / columns)
-    unit = np.rint((counts - total / columns) / np.where(norm > 0, norm, 1.0) * _UNIT)
-    centered = unit * rows - unit.sum(0)  # below 2^36, and sums of 2,048 below 2^48
-    sums: Counts = (_dense_signs(key, rows, columns) @ centered.reshape(-1)).astype(np.int64)
-    return sums
+    unit: NDArray[np.float64] = np.rint(
+        (counts - total / columns) / np.where(norm > 0, norm, 1.0) * _UNIT
+    )
+    return unit
 
 
 @lru_cache(maxsize=8)

@@ -70,6 +70,7 @@ class TensorSketch:
     code: bytes | None = None  # 32 bytes; None where it tells nothing
     invariant: bytes | None = None  # 32 bytes that stay when channels change places; None: has none
     left_out: str | None = None  # why there is no code
+    learned: float = 0.0  # correlation of rows or columns beyond that of a random start
 
     @property
     def size(self) -> int:
@@ -78,13 +79,21 @@ class TensorSketch:
 
     def to_json(self) -> list[Any]:
         codes = [None if c is None else b64encode(c).decode() for c in (self.code, self.invariant)]
-        return [self.name, list(self.shape), self.places, self.reading, *codes, self.left_out]
+        return [
+            self.name,
+            list(self.shape),
+            self.places,
+            self.reading,
+            *codes,
+            self.left_out,
+            self.learned,
+        ]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
-        name, shape, places, reading, *codes, left_out = data
+        name, shape, places, reading, *codes, left_out, learned = data
         code, invariant = (None if text is None else b64decode(text) for text in codes)
-        return cls(name, tuple(shape), places, reading, code, invariant, left_out)
+        return cls(name, tuple(shape), places, reading, code, invariant, left_out, learned)
 
 
 @dataclass(frozen=True, slots=True)

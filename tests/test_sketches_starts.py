@@ -1,0 +1,42 @@
+"""What a weight is more than its random start: nothing at random, much once trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_weights import KEY, network, sketched
+
+from assay.sketches.starts import learned
+
+
+@pytest.mark.parametrize("shape", [(10, 64), (64, 64), (512, 27), (64, 32, 3, 3), (2000, 300)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_start_learned_nothing(shape: tuple[int, ...], seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    assert learned(draw.normal(size=shape).astype(np.float32), KEY) < 0.25
+    assert learned(draw.uniform(-0.1, 0.1, shape).astype(np.float32), KEY) < 0.25
+
+
+def test_what_was_learned_grows_and_scale_and_numbers_do_not_matter() -> None:
+    start, more, most = (network(0, [(64, 200)], amount)[0].read() for amount in (0, 0.4, 1))
+    assert learned(start, KEY) == 0
+    assert 0.25 < learned(more, KEY) < learned(most, KEY)
+    assert learned(1000 * most, KEY) == learned(most, KEY)
+    assert learned(most.astype(np.float16), KEY) == pytest.approx(learned(most, KEY), rel=0.02)
+    assert learned(most.T, KEY) == pytest.approx(learned(most, KEY), rel=0.5)
+
+
+def test_columns_may_be_several_axes_and_few_rows_tell_nothing() -> None:
+    kernel = network(0, [(32, 16, 3, 3)])[0].read()
+    assert learned(kernel, KEY) == learned(kernel.reshape(32, -1), KEY) > 0.25
+    assert learned(kernel[:7], KEY) == 0
+    assert learned(np.full((64, 64), np.nan, np.float32), KEY) == 0
+    assert learned(np.ones((64, 64), np.float32), KEY) == 0
+
+
+def test_a_sketch_says_what_was_learned() -> None:
+    made = sketched(network(0)).sketch
+    assert made is not None
+    assert [tensor.learned > 0.25 for tensor in made.tensors] == [
+        tensor.code is not None for tensor in made.tensors
+    ]
