@@ -33,7 +33,11 @@ def learned(matrix: Array, key: bytes) -> float:
         chosen = np.unique((numbers(key, f"learned rows {size}", _ROWS) * rows).astype(np.intp))
     free = max(columns - _COLUMNS, 0)
     first = int(numbers(key, f"learned column {size}", 1)[0] * (free + 1))
-    part = matrix[chosen].reshape(len(chosen), columns)[:, first : first + _COLUMNS]
+    step = columns // matrix.shape[1]  # values of one place of the second axis
+    start, end = first // step, -(-(first + _COLUMNS) // step)  # so that little is copied
+    part = matrix[chosen, start:end].reshape(len(chosen), -1)[:, first - start * step :][
+        :, :_COLUMNS
+    ]
     sample = part.astype(np.float64)
     if min(sample.shape) < _FEWEST or not np.isfinite(sample).all():
         return 0.0
