@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from small_tasks import SHAPE, trained
@@ -12,11 +14,19 @@ from assay.running.examples import Examples
 
 def save_network(name: str, file: str, seed: int = 0) -> None:
     """Write a trained network of the zoo as ONNX."""
+    Path(file).write_bytes(_exported(name, seed))
+
+
+@cache  # following a network takes a second
+def _exported(name: str, seed: int) -> bytes:
     import torch
 
     from assay.running.to_onnx import export
 
-    export(trained(name, seed), torch.zeros(1, *SHAPE), Path(file))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        export(trained(name, seed), torch.zeros(1, *SHAPE), file)
+        return file.read_bytes()
 
 
 def save_examples(file: str, examples: Examples) -> None:

@@ -10,22 +10,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write ``path``, as ``writing`` does.  Raises OSError."""
-    with writing(path) as stream:
+    with writing(path, mode) as stream:
         stream.write(content)
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
+def writing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A stream whose content ``path`` has afterwards; once this is left it is there for good.
+
+    ``mode`` is that of the file, less what the process's mask forbids: 0o600 for a secret.
 
     Readers see the old file, also within the block, or the new one; where the block raises, the old
     one.  Several processes may write at once: one of them is the last.  Raises OSError.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with unfinished.open("xb") as stream:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

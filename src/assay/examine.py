@@ -1,4 +1,4 @@
-"""A model file in, its record out: read, graph, code in one pass.
+"""A model file in, its record out: read, graph, code, sketch in one pass.
 
 This is what hash, add, check and compare call.  Of the weights only the shapes are looked at,
 unless they are to be sketched; the file's bytes only where ``digest`` asks for their sha256.
@@ -7,8 +7,10 @@ unless they are to be sketched; the file's bytes only where ``digest`` asks for 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from math import floor, prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from assay.graphs.merge_blocks import RULES
 from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph, Record, WeightSketch
 from assay.weights import Weight
-from assay.weights.signature import signature
+from assay.weights.signature import order, signature
 
 DEFAULT_HASHER = "contrastive-gin"
 ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
@@ -56,27 +58,77 @@ def examine(
         UnreadableModel: it cannot be read; the message begins with the path.
         MissingExtra: its format needs an optional dependency.
     """
-    if isinstance(source, str | Path):
-        path, label, name = str(source), str(source), Path(source).stem
-        model = read(Path(source), input_shape)
-    else:
-        from assay.formats._torch import trace
+    model, label = _read(source, input_shape)
+    record = _examined(model, source, hasher, digest, raw)
+    return record if sketcher is None else _sketched(record, model, label, sketcher)
 
-        path, label, name = "", type(source).__name__, type(source).__name__
-        with naming(label):
-            model = trace(source, input_shape or {})
+
+def examine_pair(
+    suspect: str | Path | Any,
+    source: str | Path | Any,
+    *,
+    input_shape: Mapping[str, tuple[int, ...]] | None = None,
+) -> tuple[Record, Record]:
+    """What is known of two models that are to be compared with one another.
+
+    Their weights are sketched with a key that is drawn from the sha256 of both.  Whoever aims at a
+    code changes a file, and so the key.  Raises as ``examine`` does.
+    """
+    from assay.sketches import sketch
+    from assay.sketches.keys import LENGTH, pair_key
+    from assay.sketches.readings import registered, tried
+
+    both = [(each, *_read(each, input_shape)) for each in (suspect, source)]
+    records = [_examined(model, each, None, True, False) for each, model, _ in both]
+    digests = [record.sha256 for record in records]
+    known = [digest for digest in digests if digest is not None]
+    key = pair_key(*known) if len(known) == len(digests) else secrets.token_bytes(LENGTH)
+    first, second = (
+        _sketched(record, model, label, partial(sketch, key=key, readings=readings))
+        for record, (_, model, label), readings in zip(
+            records, both, (tried, registered), strict=True
+        )
+    )
+    return first, second
+
+
+def _read(
+    source: str | Path | Any, input_shape: Mapping[str, tuple[int, ...]] | None
+) -> tuple[Model, str]:
+    """The model, and what errors call it."""
+    if isinstance(source, str | Path):
+        return read(Path(source), input_shape), str(source)
+    from assay.formats._torch import trace
+
+    label = type(source).__name__
     with naming(label):
+        return trace(source, input_shape or {}), label
+
+
+def _examined(
+    model: Model, source: str | Path | Any, hasher: Hasher | None, digest: bool, raw: bool
+) -> Record:
+    is_file = isinstance(source, str | Path)
+    path = str(source) if is_file else ""
+    name = Path(source).stem if is_file else type(source).__name__
+    with naming(path or name):
         whole = model.files and MISSING not in model.metadata
         file_digest = sha256(model) if digest and whole else None
-        record = _record(model, path, name, file_digest, hasher, raw)
-        if sketcher is None or MISSING in model.metadata:
-            return record
+        return _record(model, path, name, file_digest, hasher, raw)
+
+
+def _sketched(record: Record, model: Model, label: str, sketcher: Sketcher) -> Record:
+    """``record`` with the sketch of its weights, if they are there."""
+    if MISSING in model.metadata:
+        return record
+    with naming(label):
         return replace(record, sketch=sketcher(model.weights.values()))
 
 
 def _record(
     model: Model, path: str, name: str, digest: str | None, hasher: Hasher | None, raw: bool
 ) -> Record:
+    shapes = signature(model.weights.values())
     if model.layers is None:
         return Record(
             path,
@@ -85,7 +137,8 @@ def _record(
             name,
             parameters=sum(weight.size for weight in model.weights.values()),
             metadata=model.metadata,
-            shapes=signature(model.weights.values()),
+            shapes=shapes,
+            order=order(model.weights.values(), shapes),
         )
     graph = layer_graph(model.layers, () if raw else RULES)
     hasher = hasher or HASHERS[DEFAULT_HASHER]()
@@ -102,7 +155,8 @@ def _record(
         quality=trust,
         metadata=model.metadata,
         predicted=said and (said[0], floor(said[1] * 1e4) / 1e4),  # only a true 1 reads as 1
-        shapes=signature(model.weights.values()),
+        shapes=shapes,
+        order=order(model.weights.values(), shapes),
     )
 
 

@@ -180,7 +180,7 @@ def test_the_false_alarm_grows_with_what_was_compared() -> None:
 
 def test_the_tolerance_decides() -> None:
     evidence = compared(BASE[2:3])
-    assert Weights(tolerance=1e-15).relation(evidence) is Relation.UNRELATED
+    assert METHOD.relation(evidence, tolerance=1e-15) is Relation.UNRELATED
 
 
 def test_what_was_left_out_is_said() -> None:

@@ -7,9 +7,13 @@ White-box methods compare what is stored of both models, so that a registry need
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from math import log10
 
 from assay.methods import Methods
 from assay.values import Evidence, Kin, Record, Relation
+
+TOLERANCE = 1e-6  # false alarm, after every correction, up to which weights are not independent
 
 
 class Comparison(ABC):
@@ -20,27 +24,49 @@ class Comparison(ABC):
         """How strongly the two are tied, or None where there is nothing to compare."""
 
     @abstractmethod
-    def relation(self, evidence: Evidence) -> Relation:
-        """The strongest relation that ``evidence`` of this method supports."""
+    def supported(self, evidence: Evidence) -> Relation:
+        """The strongest relation that ``evidence`` of this method supports, if it is no chance."""
+
+    def relation(self, evidence: Evidence, tolerance: float = TOLERANCE) -> Relation:
+        """What is supported; COMMON_ANCESTOR or more only where the false alarm is tolerable."""
+        found, alarm = self.supported(evidence), evidence.log10_false_alarm
+        if found < Relation.COMMON_ANCESTOR or (alarm is not None and alarm <= log10(tolerance)):
+            return found
+        return Relation.UNRELATED
 
 
 COMPARISONS = Methods(Comparison)
 
 
-def kin(suspect: Record, source: Record) -> Kin:
+def kin(
+    suspect: Record, source: Record, *, candidates: int = 1, tolerance: float = TOLERANCE
+) -> Kin:
     """A registered model, the evidence that ties ``suspect`` to it, and what that supports.
 
     IDENTICAL where the bytes are the same; otherwise what the comparisons support: a structure
-    says SAME_ARCHITECTURE at most.
+    says SAME_ARCHITECTURE at most.  ``candidates`` is how many models the source was picked from:
+    each was a chance of a false alarm [Bonferroni].
     """
-    relation, found = Relation.UNRELATED, []
+    found = list[tuple[Relation, Evidence]]()
     if suspect.sha256 is not None and suspect.sha256 == source.sha256:
-        relation = Relation.IDENTICAL
-        found.append(Evidence("sha256()", 1.0, -77.0, {"sha256": source.sha256}))  # 2^-256
+        same = Evidence("sha256()", 1.0, -77.0, {"sha256": source.sha256})  # 2^-256
+        found.append((Relation.IDENTICAL, same))
     for name in COMPARISONS:
         method = COMPARISONS[name]()
         evidence = method.compare(suspect, source)
         if evidence is not None:
-            relation = max(relation, method.relation(evidence))
-            found.append(evidence)
-    return Kin(source, relation, tuple(found))
+            evidence = _corrected(evidence, candidates)
+            found.append((method.relation(evidence, tolerance), evidence))
+    found.sort(key=lambda each: -each[0])  # stable: structure before weights where both say nothing
+    strongest = max((relation for relation, _ in found), default=Relation.UNRELATED)
+    return Kin(source, strongest, tuple(evidence for _, evidence in found))
+
+
+def _corrected(evidence: Evidence, candidates: int) -> Evidence:
+    """``evidence`` with the false alarm of the best of so many candidates."""
+    alarm = evidence.log10_false_alarm
+    if alarm is None or candidates < 2:
+        return evidence
+    of_all = round(min(alarm + log10(candidates), 0.0), 2)
+    detail = {**evidence.detail, "candidates": candidates}
+    return replace(evidence, log10_false_alarm=of_all, detail=detail)

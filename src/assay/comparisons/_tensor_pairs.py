@@ -22,6 +22,8 @@ from assay.values import TensorSketch, WeightSketch
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 
+_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
+
 Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
 
 
@@ -60,6 +62,11 @@ class Matching:
     tensors: tuple[Sequence[Tensor], Sequence[Tensor]]
     compared: tuple[Sequence[int], Sequence[int]]  # how many codes each tensor was compared with
     pairs: Sequence[Pair]  # each tensor at most once
+
+    def is_learned(self, pair: Pair) -> bool:
+        """Whether both tensors are more than a random start, which twins have in common."""
+        ours, theirs = self.tensors[0][pair.ours], self.tensors[1][pair.theirs]
+        return min(ours.learned, theirs.learned) >= _LEARNED
 
     def shares(self, pairs: Sequence[Pair], worth: Callable[[Pair], float] = _whole) -> list[float]:
         """Of each model's values, the share that is in ``pairs``, each counted as it is worth."""

@@ -55,7 +55,7 @@ class Structure(Comparison):
         union = sum((ours | theirs).values())
         return sum((ours & theirs).values()) / union if union else 0.0
 
-    def relation(self, evidence: Evidence) -> Relation:
+    def supported(self, evidence: Evidence) -> Relation:
         # Small or half-understood graphs are alike by chance: their score counts for less.
         quality: float = evidence.detail["quality"]
         if evidence.score >= self.same_architecture and quality >= self.enough:

@@ -35,7 +35,7 @@ class TensorShapes(Comparison):
         }
         return Evidence(repr(self), round(overlap(suspect.shapes, source.shapes), 4), None, detail)
 
-    def relation(self, evidence: Evidence) -> Relation:
+    def supported(self, evidence: Evidence) -> Relation:
         if evidence.detail["shared_shapes"] < self.enough:
             return Relation.UNRELATED
         if evidence.score >= self.same_architecture:

@@ -25,9 +25,9 @@ _NEARLY_ALL = 0.95  # of both models' values: the same model
 _HALF = 0.5  # of one model's values: a backbone under a new head, a part of a bundle
 _TELLING = 0.05  # of one model's values, at least, must be matched
 _FEWEST = 2  # tensors that must be matched, or near
-_SPARED = 4  # bits: largest distance beside tensors of which most did not change at all
-_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start …
-_SHOWN = 0.25  # … of all values that are near, such a share
+_SPARED = 0.25  # of the tensors: where so many did not change at all …
+_CHANGED = 2.0  # … bits: mean of those that did, where they were only stored in fewer bits
+_SHOWN = 0.25  # of all values that are near, those in tensors visibly more than their start
 _EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
 _COPIES = 3  # tensors so equal, of …
 _COPIED = 0.1  # … one model's values: frozen layers
@@ -37,7 +37,6 @@ _COPIED = 0.1  # … one model's values: frozen layers
 class Weights(Comparison):
     """Distances of tensors' codes, against two nulls: strangers, and twins of one start."""
 
-    tolerance: float = 1e-6  # false alarm, corrected, up to which weights are not independent
     near: int = 6  # bits: a third of what tensors of the nearest trained twins differ by
     near_permuted: int = 24  # bits of the codes that ignore channels' places; twins: 79 or more
     rounding: float = 1.5  # bits: mean by size, where a model was only stored in fewer bits
@@ -63,10 +62,10 @@ class Weights(Comparison):
         }
         return Evidence(repr(self), _score(found), round(false_alarm(found, FLOOR), 2), detail)
 
-    def relation(self, evidence: Evidence) -> Relation:
+    def supported(self, evidence: Evidence) -> Relation:
         """Never more than a common ancestor unless the null of twins is beaten, too."""
-        detail, alarm = evidence.detail, evidence.log10_false_alarm
-        if alarm is None or alarm > log10(self.tolerance) or not _is_enough(detail):
+        detail = evidence.detail
+        if not _is_enough(detail):
             return Relation.UNRELATED
         if not detail["near"] or max(detail["learned_values"]) < _SHOWN * max(
             detail["near_values"]
@@ -85,35 +84,35 @@ class Weights(Comparison):
             return False
         if 2 * detail["permuted"] > detail["matched"]:
             return False
-        spared = detail["median"] == 0 and detail["largest"] > _SPARED
-        return not spared and bool(detail["mean"] <= self.rounding)
+        spared = detail["unchanged"] >= _SPARED * detail["matched"]
+        if spared and detail["changed_mean"] > _CHANGED:
+            return False
+        return bool(detail["mean"] <= self.rounding)
 
     def _distances(self, found: Matching) -> Json:
         """How near matched tensors are: all but the permuted ones, whose other codes say it."""
         straight = sorted((pair for pair in found.pairs if not pair.permuted), key=_distance)
-        near = [pair for pair in found.pairs if self._is_near(pair)]
+        near = [pair for pair in found.pairs if self.is_near(pair)]
         equal = [pair for pair in near if not pair.permuted and pair.distance <= _EQUAL]
         whole, apart = found.shares(straight)[0], found.shares(straight, _distance)[0]
+        changed = [pair.distance for pair in straight if pair.distance]
         return {
             "permuted": len(found.pairs) - len(straight),
             "mean": round(apart / whole, 2) if straight else None,  # by size
+            "unchanged": len(straight) - len(changed),
+            "changed_mean": round(sum(changed) / max(len(changed), 1), 2),
             "median": straight[len(straight) // 2].distance if straight else None,
             "largest": straight[-1].distance if straight else None,
             "near": len(near),
             "near_values": found.shares(near),
-            "learned_values": found.shares([pair for pair in near if _is_learned(found, pair)]),
+            "learned_values": found.shares([pair for pair in near if found.is_learned(pair)]),
             "equal": len(equal),
             "equal_values": found.shares(equal),
         }
 
-    def _is_near(self, pair: Pair) -> bool:
+    def is_near(self, pair: Pair) -> bool:
+        """Whether two tensors are nearer than trained twins' are."""
         return pair.distance <= (self.near_permuted if pair.permuted else self.near)
-
-
-def _is_learned(found: Matching, pair: Pair) -> bool:
-    """Whether both tensors are more than a random start, which twins have in common."""
-    ours, theirs = found.tensors[0][pair.ours], found.tensors[1][pair.theirs]
-    return min(ours.learned, theirs.learned) >= _LEARNED
 
 
 def _is_enough(detail: Mapping[str, Any]) -> bool:

@@ -8,46 +8,37 @@ owner is a second claim on it.  Files are read when they are added and not neede
 from __future__ import annotations
 
 import builtins
-import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from assay.comparisons import TOLERANCE
 from assay.errors import AssayError, BadOption
-from assay.registry._changes import recode, register
+from assay.registry._changes import Added, register
 from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
 from assay.registry._find import find
-from assay.registry._hasher import coded, recall, remember, settle
-from assay.registry._related import Search, related
+from assay.registry._hasher import coded, recall, settle
+from assay.registry._keys import Keyring
+from assay.registry._rehash import recoded, resketched
+from assay.registry._related import related
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
-from assay.values import Json, Kin, Record, Report
+from assay.registry._search import Known, Search
+from assay.registry._sketches import Sketching
+from assay.registry._stale import Warnings, stale
+from assay.registry._votes_for_now import LiveTensors
+from assay.values import Json, Kin, Record, Report, WeightSketch
 
 if TYPE_CHECKING:
     from assay.hashers import Hasher
 
 __all__ = ["Added", "Registry", "Where"]
 
-PAGE = 64  # records in memory at a time, models of one transaction of rehash
+PAGE = 64  # records in memory at a time
 CANDIDATES = 200  # codes that are compared in full, at least: a near code is a lead only
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Added:
-    """The answer to ``add``: it is durable."""
-
-    path: str  # as it was given now
-    sha256: str
-    name: str  # of the registered model
-    status: str  # "added", or "exists" where these bytes were known
-
-    def to_json(self) -> Json:
-        return asdict(self)
 
 
 class Registry:
@@ -59,8 +50,9 @@ class Registry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._codes = LiveCodes(database)
-        self._warned: set[str] = set()
+        self._known = Known(database, LiveCodes(database), LiveTensors(database))
+        self.keys = Keyring(database)
+        self._warnings = Warnings(database)
 
     @classmethod
     def open(cls, location: str | Path, create: bool = True) -> Registry:
@@ -105,30 +97,34 @@ class Registry:
         owner: str | None = None,
         name: str | None = None,
         input_shape: Mapping[str, tuple[int, ...]] | None = None,
+        base: bool = False,
     ) -> Added:
         """Register a model file; it is durable when this returns.
 
-        ``name`` is the file's without suffix where none is given, and need not be unique.
+        ``name`` is the file's without suffix where none is given, and need not be unique.  ``base``
+        marks a public base: what others have in common by it is explained.
         Raises UnreadableModel where the file is not a model; nothing is registered then.
         """
-        from assay.examine import examine
-
         hasher = self.hasher
-        record = examine(path, input_shape=input_shape, hasher=hasher)
-        named = replace(record, name=name or default_name(str(path)), owner=owner)
+        record = self._read(
+            path, input_shape, Sketching([self.keys.settled()], "registered"), hasher
+        )
+        named = replace(record, name=name or default_name(str(path)), owner=owner, base=base)
         return self._register(named, hasher)
 
     def put(self, record: Record) -> Added:
         """Register what is known of a model; it is durable when this returns.
 
         Bytes that are known already are not registered again: an owner that is new to them is one
-        more claim, and a code of another scheme or graph rules takes the old one's place.
+        more claim, and a code of another scheme or graph rules takes the old one's place.  Its
+        sketch is not kept: only weights that the registry has read itself are evidence.
 
         Raises:
             AssayError: it has no sha256, or metadata that are not JSON.
             SchemeMismatch: its code is not as long as the others of its scheme.
         """
-        return self._register(replace(record, name=record.name or default_name(record.path)))
+        named = replace(record, name=record.name or default_name(record.path), sketch=None)
+        return self._register(named)
 
     def check(
         self,
@@ -136,27 +132,37 @@ class Registry:
         *,
         top: int = 20,
         where: Where | None = None,
+        tolerance: float = TOLERANCE,
         input_shape: Mapping[str, tuple[int, ...]] | None = None,
     ) -> Report:
         """Which registered models the file looks like: at most ``top``, best first.
 
-        Raises UnreadableModel where it is not a model.
+        ``tolerance`` is the false alarm, corrected for all that was searched, up to which weights
+        are called related.  Raises UnreadableModel where it is not a model.
         """
-        from assay.examine import examine
+        sketched_by = self.keys.in_use()
+        keys = [key for key in self.keys.known() if key.scheme in sketched_by]
+        sketching = Sketching(keys, "tried") if keys else None
+        suspect = self._read(path, input_shape, sketching, self.hasher)
+        self._warnings.of_sketches(key.scheme for key in keys)
+        sketches = sketching.made if sketching and suspect.sketch else {}
+        return Report(suspect, self._related(suspect, sketches, top, where, tolerance))
 
-        suspect = examine(path, input_shape=input_shape, hasher=self.hasher)
-        return Report(suspect, self.kin(suspect, top=top, where=where))
-
-    def kin(self, record: Record, *, top: int = 20, where: Where | None = None) -> tuple[Kin, ...]:
+    def kin(
+        self,
+        record: Record,
+        *,
+        top: int = 20,
+        where: Where | None = None,
+        tolerance: float = TOLERANCE,
+    ) -> tuple[Kin, ...]:
         """What is related to ``record`` among the models that pass ``where``, best first, ``top``.
 
         A model that was added under several paths or by several owners is listed for each.  Models
         whose code is of another scheme are not compared: see ``stale``; logged once for a scheme.
         """
-        self._warn_of_stale(record)
-        count = max(CANDIDATES, 5 * top)
-        search = Search(record, count, where or Where(), lambda: self.hasher)
-        return tuple(related(self._database, self._codes, search)[:top])
+        sketches = {record.sketch.scheme: record.sketch} if record.sketch else {}
+        return self._related(record, sketches, top, where, tolerance)
 
     def list(self, where: Where | None = None) -> Iterator[Record]:
         """The models that pass ``where``, in the order in which they were added."""
@@ -209,27 +215,23 @@ class Registry:
         interruption is not done again.  ``add`` and ``check`` use ``hasher`` from then on, unless
         it is not one of HASHERS.
         """
-        with self._database.write() as connection:
-            if remember(connection, self._database.folder, hasher):
-                hasher = recall(connection, self._database.folder)  # its network is in the folder
-            else:
-                logger.warning("%r is no method of assay: add and check keep their own", hasher)
-        query = f"""SELECT {COLUMNS} FROM models WHERE id > ? AND rules IS NOT NULL
-            AND scheme IS NOT ? || '+' || rules ORDER BY id LIMIT {PAGE}"""
-        last = 0
-        while True:
-            with self._database.read() as connection:
-                rows = connection.execute(query, [last, hasher.scheme]).fetchall()
-            if not rows:
-                return
-            last = rows[-1][0]
-            yield from self._rehash_page(((row[0], unpack(row)) for row in rows), hasher)
+        return recoded(self._database, hasher)
+
+    def resketch(self) -> Iterator[tuple[Record, str]]:
+        """Sketch the models that have no sketch by the current key, from the files they came from.
+
+        Yields each with "", or with why it could not be: its file is gone, or another one now.
+        """
+        sketching = Sketching([self.keys.settled()], "registered")
+
+        def read(path: str) -> Record:
+            return self._read(path, None, sketching, self.hasher)
+
+        return resketched(self._database, self.keys.settled().scheme, read)
 
     def stale(self, scheme: str) -> int:
         """How many models a code of ``scheme`` is not compared with: theirs is of another one."""
-        query = "SELECT count(*) FROM models WHERE scheme <> ?"
-        with self._database.read() as connection:
-            return int(connection.execute(query, [scheme]).fetchone()[0])
+        return stale(self._database, scheme)
 
     @property
     def hasher(self) -> Hasher:
@@ -264,24 +266,27 @@ class Registry:
             name, status = register(connection, record)
         return Added(record.path, sha256, name, status)
 
-    def _warn_of_stale(self, record: Record) -> None:
-        if record.code is None or record.code.scheme in self._warned:
-            return
-        self._warned.add(record.code.scheme)
-        if stale := self.stale(record.code.scheme):
-            logger.warning(
-                "models that were not compared, because their codes are not of scheme %s: %d:"
-                " run 'assay rehash', or add their files again if the graph rules changed",
-                record.code.scheme,
-                stale,
-            )
+    def _read(
+        self,
+        path: str | Path,
+        input_shape: Mapping[str, tuple[int, ...]] | None,
+        sketching: Sketching | None,
+        hasher: Hasher,
+    ) -> Record:
+        from assay.examine import examine  # not above: it brings every format along
 
-    def _rehash_page(self, page: Iterable[tuple[int, Record]], hasher: Hasher) -> Iterator[Record]:
-        codes = [
-            (key, record, hasher(record.graph))
-            for key, record in page
-            if record.graph is not None and record.graph.layers  # examine gives no code either
-        ]
-        with self._database.write() as connection:
-            changed = [item for item in codes if recode(connection, *item)]
-        return (replace(record, code=code) for _, record, code in changed)
+        return examine(path, input_shape=input_shape, hasher=hasher, sketcher=sketching)
+
+    def _related(
+        self,
+        suspect: Record,
+        sketches: Mapping[str, WeightSketch],
+        top: int,
+        where: Where | None,
+        tolerance: float,
+    ) -> tuple[Kin, ...]:
+        if suspect.code is not None:
+            self._warnings.of_codes(suspect.code.scheme)
+        count = max(CANDIDATES, 5 * top)
+        search = Search(suspect, sketches, count, where or Where(), tolerance, lambda: self.hasher)
+        return tuple(related(self._known, search)[:top])

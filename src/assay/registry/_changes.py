@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from assay.errors import SchemeMismatch
-from assay.registry._rows import as_bytes, pack
+from assay.registry._rows import as_bytes, pack, pack_sketch
 from assay.registry._shapes import keep
-from assay.values import HashCode, Json, Record
+from assay.values import HashCode, Json, Record, WeightSketch
 
 INSERT = """INSERT INTO models(sha256, name, path, format, parameters, body, scheme, digest, rules,
         graph)
@@ -21,6 +21,19 @@ REFRESH = """UPDATE models SET format = CAST(:format AS TEXT), parameters = :par
     WHERE id = :id"""
 CLAIM = """INSERT OR IGNORE INTO claims(model, owner, path, name, claimed)
     VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)"""
+
+
+@dataclass(frozen=True)
+class Added:
+    """The answer to ``add``: it is durable."""
+
+    path: str  # as it was given now
+    sha256: str
+    name: str  # of the registered model
+    status: str  # "added", or "exists" where these bytes were known
+
+    def to_json(self) -> Json:
+        return asdict(self)
 
 
 def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
@@ -42,6 +55,9 @@ def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
         if recoded or (record.shapes and not json.loads(body).get("shapes")):
             _refresh(connection, key, row, body)
             keep(connection, key, record)
+    resketch(connection, key, record.sketch)
+    if record.base:
+        connection.execute("INSERT OR IGNORE INTO bases VALUES (?)", [key])
     owner = as_bytes(record.owner) if record.owner else None
     path, called = as_bytes(record.path), as_bytes(record.name)
     connection.execute(CLAIM, [key, owner, path, called, now])
@@ -56,6 +72,20 @@ def recode(connection: sqlite3.Connection, key: int, old: Record, code: HashCode
         [code.scheme, code.digest, key, old.code and old.code.scheme],
     )
     return changed.rowcount == 1
+
+
+def resketch(connection: sqlite3.Connection, key: int, sketch: WeightSketch | None) -> None:
+    """Keep a model's sketch; one of another scheme goes."""
+    if sketch is None:
+        return
+    known = connection.execute("SELECT scheme FROM sketches WHERE model = ?", [key]).fetchone()
+    if known == (sketch.scheme,):
+        return
+    connection.execute(
+        "INSERT INTO sketches VALUES (?, ?, ?)"
+        " ON CONFLICT (model) DO UPDATE SET scheme = excluded.scheme, body = excluded.body",
+        [key, sketch.scheme, pack_sketch(sketch)],
+    )
 
 
 def check_length(connection: sqlite3.Connection, code: HashCode | None) -> None:

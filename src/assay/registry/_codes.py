@@ -13,20 +13,19 @@ from array import array
 from collections.abc import Collection, Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay.errors import AssayError, DamagedRegistry
 from assay.registry import _snapshot
 from assay.registry._database import Database
-from assay.registry._snapshot import Codes, Moment
+from assay.registry._moments import LAST_CHANGE, Moment, Turns, moment, setting
+from assay.registry._snapshot import Codes
 from assay.values import HashCode, Match
 
 if TYPE_CHECKING:
     from assay.indexes.scan import Scan
 
 SNAPSHOT_EVERY = 1_000  # changes at least, or an eighth of the codes: a smaller lag is soon read
-
-LAST_CHANGE = "SELECT ifnull(max(seq), 0) FROM changes"
 
 logger = logging.getLogger("assay.registry")
 
@@ -40,7 +39,7 @@ class LiveCodes:
         self._indexes: dict[str, Scan] = {}
         self._bits: dict[str, int] = {}  # of a code
         self._seq: int | None = None  # the last change that is in memory; None: nothing is loaded
-        self._claimed = 0  # the last change up to which some process took to writing it
+        self._turns = Turns("snapshot")
         self._saved = 0  # the last change that is in the snapshot
 
     def search(self, code: HashCode, k: int, where: Collection[int] | None) -> list[Match]:
@@ -78,30 +77,30 @@ class LiveCodes:
         from assay.indexes.scan import Scan
 
         with self._database.read() as connection:
-            self._claimed = _setting(connection, "snapshot")
-            moment, parts = self._from_snapshot(connection) or self._from_models(connection)
+            self._turns.look(connection)
+            found, parts = self._from_snapshot(connection) or self._from_models(connection)
         self._indexes = {
             part.scheme: Scan.from_arrays(part.scheme, part.bits, part.keys, part.words)
             for part in parts
         }
         self._bits = {part.scheme: part.bits for part in parts}
-        self._seq = moment.seq
+        self._seq = found.seq
         self._save_if_due()
 
     def _from_snapshot(self, connection: sqlite3.Connection) -> tuple[Moment, list[Codes]] | None:
-        path = _snapshot.path_of(self._database.folder, _setting(connection, "id"))
+        path = _snapshot.path_of(self._database.folder, setting(connection, "id"))
         try:
-            moment, parts = _snapshot.read(path)
+            found, parts = _snapshot.read(path)
         except FileNotFoundError:
             return None
         except (OSError, DamagedRegistry) as error:
             logger.warning("the snapshot is not used, the codes come from SQLite: %s", error)
             return None
-        if moment != _moment(connection, moment.seq):
+        if found != moment(connection, found.seq):
             logger.warning("%s: of another registry, the codes come from SQLite", path)
             return None
-        self._saved = moment.seq
-        return moment, parts
+        self._saved = found.seq
+        return found, parts
 
     def _from_models(self, connection: sqlite3.Connection) -> tuple[Moment, list[Codes]]:
         (seq,) = connection.execute(LAST_CHANGE).fetchone()
@@ -109,7 +108,7 @@ class LiveCodes:
             "SELECT scheme, id, digest FROM models WHERE scheme IS NOT NULL ORDER BY scheme"
         )
         parts = [_part(scheme, group) for scheme, group in groupby(rows, itemgetter(0))]
-        return _moment(connection, seq), parts
+        return moment(connection, seq), parts
 
     def _save_if_due(self) -> None:
         """Write the snapshot where it lags, unless another process is the one to do it."""
@@ -120,37 +119,19 @@ class LiveCodes:
             return
         try:
             with self._database.write() as connection:
-                if not self._is_my_turn(connection, seq):
+                is_ours = self._turns.take(connection, seq)
+                self._saved = seq  # by this process or by the other
+                if not is_ours:
                     return
-                moment = _moment(connection, seq)
-            path = _snapshot.path_of(self._database.folder, moment.registry)
+                now = moment(connection, seq)
+            path = _snapshot.path_of(self._database.folder, now.registry)
             parts = [
                 Codes(scheme, self._bits[scheme], *index.arrays())
                 for scheme, index in self._indexes.items()
             ]
-            _snapshot.write(path, moment, parts)
+            _snapshot.write(path, now, parts)
         except (OSError, AssayError) as error:  # it only saves time: searching goes on without
             logger.warning("the snapshot could not be written: %s", error)
-
-    def _is_my_turn(self, connection: sqlite3.Connection, seq: int) -> bool:
-        """Whether nobody else took to writing the snapshot since this process last looked."""
-        won = connection.execute(
-            "UPDATE settings SET value = ? WHERE key = 'snapshot' AND value = ?",
-            [seq, self._claimed],
-        ).rowcount
-        self._claimed = _setting(connection, "snapshot")
-        self._saved = seq  # by this process or by the other
-        return won == 1
-
-
-def _setting(connection: sqlite3.Connection, key: str) -> Any:
-    (value,) = connection.execute("SELECT value FROM settings WHERE key = ?", [key]).fetchone()
-    return value
-
-
-def _moment(connection: sqlite3.Connection, seq: int) -> Moment:
-    row = connection.execute("SELECT hex(token) FROM changes WHERE seq = ?", [seq]).fetchone()
-    return Moment(_setting(connection, "id"), seq, row[0] if row else "")
 
 
 def _part(scheme: str, rows: Iterator[tuple[str, int, bytes]]) -> Codes:

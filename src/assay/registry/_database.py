@@ -19,7 +19,7 @@ from assay.errors import AssayError, DamagedRegistry
 
 FILE = "registry.sqlite"
 APPLICATION_ID = 0x41737379  # "Assy": marks the file as a registry
-VERSION = 2  # of the schema below
+VERSION = 3  # of the schema below
 BUSY_TIMEOUT_S = 30.0
 
 # What a file without a graph is found by; layout 1 had no such table.
@@ -33,7 +33,23 @@ CREATE TABLE shapes (  -- of the models' weights: what a file without a graph is
 ) WITHOUT ROWID;
 CREATE INDEX shapes_model ON shapes(model);
 """
-UPGRADES = {1: SHAPES}  # what each older layout lacks
+# What weights are compared by; layout 2 had no such tables.
+SKETCHES = """
+CREATE TABLE sketches (  -- of the models' weights, made with one of the registry's secret keys
+    model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,
+    scheme TEXT NOT NULL,
+    body BLOB NOT NULL  -- JSON, zlib
+);
+CREATE INDEX sketches_scheme ON sketches(scheme);
+CREATE TRIGGER sketch_added AFTER INSERT ON sketches
+    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
+CREATE TRIGGER sketch_changed AFTER UPDATE ON sketches
+    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
+CREATE TABLE bases (  -- public ones: what comes from them has no owner's rights in it
+    model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE
+);
+"""
+UPGRADES = {1: SHAPES, 2: SKETCHES}  # what each older layout lacks
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -196,7 +212,7 @@ class Database:
         with self.write() as connection:  # waits while another process makes them
             if self.file.stat().st_size:  # it did; or the file is somebody else's
                 return
-            for statement in _statements(SCHEMA + SHAPES):
+            for statement in _statements(SCHEMA + SHAPES + SKETCHES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -8,7 +8,7 @@ import sqlite3
 from typing import Any
 
 from assay.errors import UnknownModel
-from assay.registry._rows import as_bytes
+from assay.registry._rows import Where, as_bytes
 
 SHOWN = 5  # candidates in a message
 LOOKED_AT = 10_000  # names, for a suggestion
@@ -38,16 +38,17 @@ def find(connection: sqlite3.Connection, text: str) -> int:
 
 
 def claims(
-    connection: sqlite3.Connection, sha256: str | None, owner: str | None
+    connection: sqlite3.Connection, sha256: str | None, where: Where
 ) -> list[tuple[str | None, str, str]]:
-    """(owner, path, name) of each claim on a model, in order; only those of ``owner`` if given."""
+    """(owner, path, name) of each claim on a model, in order, by those owners who are meant."""
     query = """SELECT claims.owner, claims.path, claims.name FROM claims
         JOIN models ON models.id = model WHERE sha256 = ? ORDER BY claims.id"""
     rows = connection.execute(query, [sha256]).fetchall()
     owned = {path for who, path, _ in rows if who is not None}
     # Who added a path without saying an owner is not listed beside an owner who claimed it.
     listed = [row for row in rows if row[0] is not None or row[1] not in owned]
-    return [row for row in listed if owner in (None, row[0])]
+    meant = [row for row in listed if where.owner in (None, row[0])]
+    return [row for row in meant if where.exclude_owner is None or row[0] != where.exclude_owner]
 
 
 def _meanings(text: str) -> list[tuple[str, list[Any]]]:

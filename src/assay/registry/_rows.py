@@ -13,15 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.errors import AssayError, DamagedRegistry
-from assay.values import HashCode, Json, LayerGraph, Record
+from assay.values import HashCode, Json, LayerGraph, Record, WeightSketch
+
+T = TypeVar("T")
 
 OWNER = """(SELECT owner FROM claims WHERE model = models.id AND owner IS NOT NULL
             ORDER BY id LIMIT 1)"""
-COLUMNS = f"id, sha256, name, path, format, body, scheme, digest, graph, {OWNER}"
-OWN_COLUMN = ("sha256", "name", "path", "format", "owner", "code", "graph")  # not in the body
+BASE = "EXISTS (SELECT 1 FROM bases WHERE model = models.id)"
+COLUMNS = f"id, sha256, name, path, format, body, scheme, digest, graph, {OWNER}, {BASE}"
+# Not in the body: they have columns or tables of their own.
+OWN_COLUMN = ("sha256", "name", "path", "format", "owner", "code", "graph", "sketch", "base")
 OPINION = ("category", "confidence")  # a hasher's; it is asked again when it is wanted
 
 
@@ -34,6 +38,7 @@ class Where:
     name: str | None = None  # as in a shell: *, ?, [abc]; case matters
     parameters_min: int | None = None
     parameters_max: int | None = None
+    exclude_owner: str | None = None  # who must not be the only one that claims the model
 
     def sql(self) -> tuple[str, list[Any]]:
         """A condition on ``models``, and its arguments."""
@@ -50,6 +55,9 @@ class Where:
             conditions.append(("parameters >= ?", as_number(self.parameters_min)))
         if self.parameters_max is not None:
             conditions.append(("parameters <= ?", as_number(self.parameters_max)))
+        if self.exclude_owner is not None:
+            claimed = "id IN (SELECT model FROM claims WHERE owner IS NOT CAST(? AS TEXT))"
+            conditions.append((claimed, as_bytes(self.exclude_owner)))
         return " AND ".join(sql for sql, _ in conditions) or "TRUE", [x for _, x in conditions]
 
 
@@ -101,8 +109,9 @@ def pack_graph(graph: LayerGraph) -> bytes:
 
 def unpack(row: tuple[Any, ...]) -> Record:
     """The record in ``row``, the values of COLUMNS.  Raises DamagedRegistry where it is broken."""
-    _, sha256, name, path, kind, body, scheme, digest, graph, owner = row
+    _, sha256, name, path, kind, body, scheme, digest, graph, owner, base = row
     known = {"sha256": sha256, "name": name, "path": path, "format": kind, "owner": owner}
+    known["base"] = bool(base)
 
     def read() -> Record:
         record = Record.from_json({**json.loads(body), **known, "code": None, "graph": None})
@@ -110,6 +119,17 @@ def unpack(row: tuple[Any, ...]) -> Record:
         return replace(record, code=code, graph=None if graph is None else unpack_graph(graph))
 
     return _whole(read, sha256)
+
+
+def pack_sketch(sketch: WeightSketch) -> bytes:
+    """``sketch`` as compressed JSON."""
+    return zlib.compress(json.dumps(sketch.to_json(), separators=(",", ":")).encode(), level=1)
+
+
+@lru_cache(maxsize=512)  # a batch is compared with the same models again and again
+def unpack_sketch(packed: bytes) -> WeightSketch:
+    """Inverse of ``pack_sketch``.  Raises DamagedRegistry."""
+    return _whole(lambda: WeightSketch.from_json(json.loads(zlib.decompress(packed))), "a sketch")
 
 
 def get(connection: sqlite3.Connection, key: int) -> Record:
@@ -125,7 +145,7 @@ def unpack_graph(packed: bytes) -> LayerGraph:
     return LayerGraph.from_json(json.loads(zlib.decompress(packed)))
 
 
-def _whole(read: Callable[[], Record], sha256: str) -> Record:
+def _whole(read: Callable[[], T], sha256: str) -> T:
     try:
         return read()
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -31,10 +31,9 @@ def nearest(
 ) -> list[int]:
     """The ``count`` models of largest overlap among those that pass a condition, best first.
 
-    Of a suspect with a code only models without one: others are compared by their graphs.
+    A part of the suspect, and what the suspect is a part of, overlap with it in full.
     """
-    kinds = "(0)" if suspect.code is not None else "(0, 1)"
-    candidates = _candidates(connection, suspect.shapes, kinds, passing)
+    candidates = _candidates(connection, suspect.shapes, passing)
     ours = {spelled(sizes): tensors for sizes, tensors in suspect.shapes}
     shared: dict[int, int] = dict.fromkeys(candidates, 0)
     total: dict[int, int] = dict.fromkeys(candidates, 0)
@@ -46,16 +45,21 @@ def nearest(
         shared[key] += min(tensors, ours.get(shape, 0))
         total[key] += tensors
     size = sum(ours.values())
-    candidates.sort(key=lambda key: -shared[key] / (size + total[key] - shared[key]))  # Jaccard
+    candidates.sort(  # Szymkiewicz, Simpson; then Jaccard
+        key=lambda key: (
+            -shared[key] / min(size, total[key]),
+            -shared[key] / (size + total[key] - shared[key]),
+        )
+    )
     return candidates[:count]
 
 
 def _candidates(
-    connection: sqlite3.Connection, shapes: Shapes, kinds: str, passing: tuple[str, Sequence[Any]]
+    connection: sqlite3.Connection, shapes: Shapes, passing: tuple[str, Sequence[Any]]
 ) -> list[int]:
     """Models with one of the shapes, the rarest shapes first, as many as are looked at."""
     condition, arguments = passing
-    having = f"FROM shapes WHERE shape = ? AND coded IN {kinds}"
+    having = "FROM shapes WHERE shape = ?"
     frequency = {}
     for sizes, _ in shapes:
         query = f"SELECT count(*) FROM (SELECT 1 {having} LIMIT {MOST_MODELS})"

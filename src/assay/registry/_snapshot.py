@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.durable import writing
 from assay.errors import DamagedRegistry
+from assay.registry._moments import Moment, sweep
 from assay.values import Json
 
 if TYPE_CHECKING:
@@ -26,16 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"assay codes 1\n"
-ABANDONED_S = 3600.0  # a half-written file this old has no living writer
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A point in one registry's log of changes; only equal moments hold equal codes."""
-
-    registry: str
-    seq: int
-    token: str  # of the change ``seq``, hexadecimal; "" before the first one
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +50,13 @@ def write(path: Path, moment: Moment, parts: Sequence[Codes]) -> None:
         "token": moment.token,
         "schemes": [[part.scheme, part.bits, *part.words.shape] for part in parts],
     }
-    _sweep(path)
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    sweep(path.parent, path.name)
     checksum = hashlib.sha256()
-    try:
-        with unfinished.open("xb") as file:
-            for chunk in _chunks(header, parts):
-                checksum.update(chunk)
-                file.write(chunk)
-            file.write(checksum.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with writing(path) as file:
+        for chunk in _chunks(header, parts):
+            checksum.update(chunk)
+            file.write(chunk)
+        file.write(checksum.digest())
 
 
 def _chunks(header: Json, parts: Sequence[Codes]) -> Iterator[bytes]:
@@ -103,10 +85,3 @@ def read(path: Path) -> tuple[Moment, list[Codes]]:
         parts.append(Codes(scheme, bits, keys, words))
         end += 8 * n * (1 + w)
     return Moment(header["registry"], header["seq"], header["token"]), parts
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed writers left."""
-    for part in path.parent.glob(f"{path.name}.*.part"):
-        if time.time() - part.stat().st_mtime > ABANDONED_S:
-            part.unlink(missing_ok=True)

@@ -50,22 +50,28 @@ def sketch(
 def _tensors(
     weight: Weight, key: bytes, readings: Readings, is_permutable: bool
 ) -> Iterator[TensorSketch]:
-    """The sketch of one weight in each reading, or why it has none."""
+    """The sketch of one weight in each reading, or why it has none.
+
+    What is a formula as it is registered tells nothing in any reading; what looks like one in a
+    reading that is merely tried is not tried.
+    """
     left_out = _left_out(weight)
     if left_out is not None:
         yield TensorSketch(weight.name, weight.shape, left_out=left_out)
         return
-    values = weight.read()
+    values, likely = weight.read(), registered(weight)
     for reading in readings(weight):
         matrix, places = reading.matrix(values), reading.places(weight)
         why = formula(matrix, key)
         code = None if why else projected(matrix, key)
-        if code is None:
+        if code is None and reading in likely:
             why = why or "values that are not finite"
-        second = invariant(matrix, places, key) if code and is_permutable else None
-        shape = reading.shape(weight)
-        beyond = learned(matrix, key) if code else 0.0
-        yield TensorSketch(weight.name, shape, places, reading.name, code, second, why, beyond)
+            yield TensorSketch(weight.name, weight.shape, left_out=why)
+            return
+        if code is not None:
+            second = invariant(matrix, places, key) if is_permutable else None
+            shape, beyond = reading.shape(weight), learned(matrix, key)
+            yield TensorSketch(weight.name, shape, places, reading.name, code, second, None, beyond)
 
 
 def _left_out(weight: Weight) -> str | None:

@@ -27,7 +27,8 @@ _SHORTEST = 64  # a row whose spectrum tells anything
 _MOST = 0.9  # of the rows must be as the formula says
 _CONCENTRATED = 0.8  # of a row's energy …
 _FEW = 32  # … in one of so many frequencies
-_EQUAL = 1e-3  # of rounding, to 16 bits or in a conversion
+_EQUAL = 1e-3  # of a value: rounding, to 16 bits or in a conversion …
+_SMALL = 1e-5  # … of the largest value
 _ALIKE = 1e-4  # of the energy that is left once the mean row is taken away
 
 Sample = NDArray[np.float64]
@@ -99,8 +100,9 @@ def _hold_the_same(sample: Sample) -> bool:
 
 def _are_equal(rows: Sample) -> bool:
     """Nearly all rows are the same, up to rounding."""
-    differences = np.abs(rows - np.median(rows, axis=0)).max(1)
-    return bool((differences <= _EQUAL * np.abs(rows).max()).mean() >= _MOST)
+    middle = np.median(rows, axis=0)
+    rounding = _EQUAL * np.abs(middle) + _SMALL * np.abs(rows).max()
+    return bool((np.abs(rows - middle) <= rounding).all(1).mean() >= _MOST)
 
 
 def _has_few_runs(sample: Sample) -> bool:

@@ -22,6 +22,14 @@ _VERSION = "s1"  # of everything in this package that decides a bit
 Signs = NDArray[np.int8]
 
 
+def pair_key(a: str, b: str) -> bytes:
+    """The key of two models' comparison, drawn from their sha256, in which order plays no part.
+
+    A forger who changes his model to come near another under this key changes the key.
+    """
+    return hashlib.sha256("|".join(["assay: a pair", *sorted((a, b))]).encode()).digest()
+
+
 def scheme(key: bytes) -> str:
     """What names everything that decides the bits of a code: bits, key, version.
 

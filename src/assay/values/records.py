@@ -29,7 +29,9 @@ class Record:
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, notes …
     predicted: tuple[str, float] | None = None  # the hasher's category and how likely, 0 … 1
     shapes: Shapes = ()  # the tensor-shape signature of its weights
+    order: tuple[int, ...] = ()  # the place in ``shapes`` of each tensor, as the file lists them
     sketch: WeightSketch | None = None  # of its weights; None: not asked for, or it has none
+    base: bool = False  # a public base: what comes from it has no owner's rights in it
 
     def summary(self) -> Json:
         """The ``suspect`` object of the reports; what is not known may be left out."""
@@ -55,7 +57,9 @@ class Record:
             "graph": None if self.graph is None else self.graph.to_json(),
             "metadata": dict(self.metadata),
             "shapes": [[list(sizes), count] for sizes, count in self.shapes],
+            "order": list(self.order),
             "sketch": None if self.sketch is None else self.sketch.to_json(),
+            "base": self.base,
         }
 
     @classmethod
@@ -75,5 +79,7 @@ class Record:
             metadata=data["metadata"],
             predicted=(data["category"], data["confidence"]) if "category" in data else None,
             shapes=tuple((tuple(sizes), count) for sizes, count in data.get("shapes", ())),
+            order=tuple(data.get("order", ())),
             sketch=None if sketch is None else WeightSketch.from_json(sketch),
+            base=data.get("base", False),
         )

@@ -60,6 +60,7 @@ class Kin:
     record: Record
     relation: Relation
     evidence: tuple[Evidence, ...]  # strongest first
+    explained_by: str | None = None  # a public base that all the two share comes from, by name
 
     @property
     def score(self) -> float:
@@ -80,6 +81,7 @@ class Kin:
             "relation": str(self.relation),
             "score": self.score,
             "log10_false_alarm": self.log10_false_alarm,
+            "explained_by": self.explained_by,
             "evidence": [evidence.to_json() for evidence in self.evidence],
         }
 
@@ -98,8 +100,11 @@ class Report:
 
     @property
     def needs_review(self) -> bool:
-        """Whether some weights seem to be shared: common-ancestor or more."""
-        return self.verdict >= Relation.COMMON_ANCESTOR
+        """Whether some weights seem to be shared that come from no public base."""
+        return any(
+            kin.relation >= Relation.COMMON_ANCESTOR and kin.explained_by is None
+            for kin in self.matches
+        )
 
     def to_json(self) -> Json:
         return {

@@ -1,0 +1,57 @@
+"""What a search does not compare, since it was hashed or sketched in another way: said once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+
+from assay.registry._database import Database
+
+logger = logging.getLogger("assay.registry")
+
+
+def stale(database: Database, scheme: str) -> int:
+    """How many models have a code of another scheme."""
+    query = "SELECT count(*) FROM models WHERE scheme <> ?"
+    with database.read() as connection:
+        return int(connection.execute(query, [scheme]).fetchone()[0])
+
+
+def unsketched(database: Database, schemes: Iterable[str]) -> int:
+    """How many models have no sketch of one of these schemes."""
+    query = """SELECT count(*) FROM models WHERE id NOT IN (SELECT model FROM sketches
+        WHERE scheme IN (SELECT value FROM json_each(?)))"""
+    with database.read() as connection:
+        return int(connection.execute(query, [json.dumps([*schemes])]).fetchone()[0])
+
+
+class Warnings:
+    """Logs each of them once for a registry."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._said: set[str] = set()
+
+    def of_codes(self, scheme: str) -> None:
+        """Models whose codes are of another scheme than the suspect's."""
+        count = 0 if scheme in self._said else stale(self._database, scheme)
+        self._said.add(scheme)
+        if count:
+            logger.warning(
+                "models that were not compared, because their codes are not of scheme %s: %d:"
+                " run 'assay rehash', or add their files again if the graph rules changed",
+                scheme,
+                count,
+            )
+
+    def of_sketches(self, schemes: Iterable[str]) -> None:
+        """Models that have no sketch which the suspect's can be compared with."""
+        count = 0 if "sketches" in self._said else unsketched(self._database, schemes)
+        self._said.add("sketches")
+        if count:
+            logger.warning(
+                "models whose weights were not compared, because they were not read: %d:"
+                " 'assay rehash' reads those whose files are where they were",
+                count,
+            )

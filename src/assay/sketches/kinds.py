@@ -1,0 +1,108 @@
+"""The codes of a sketch, each with its kind: only codes of one kind say anything of each other.
+
+A kind is a scheme, which of the two codes it is, and the shape of the matrix.  It is kept as a
+64-bit hash, so that codes of all models lie in one array.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.sketches.nulls import log10_tail, log10_tail_invariant
+from assay.sketches.projections import BITS
+from assay.values import WeightSketch
+
+Words = NDArray[np.uint64]  # (n, 4) codes
+Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The n codes of models."""
+
+    kinds: NDArray[np.uint64]  # (n)
+    words: Words  # (n, 4)
+    models: NDArray[np.int64]  # (n) keys of the models whose they are
+
+    @classmethod
+    def of(cls, sketch: WeightSketch, model: int) -> Codes:
+        """Those of one registered model."""
+        flat = [code for codes in _told(sketch).values() for code in codes]
+        kinds = np.array([hashed(sketch.scheme, kind) for kind, _ in flat], np.uint64)
+        words = np.frombuffer(b"".join(code for _, code in flat), np.uint64).reshape(-1, 4)
+        return cls(kinds, words, np.full(len(flat), model, np.int64))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Codes]) -> Codes:
+        """All of them, in one."""
+        return cls(
+            np.concatenate([np.empty(0, np.uint64), *(part.kinds for part in parts)]),
+            np.concatenate([np.empty((0, 4), np.uint64), *(part.words for part in parts)]),
+            np.concatenate([np.empty(0, np.int64), *(part.models for part in parts)]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One code of a suspect's tensor."""
+
+    kind: np.uint64
+    words: Words  # (4)
+    evidence: NDArray[np.float32]  # (257) -log₁₀ of the false alarm of each distance
+
+
+def asked(sketch: WeightSketch) -> list[list[Asked]]:
+    """The codes of each tensor of a suspect that tells something."""
+    return [
+        [
+            Asked(hashed(sketch.scheme, kind), np.frombuffer(code, np.uint64), evidence(kind))
+            for kind, code in codes
+        ]
+        for codes in _told(sketch).values()
+    ]
+
+
+@lru_cache(maxsize=2**16)  # most shapes are in many models
+def hashed(scheme: str, kind: Kind) -> np.uint64:
+    """64 bits for a kind of code of one scheme."""
+    text = f"{scheme}|{kind}".encode()
+    return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
+
+
+@lru_cache(maxsize=4096)
+def tails(kind: Kind) -> NDArray[np.float64]:
+    """log₁₀ of the false alarm at each distance (257)."""
+    which, shape, places = kind
+    distances = range(BITS + 1)
+    if which == "invariant":
+        return np.array([log10_tail_invariant(distance, places) for distance in distances])
+    rows, columns = shape
+    return np.array([log10_tail(distance, rows, columns) for distance in distances])
+
+
+@lru_cache(maxsize=4096)
+def evidence(kind: Kind) -> NDArray[np.float32]:
+    """What each distance is worth (257): -log₁₀ of its false alarm."""
+    return (-tails(kind)).astype(np.float32)
+
+
+def _told(sketch: WeightSketch) -> dict[str, list[tuple[Kind, bytes]]]:
+    """The codes of each weight; one that is a formula in one reading is one in all."""
+    formulas = {tensor.name for tensor in sketch.tensors if tensor.left_out}
+    found: dict[str, list[tuple[Kind, bytes]]] = defaultdict(list)
+    for tensor in sketch.tensors:
+        if tensor.name in formulas:
+            continue
+        if tensor.code is not None:
+            found[tensor.name].append((("code", tensor.shape, 1), tensor.code))
+        if tensor.invariant is not None:
+            kind = "invariant", tensor.shape, tensor.places
+            found[tensor.name].append((kind, tensor.invariant))
+    return found
