@@ -55,7 +55,7 @@ class Accuser(Comparison):
     def compare(self, suspect, source):
         return Evidence("Accuser()", 1.0, None, {})
 
-    def relation(self, evidence):
+    def supported(self, evidence):
         return Relation.DERIVED
 '''
 

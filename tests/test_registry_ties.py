@@ -9,7 +9,9 @@ from small_networks import learned, saved
 from small_records import graph, record
 
 from assay.hashers import HASHERS, Hasher
-from assay.registry import Registry, _related
+from assay.registry import Registry, Where
+from assay.registry._leads import leads
+from assay.registry._search import Search
 
 BASELINE: Hasher = HASHERS["weisfeiler-lehman"]()
 
@@ -31,11 +33,8 @@ def test_codes_that_tie_for_the_last_places_are_told_apart_by_the_continuous_cod
         for number in range(40):
             registry.put(record(number, hasher=hasher))
         suspect = replace(record(38, hasher=hasher), sha256=None)
-        search = _related.Search(suspect, 3, _related.Where(), lambda: registry.hasher)
-        found = [
-            (one.name, distance)
-            for one, distance in _related._candidates(registry._database, registry._codes, search)
-        ]
+        search = Search(suspect, {}, 3, Where(), 1e-6, lambda: registry.hasher)
+        found = [(lead.record.name, lead.distance) for lead in leads(registry._known, search)]
         nearest = sorted(range(40), key=lambda number: squared(hasher, 38, number))[:3]
         assert sorted(found) == sorted((f"m{number}", 0) for number in nearest)
         assert nearest[0] == 38
@@ -43,7 +42,7 @@ def test_codes_that_tie_for_the_last_places_are_told_apart_by_the_continuous_cod
         # The baseline has no continuous code: those that were added first are looked at.
         assert len([*registry.rehash(BASELINE)]) == 40
         plain = replace(suspect, code=BASELINE(graph(38)))
-        assert _related.Search(plain, 3, _related.Where(), lambda: registry.hasher).apart(
+        assert Search(plain, {}, 3, Where(), 1e-6, lambda: registry.hasher).apart(
             [graph(1), graph(2)]
         ) == [0.0, 0.0]
         assert registry.kin(plain, top=1)[0].record.name == "m38"
@@ -61,7 +60,7 @@ def test_equal_evidence_is_ranked_by_the_continuous_code_before_the_name(tmp_pat
             registry.put(replace(record(number), graph=copy, code=hasher(copy)))
         suspect = replace(record(20, hasher=hasher), sha256=None)
         found = registry.kin(suspect)
-        search = _related.Search(suspect, 9, _related.Where(), lambda: registry.hasher)
+        search = Search(suspect, {}, 9, Where(), 1e-6, lambda: registry.hasher)
         apart = search.apart([kin.record.graph for kin in found])
     names = [kin.record.name for kin in found]
     assert len({kin.score for kin in found}) == 1

@@ -12,19 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report import (
-    LEAD,
-    MEANING,
-    NO_GRAPH,
-    false_alarm_text,
-    json_line,
-    notes,
-    page,
-    printable,
-    score_text,
-    table,
-    text,
-)
+from assay.report import json_line, page, printable, table, text
+from assay.report.words import LEAD, MEANING, NO_GRAPH, false_alarm_text, notes, score_text
 from assay.values import Evidence, HashCode, Kin, Layer, LayerGraph, Record, Relation, Report
 
 GRAPH = LayerGraph((Layer("Conv", (1, 8, 4, 4)), Layer("Relu", (1, 8, 4, 4))), ((0, 1),), "g1")

@@ -113,9 +113,12 @@ def compare(suspect: str | Path, source: str | Path) -> Kin:
     Raises UnreadableModel where one of them is not a model.
     """
     from assay.comparisons import kin
-    from assay.examine import examine
+    from assay.examine import Pair
 
-    return kin(examine(suspect), examine(source))
+    pair = Pair()
+    pair.open(suspect)
+    pair.open(source)
+    return kin(*pair.records())
 
 
 def __getattr__(name: str) -> Any:

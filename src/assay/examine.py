@@ -63,33 +63,44 @@ def examine(
     return record if sketcher is None else _sketched(record, model, label, sketcher)
 
 
-def examine_pair(
-    suspect: str | Path | Any,
-    source: str | Path | Any,
-    *,
-    input_shape: Mapping[str, tuple[int, ...]] | None = None,
-) -> tuple[Record, Record]:
-    """What is known of two models that are to be compared with one another.
+class Pair:
+    """Two models that are to be compared with one another: ``open`` the suspect, then the source.
 
     Their weights are sketched with a key that is drawn from the sha256 of both.  Whoever aims at a
-    code changes a file, and so the key.  Raises as ``examine`` does.
+    code changes a file, and so the key.
     """
-    from assay.sketches import sketch
-    from assay.sketches.keys import LENGTH, pair_key
-    from assay.sketches.readings import registered, tried
 
-    both = [(each, *_read(each, input_shape)) for each in (suspect, source)]
-    records = [_examined(model, each, None, True, False) for each, model, _ in both]
-    digests = [record.sha256 for record in records]
-    known = [digest for digest in digests if digest is not None]
-    key = pair_key(*known) if len(known) == len(digests) else secrets.token_bytes(LENGTH)
-    first, second = (
-        _sketched(record, model, label, partial(sketch, key=key, readings=readings))
-        for record, (_, model, label), readings in zip(
-            records, both, (tried, registered), strict=True
+    def __init__(self, input_shape: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        self._input_shape = input_shape
+        self._opened: list[tuple[Record, Model, str]] = []
+
+    @property
+    def whole(self) -> bool:
+        """Whether both are open."""
+        return len(self._opened) == 2
+
+    def open(self, source: str | Path | Any) -> Record:
+        """Examine one of them; its weights are not read yet.  Raises as ``examine`` does."""
+        model, label = _read(source, self._input_shape)
+        record = _examined(model, source, None, True, False)
+        self._opened.append((record, model, label))
+        return record
+
+    def records(self) -> tuple[Record, Record]:
+        """What is known of both, with their sketches.  Raises UnreadableModel."""
+        from assay.sketches import sketch
+        from assay.sketches.keys import LENGTH, pair_key
+        from assay.sketches.readings import registered, tried
+
+        digests = [record.sha256 for record, _, _ in self._opened if record.sha256]
+        key = pair_key(*digests) if len(digests) == 2 else secrets.token_bytes(LENGTH)
+        suspect, source = (
+            _sketched(record, model, label, partial(sketch, key=key, readings=readings))
+            for (record, model, label), readings in zip(
+                self._opened, (tried, registered), strict=True
+            )
         )
-    )
-    return first, second
+        return suspect, source
 
 
 def _read(

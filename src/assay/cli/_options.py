@@ -111,13 +111,18 @@ def filters(verb: Verb) -> Verb:
     return click.option("--owner", metavar="NAME", help="Only models that this owner claims.")(verb)
 
 
-def where(owner: str | None, format_name: str | None, name: str | None) -> Where | None:
+def where(
+    owner: str | None,
+    format_name: str | None,
+    name: str | None,
+    exclude_owner: str | None = None,
+) -> Where | None:
     """The filter that the options mean; None where none is given."""
     from assay.registry import Where
 
-    if owner is format_name is name is None:
+    if owner is format_name is name is exclude_owner is None:
         return None
-    return Where(owner=owner, format=format_name, name=name)
+    return Where(owner=owner, format=format_name, name=name, exclude_owner=exclude_owner)
 
 
 def make_hasher(name: str | None, length: int | None, weights: str | None) -> Hasher:

@@ -70,6 +70,19 @@ def code_line(record: Record) -> str:
     help="How many matches to list at most; by default 10.",
 )
 @options.filters
+@click.option(
+    "--exclude-owner",
+    metavar="NAME",
+    help="Not the models that nobody but this owner claims, such as who uploads.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=1e-6,
+    metavar="P",
+    help="False alarm, corrected for all that was searched, up to which weights are called"
+    " related; by default 1e-6.",
+)
 @options.input_shape
 @click.option(
     "--html",
@@ -88,6 +101,8 @@ def check(
     owner: str | None,
     format_name: str | None,
     name: str | None,
+    exclude_owner: str | None,
+    tolerance: float,
     input_shape: options.Shapes,
     html_path: str | None,
     location: str | None,
@@ -95,10 +110,10 @@ def check(
 ) -> None:
     """Say whom each FILE looks like, and why.
 
-    Exit status: 0, nothing to review; 1, common-ancestor or more; 2, an error.  Equal structure
-    is a lead and no finding: networks trained apart look the same.
+    Exit status: 0, nothing to review; 1, common-ancestor or more that no public base explains; 2,
+    an error.  Equal structure is a lead and no finding: networks trained apart look the same.
     """
-    where = options.where(owner, format_name, name)
+    where = options.where(owner, format_name, name, exclude_owner)
     if html_path is not None:
         writable(html_path)
     review = False
@@ -107,7 +122,9 @@ def check(
     with options.open_registry(location) as registry:
 
         def ask(path: str) -> Report:
-            return registry.check(path, top=top, where=where, input_shape=input_shape)
+            return registry.check(
+                path, top=top, where=where, tolerance=tolerance, input_shape=input_shape
+            )
 
         for path, report, wrong in attempts(files, ask, "Checking"):
             if report is not None:
@@ -137,20 +154,16 @@ def compare(
     holds for both files.
     """
     from assay.comparisons import kin
-    from assay.examine import examine
+    from assay.examine import Pair
 
-    def read(path: str) -> Record:
-        return examine(path, input_shape=input_shape)
-
-    records = []
-    for path, record, wrong in attempts((suspect, source), read):
-        if record is None:
+    pair = Pair(input_shape)
+    for path, opened, wrong in attempts((suspect, source), pair.open):
+        if opened is None:
             unanswered(path, wrong, as_json)
-        else:
-            records.append(record)
-    if len(records) < 2:
+    if not pair.whole:
         context.exit(2)
-    report = Report(records[0], (kin(*records),))
+    first, second = pair.records()
+    report = Report(first, (kin(first, second),))
     answer(report, as_json)
     context.exit(int(report.needs_review))
 

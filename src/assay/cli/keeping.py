@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.cli import _options as options
-from assay.cli._terminal import attempts, progress, remark, say, width
+from assay.cli._terminal import attempts, remark, say, width
 from assay.errors import AssayError
 from assay.report import facts, json_line, printable, table
 from assay.values import Json, LayerGraph, Record
@@ -27,6 +27,7 @@ HEADINGS = ("NAME", "OWNER", "FORMAT", "LAYERS", "PARAMETERS", "ADDED", "SHA256"
 @click.argument("paths", metavar="FILE_OR_DIR...", nargs=-1, required=True, type=options.FILE)
 @click.option("--owner", metavar="NAME", help="Who claims the models.")
 @click.option("--name", metavar="NAME", help="What to call the model; for one file only.")
+@click.option("--base", is_flag=True, help="Public bases: what comes from them is explained.")
 @options.hasher
 @options.input_shape
 @options.registry
@@ -37,6 +38,7 @@ def add(
     paths: tuple[str, ...],
     owner: str | None,
     name: str | None,
+    base: bool,
     hasher_name: str | None,
     bits: int | None,
     weights: str | None,
@@ -64,7 +66,7 @@ def add(
         def register(path: str) -> Added:
             if path in closed:
                 raise closed[path]
-            return registry.add(path, owner=owner, name=name, input_shape=input_shape)
+            return registry.add(path, owner=owner, name=name, input_shape=input_shape, base=base)
 
         for path, added, wrong in attempts(files, register, "Adding"):
             status = added.status if added else "failed"
@@ -165,7 +167,7 @@ def list_(
 def listed(record: Record) -> Json:
     """A model's line: all but its graph, which ``show`` gives."""
     known = {"name": record.name, "owner": record.owner, "added": record.added}
-    return {**known, **record.summary()}
+    return {**known, **record.summary(), "base": record.base}
 
 
 def cells(record: Record) -> tuple[str, ...]:
@@ -200,6 +202,7 @@ def show(model: str, location: str | None, as_json: bool) -> None:
         ("sha256", record.sha256 or "-"),
         ("owners", ", ".join(owners) or "-"),
         ("added", record.added or "-"),
+        *([("public base", "what comes from it is explained")] if record.base else []),
         ("what", facts(record)),
         ("code", str(record.code or "-")),
         *graph_facts(record.graph),
@@ -237,33 +240,4 @@ def remove(model: str, yes: bool, location: str | None, as_json: bool) -> None:
     say(json_line(listed(record)) if as_json else f"removed  {called}")
 
 
-@click.command()
-@options.hasher
-@options.registry
-@options.as_json
-def rehash(
-    hasher_name: str | None,
-    bits: int | None,
-    weights: str | None,
-    location: str | None,
-    as_json: bool,
-) -> None:
-    """Hash every registered model again.
-
-    Their files are not needed.  New models are hashed the same way from then on.
-    """
-    hasher = options.make_hasher(hasher_name, bits, weights)
-    with (
-        options.open_registry(location) as registry,
-        progress(registry.rehash(hasher), len(registry), "Hashing") as done,
-    ):
-        count = sum(1 for _ in done)
-    scheme = hasher.scheme
-    say(
-        json_line({"rehashed": count, "scheme": scheme})
-        if as_json
-        else f"{count} rehashed: {scheme}"
-    )
-
-
-VERBS = (add, list_, show, remove, rehash)
+VERBS = (add, list_, show, remove)

@@ -60,7 +60,7 @@ def runs(
 ) -> list[Sequence[Hashable]]:
     """Runs of equal elements that both have, the longest first; each element is in one at most."""
     free, others = list(ours), list(theirs)  # what is taken becomes unlike everything
-    found = []
+    found = list[Sequence[Hashable]]()
     while True:
         length, ours_end, theirs_end = _longest(free, others)
         if length < shortest:

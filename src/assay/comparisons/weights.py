@@ -60,6 +60,7 @@ class Weights(Comparison):
             "measured_down_to": MEASURED,
             "log10_false_alarm_as_measured": round(false_alarm(found, MEASURED), 2),
         }
+        detail["in_words"] = _in_words(detail)
         return Evidence(repr(self), _score(found), round(false_alarm(found, FLOOR), 2), detail)
 
     def supported(self, evidence: Evidence) -> Relation:
@@ -113,6 +114,20 @@ class Weights(Comparison):
     def is_near(self, pair: Pair) -> bool:
         """Whether two tensors are nearer than trained twins' are."""
         return pair.distance <= (self.near_permuted if pair.permuted else self.near)
+
+
+def _in_words(detail: Mapping[str, Any]) -> str:
+    """What was found, for a person."""
+    (ours, theirs), (own, other) = detail["tensors"], detail["values"]
+    words = (
+        f"{detail['matched']} of {ours} tensors ({own:.0%} of the values) match one of the"
+        f" other's {theirs} ({other:.0%})"
+    )
+    if detail["permuted"]:
+        words += f", {detail['permuted']} of them with channels in other places"
+    if detail["mean"] is not None:
+        words += f"; codes differ in {detail['mean']:.1f} of {BITS} bits on average"
+    return words
 
 
 def _is_enough(detail: Mapping[str, Any]) -> bool:

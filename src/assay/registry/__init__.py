@@ -28,9 +28,9 @@ from assay.registry._related import related
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
 from assay.registry._search import Known, Search
 from assay.registry._sketches import Sketching
-from assay.registry._stale import Warnings, stale
-from assay.registry._votes_for_now import LiveTensors
-from assay.values import Json, Kin, Record, Report, WeightSketch
+from assay.registry._stale import Warnings, stale, unsketched
+from assay.registry._tensors import LiveTensors
+from assay.values import Kin, Record, Report, WeightSketch
 
 if TYPE_CHECKING:
     from assay.hashers import Hasher
@@ -232,6 +232,10 @@ class Registry:
     def stale(self, scheme: str) -> int:
         """How many models a code of ``scheme`` is not compared with: theirs is of another one."""
         return stale(self._database, scheme)
+
+    def unsketched(self) -> int:
+        """How many models ``resketch`` would read."""
+        return unsketched(self._database, [self.keys.settled().scheme])
 
     @property
     def hasher(self) -> Hasher:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
 from assay.registry._rows import Where
-from assay.registry._votes_for_now import LiveTensors
+from assay.registry._tensors import LiveTensors
 from assay.values import LayerGraph, Record, WeightSketch
 
 if TYPE_CHECKING:

@@ -60,7 +60,9 @@ class Segment:
 
     def forget(self, keys: NDArray[np.int64]) -> None:
         """These models were changed or removed."""
-        self.gone[np.isin(self.table.keys, keys)] = True
+        places = np.searchsorted(self.table.keys, keys)
+        keys, places = keys[places < len(self.gone)], places[places < len(self.gone)]
+        self.gone[places[self.table.keys[places] == keys]] = True
 
     def search(
         self, tensors: Tensors, count: int, where: NDArray[np.int64] | None

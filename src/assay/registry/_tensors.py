@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assay.sketches.tables import Tensors
 
 SKETCHES = "SELECT model, body FROM sketches WHERE model IN (SELECT value FROM json_each(?))"
-SEGMENT_EVERY = 1_000  # changed models: fewer are soon read from SQLite
+SEGMENT_EVERY = 500  # changed models: fewer are soon read from SQLite
 PAGE = 500  # sketches that are read at once
 
 logger = logging.getLogger("assay.registry")
@@ -134,12 +134,14 @@ class LiveTensors:
         from assay.registry._segments import names, saved, taken_in
         from assay.sketches.kinds import Codes
 
-        if len(self._recent) < self._due:
+        if len(self._recent) < SEGMENT_EVERY:
             return
         folder = self._database.folder
         if names(folder, self._registry) != self._names:
             self._load()
             self._follow()
+            return
+        if len(self._recent) < self._due:
             return
         self._due = len(self._recent) + SEGMENT_EVERY  # where nothing comes of this
         try:

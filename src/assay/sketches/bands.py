@@ -24,6 +24,7 @@ FLIPPED = 2  # bits of a band in which a code that is found may differ
 _MOST_BITS = 24  # of a band
 _AT_ONCE = 2**14  # codes that are worked on at once: they stay in a core's cache
 
+Pieces = NDArray[np.uint16]
 Rows = NDArray[np.uint32]
 Places = NDArray[np.int64]
 Distances = NDArray[np.uint32]
@@ -36,12 +37,14 @@ def bits(count: int) -> int:
 
 def listed(words: Words) -> tuple[Rows, Rows]:
     """The n codes' rows by each band's value (16, n), and where each value's begin (16, 2ᵇ + 1)."""
-    width = bits(len(words))
+    width, pieces = bits(len(words)), words.view(np.uint16)
     rows = np.empty((BANDS, len(words)), np.uint32)
     begins = np.zeros((BANDS, 2**width + 1), np.uint32)
     for band in range(BANDS):
-        values = _values(words, width, band)
-        rows[band] = np.argsort(values)
+        values = _values(pieces[:, band], pieces[:, (band + 1) % BANDS], width)
+        placed = (values.astype(np.uint64) << 32) | np.arange(len(words), dtype=np.uint64)
+        placed.sort()  # several times as quick as argsort
+        rows[band] = placed & 0xFFFFFFFF
         np.cumsum(np.bincount(values, minlength=2**width), out=begins[band, 1:])
     return rows, begins
 
@@ -52,8 +55,8 @@ def ranges(code: Words, begins: Rows, count: int, flipped: int) -> tuple[Places,
     They are those that differ in up to ``flipped`` bits of the band.  Raises DamagedRegistry where
     the lists are not those of ``count`` codes.
     """
-    width = bits(count)
-    values = np.array([_values(code[None], width, band)[0] for band in range(BANDS)], np.int64)
+    width, pieces = bits(count), code.view(np.uint16)
+    values = _values(pieces, np.roll(pieces, -1), width)
     bands = np.arange(BANDS)[:, None]
     places = ((values[:, None] ^ _masks(width, flipped)) + bands * (2**width + 1)).reshape(-1)
     first = np.take(begins, places).astype(np.int64)
@@ -90,11 +93,10 @@ def _masks(width: int, flipped: int) -> NDArray[np.int64]:
     return np.array([sum(1 << one for one in ones) for ones in chosen], np.int64)
 
 
-def _values(words: Words, width: int, band: int) -> NDArray[np.uint32]:
-    """What codes (n, 4) have in a band: bits from a sixteenth of the code on, into the next."""
-    pieces = words.view(np.uint16)
-    values = pieces[:, band].astype(np.uint32)
-    if width > BANDS:
-        values |= pieces[:, (band + 1) % BANDS].astype(np.uint32) << 16
+def _values(pieces: Pieces, following: Pieces, width: int) -> NDArray[np.uint32]:
+    """What codes have in a band: it begins with a piece of 16 bits, and goes on into the next."""
+    values = pieces.astype(np.uint32)
+    if width > 16:
+        values |= following.astype(np.uint32) << 16
     masked: NDArray[np.uint32] = values & np.uint32(2**width - 1)
     return masked

@@ -76,10 +76,12 @@ class Table:
     ) -> list[tuple[float, int]]:
         """The votes and keys of the ``count`` models with the most, best first.
 
-        ``among`` (m): only of these.  Raises DamagedRegistry where an array was tampered with.
+        Those that have no more than the luckiest of as many strangers are left out.  ``among`` (m):
+        only of these.  Raises DamagedRegistry where an array was tampered with.
         """
         wanted = max(COMPARED, 4 * count)
         candidates = np.arange(len(self.keys)) if among is None else np.flatnonzero(among)
+        luck = float(np.log10(max(len(candidates), 1)))
         if len(candidates) > wanted:
             votes = self._votes(tensors)[candidates]
             best = np.argpartition(votes, -wanted)[-wanted:]
@@ -89,13 +91,14 @@ class Table:
         return [
             (float(votes[place]), int(self.keys[candidates[place]]))
             for place in order.tolist()
-            if votes[place] > 0
+            if votes[place] > luck
         ]
 
     def _votes(self, tensors: Tensors) -> Numbers:
         """Votes for each model (m), of the codes that were looked at."""
         votes, seen = np.zeros(len(self.keys), np.float32), 0
-        least = _least(tensors)
+        chances = _chances(tensors)
+        least = max(_WORTH, chances)
         expected = [sum(map(self._effort, codes)) for codes in tensors]
         for tensor in np.argsort(expected, kind="stable").tolist():
             if seen > SEEN:
@@ -106,7 +109,7 @@ class Table:
                 np.maximum.at(best, models, evidence)
                 seen += effort
             seen += len(votes) // 8
-            votes += np.maximum(best - least, 0)
+            votes += np.where(best > least, best - chances, 0)
         return votes
 
     def _near(self, code: Asked, least: float) -> tuple[NDArray[np.uint32], Numbers, int]:
@@ -164,7 +167,8 @@ class Table:
 
     def _compared(self, tensors: Tensors, candidates: NDArray[np.intp]) -> Numbers:
         """Votes for each of the candidates (c), ascending places in ``keys``."""
-        least = _least(tensors)
+        chances = _chances(tensors)
+        least = max(_WORTH, chances)
         votes, seen = np.zeros(len(candidates), np.float32), 0
         spans = {code.kind: self._rows(code, candidates) for codes in tensors for code in codes}
         sizes = [sum(len(spans[code.kind][0]) for code in codes) for codes in tensors]
@@ -173,18 +177,18 @@ class Table:
                 break
             best = np.zeros(len(candidates), np.float32)
             for code in tensors[tensor]:
-                rows, places, chances = spans[code.kind]
+                rows, places, several = spans[code.kind]
                 words = np.take(self.words, rows, axis=0)
-                evidence = code.evidence[bands.distances(words, code.words)] - chances
+                evidence = code.evidence[bands.distances(words, code.words)] - several
                 np.maximum.at(best, places, evidence)
                 seen += len(rows)
-            votes += np.maximum(best - least, 0)
+            votes += np.where(best > least, best - chances, 0)
         return votes
 
     def _rows(
         self, code: Asked, candidates: NDArray[np.intp]
     ) -> tuple[bands.Places, bands.Places, Numbers]:
-        """The candidates' codes of a kind: rows, places in ``candidates``, and log₁₀ of chances."""
+        """The candidates' codes of a kind: rows, places in ``candidates``, log₁₀ of how many."""
         start, end = self._span(code)
         models = self.models[start:end]
         first = np.searchsorted(models, candidates.astype(np.uint32))
@@ -192,8 +196,8 @@ class Table:
         if (lengths < 0).any():
             raise DamagedRegistry("a table of codes whose models are out of order")
         rows = start + bands.expanded(first, lengths)
-        chances = np.log10(np.maximum(lengths, 1)).astype(np.float32)
-        return rows, np.repeat(np.arange(len(candidates)), lengths), np.repeat(chances, lengths)
+        several = np.log10(np.maximum(lengths, 1)).astype(np.float32)
+        return rows, np.repeat(np.arange(len(candidates)), lengths), np.repeat(several, lengths)
 
 
 def lists(starts: NDArray[np.int64]) -> tuple[dict[int, tuple[int, int]], tuple[int, int]]:
@@ -207,9 +211,9 @@ def lists(starts: NDArray[np.int64]) -> tuple[dict[int, tuple[int, int]], tuple[
     return found, (rows, begins)
 
 
-def _least(tensors: Tensors) -> float:
-    """The evidence that is no more than chance gives one of so many tensors."""
-    return max(_WORTH, float(np.log10(max(len(tensors), 1))))
+def _chances(tensors: Tensors) -> float:
+    """The evidence that chance gives one of so many tensors: a vote is what is beyond it."""
+    return float(np.log10(max(len(tensors), 1)))
 
 
 def _check_below(numbers: NDArray[np.uint32], limit: int) -> None:

@@ -81,7 +81,7 @@ class Kin:
             "relation": str(self.relation),
             "score": self.score,
             "log10_false_alarm": self.log10_false_alarm,
-            "explained_by": self.explained_by,
+            **({} if self.explained_by is None else {"explained_by": self.explained_by}),
             "evidence": [evidence.to_json() for evidence in self.evidence],
         }
 
