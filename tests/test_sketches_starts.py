@@ -34,6 +34,33 @@ def test_columns_may_be_several_axes_and_few_rows_tell_nothing() -> None:
     assert learned(np.ones((64, 64), np.float32), KEY) == 0
 
 
+@pytest.mark.parametrize("shape", [(10, 300), (300, 10)])
+def test_many_columns_tell_what_few_rows_cannot_and_the_other_way_around(
+    shape: tuple[int, int],
+) -> None:
+    assert learned(network(0, [shape], 0.4)[0].read(), KEY) > 0.25
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_learned_nothing(bad: float) -> None:
+    values = network(0, [(64, 64)])[0].read()
+    assert learned(values, KEY) > 0.25
+    values[3, 5] = bad
+    assert learned(values, KEY) == 0
+
+
+def test_a_stored_figure_keeps_its_meaning() -> None:
+    """Rows and columns that are looked at are those of the key."""
+    places = np.arange(200 * 300, dtype=np.int64)
+    values = (places * 7919 % 10007 * (places % 13 - 6)).astype(np.float32).reshape(200, 300)
+    parts = values, values[:32], values[:, :64]  # drawn: both, columns, rows
+    assert [learned(part, KEY) for part in parts] == [14.38, 12.05, 6.9]
+    others = [learned(part, bytes(32)) for part in parts]
+    assert all(
+        abs(other - learned(part, KEY)) > 0.1 for other, part in zip(others, parts, strict=True)
+    )
+
+
 def test_a_sketch_says_what_was_learned() -> None:
     made = sketched(network(0)).sketch
     assert made is not None

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ def kill_after(process: "subprocess.Popen[bytes]", saves: int) -> None:
     while process.poll() is None and len(seen) < saves:
         with suppress(FileNotFoundError):  # the file or the folder may be removed just now
             seen |= {f.stat().st_mtime_ns for f in STATE.glob("checkpoint-*.safetensors")}
+        sleep(0.001)  # the processor is for the one that is watched
     process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err

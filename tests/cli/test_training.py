@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import onnx
@@ -50,9 +51,9 @@ def start(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
 
 def kill_after(process: "subprocess.Popen[bytes]", folder: Path, file: str) -> None:
     """Kill it with -9 once there is such a file in the folder."""
-    while process.poll() is None:
-        if any(folder.glob(file)):
-            process.kill()
+    while process.poll() is None and not any(folder.glob(file)):
+        sleep(0.001)  # the processor is for the one that is watched
+    process.kill()
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
 

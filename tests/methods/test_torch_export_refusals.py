@@ -29,42 +29,48 @@ def _with_guards(data: Any, folder: Path) -> None:
     data["guards_code"] = [f"open({str(folder / CANARY)!r}, 'w')"]
 
 
-def _with_types_to_import(data: Any, folder: Path) -> None:
-    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\nfactory = list\n")
+def _with_types_to_import(data: Any) -> None:
     context = {"default_factory_module": "evil", "default_factory_name": "factory"}
     spec = {
         "type": "collections.defaultdict",
         "context": {**context, "dict_context": []},
         "children_spec": [],
     }
-    call = data["graph_module"]["module_call_graph"][0]["signature"]
-    call["in_spec"] = call["out_spec"] = json.dumps([1, spec])
+    data["graph_module"]["module_call_graph"][0]["signature"]["in_spec"] = json.dumps([1, spec])
 
 
-def _with_enumerations_to_import(data: Any, folder: Path) -> None:
-    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\n")
+def _with_enumerations_to_import(data: Any) -> None:
     key = {"__enum__": True, "fqn": "evil:Color", "name": "RED"}
     spec = {"type": "builtins.dict", "context": json.dumps([key]), "children_spec": [archives.LEAF]}
-    call = data["graph_module"]["module_call_graph"][0]["signature"]
-    call["in_spec"] = call["out_spec"] = json.dumps([1, spec])
+    data["graph_module"]["module_call_graph"][0]["signature"]["out_spec"] = json.dumps([1, spec])
 
 
-def _with_modules_to_look_up(data: Any, folder: Path) -> None:
-    (folder / "evil.py").write_text(f"open({str(folder / CANARY)!r}, 'w')\n")
+def _with_modules_to_look_up(data: Any) -> None:
     names = {"nn_module_stack": "evil,evil,evil.Evil", "source_fn_stack": "evil,evil.run"}
     _node(data)["metadata"] = names
     data["graph_module"]["metadata"] = {"custom": "evil.run"}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [_with_guards, _with_types_to_import, _with_enumerations_to_import, _with_modules_to_look_up],
-)
-def test_what_the_program_would_run_is_left_out(
-    change: Callable[[Any, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _on_another_device(data: Any) -> None:
+    values = data["graph_module"]["graph"]["tensor_values"]
+    for name in values:
+        values[name] = {**META, "device": {"type": "cuda", "index": 3}}
+
+
+def test_what_the_program_would_run_and_where_it_ran_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = program()
-    change(data, tmp_path)
+    _with_guards(data, tmp_path)
+    for change in (
+        _with_types_to_import,
+        _with_enumerations_to_import,
+        _with_modules_to_look_up,
+        _on_another_device,
+    ):
+        change(data)
+    text = f"open({str(tmp_path / CANARY)!r}, 'w')\nfactory = list\n"
+    (tmp_path / "evil.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))  # the attacker may even place modules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reading import follow_once
 
 from assay.errors import UnreadableModel, UnwritableModel
 from assay.formats import Model
@@ -63,6 +64,13 @@ class Quantized(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
         quantized = torch.ops.quantized_decomposed
         args = (self.codes, self.scales, self.zeros, 0, -128, 127, torch.int8)
         return torch.nn.functional.linear(x, quantized.dequantize_per_channel(*args))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _followed_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        follow_once(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,8 @@ def rehash(
         say(json_line({**about, "sketched": sketched, "not_sketched": failed}))
     else:
         say(f"{count} rehashed: {hasher.scheme}")
-        say(f"{sketched} sketched anew, {failed} not: their files are not where they were")
+        if sketched or failed:
+            say(f"{sketched} sketched, {failed} not")
 
 
 def read_again(registry: Registry) -> tuple[int, int]:
