@@ -130,6 +130,31 @@ def test_a_copy_of_a_child_is_more_than_a_sibling(registry: Registry, folder: Pa
     assert registry.check(folder / "child.safetensors").needs_review
 
 
+def test_a_copy_of_a_light_child_is_told_from_a_sibling_where_the_files_are_at_hand(
+    registry: Registry, folder: Path
+) -> None:
+    child = moved(BASE, 1, 0.01)
+    registry.add(saved(folder, "base", BASE), base=True)
+    registry.add(saved(folder, "child", child), owner="ann")
+    halved = changed(child, lambda values: values.astype(np.float16))
+    copy = saved(folder, "copy", renamed(halved, "x"))
+    sibling = saved(folder, "sibling", moved(BASE, 2, 0.01))
+    trained_alike = [
+        replace(each, read=lambda a=each, b=other: 0.9 * a.read() + 0.1 * b.read())
+        for each, other in zip(child, moved(BASE, 2, 0.01), strict=True)
+    ]
+    alike = saved(folder, "alike", trained_alike)
+    assert found(registry, copy)["child"].relation is Relation.SAME_MODEL
+    assert registry.check(copy).needs_review
+    for other in (sibling, alike):
+        explained = found(registry, other)["child"]
+        assert (explained.relation, explained.explained_by) == (Relation.COMMON_ANCESTOR, "base")
+    (folder / "child.safetensors").unlink()  # then nothing is said
+    assert found(registry, copy)["child"].relation is Relation.COMMON_ANCESTOR
+    saved(folder, "child", network(1))
+    assert found(registry, copy)["child"].relation is Relation.COMMON_ANCESTOR
+
+
 def test_bases_explain_whatever_the_filter_and_are_listed_only_where_they_pass_it(
     registry: Registry, folder: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""``registry key`` and the sketching half of ``rehash``; ``add --base``; filters of ``check``."""
+"""Verbs about weights: registry key, rehash, add --base, check with filters, hash --sketch."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from small_weights import moved, network, renamed
 from test_registry_weights import saved
+
+from assay.values import WeightSketch
 
 Run = Callable[..., Any]
 BASE = network(0)
@@ -96,3 +98,17 @@ def test_mistakes_are_named(run: Run) -> None:
     assert (answer.status, "give one of them" in answer.error) == (2, True)
     answer = run("registry", "key")
     assert (answer.status, "no registry there" in answer.error) == (2, True)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_sketch_is_given_to_programs_alike_whoever_asks(run: Run) -> None:
+    lines = run("hash", "--json", "--sketch", "base.safetensors", "copy.safetensors").json
+    first, second = (line["sketch"] for line in lines)
+    assert first["scheme"] == "projection-256@public+s1"
+    assert WeightSketch.from_json(first).to_json() == first
+    assert [row[4] for row in first["tensors"]] == [row[4] for row in second["tensors"]]
+    assert any(row[4] for row in first["tensors"])
+    assert "sketch" not in run("hash", "--json", "child.safetensors").json[0]
+    answer = run("hash", "--sketch", "child.safetensors")
+    assert (answer.status, answer.out) == (2, "")
+    assert "give it with --json" in answer.error

@@ -17,6 +17,12 @@ from assay.values import Json, Record, Report
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=options.FILE)
 @options.hasher
 @click.option("--raw", is_flag=True, help="Hash the layers as they are, not merged.")
+@click.option(
+    "--sketch",
+    "sketched",
+    is_flag=True,
+    help="With --json: sketch the weights, too, with the public key; a lead, never a proof.",
+)
 @options.input_shape
 @options.as_json
 @click.pass_context
@@ -27,6 +33,7 @@ def hash_(
     bits: int | None,
     weights: str | None,
     raw: bool,
+    sketched: bool,
     input_shape: options.Shapes,
     as_json: bool,
 ) -> None:
@@ -36,12 +43,24 @@ def hash_(
     stands for a file without a graph.  A path with special characters is escaped, and its line
     begins with a backslash, as sha256sum does it.
     """
-    from assay.examine import examine
+    from assay.examine import Sketcher, examine
 
+    sketcher: Sketcher | None = None
+    if sketched:
+        if not as_json:
+            raise click.UsageError("--sketch is for programs: give it with --json")
+        from assay.sketches import sketch as sketcher  # not above: it brings NumPy along
     hasher = options.make_hasher(hasher_name, bits, weights)
 
     def read(path: str) -> Record:
-        return examine(path, input_shape=input_shape, hasher=hasher, raw=raw, digest=False)
+        return examine(
+            path,
+            input_shape=input_shape,
+            hasher=hasher,
+            digest=False,
+            raw=raw,
+            sketcher=sketcher,
+        )
 
     failed = False
     for path, record, wrong in attempts(files, read, "Hashing"):
@@ -50,7 +69,10 @@ def hash_(
             if as_json:
                 say(json_line({"path": path, "error": wrong}))
         else:
-            say(json_line(record.summary()) if as_json else code_line(record))
+            about = record.summary()
+            if record.sketch is not None:
+                about["sketch"] = record.sketch.to_json()
+            say(json_line(about) if as_json else code_line(record))
     context.exit(2 if failed else 0)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from assay.comparisons import kin
 from assay.comparisons._ancestry import beyond
+from assay.registry._at_hand import is_copy
 from assay.values import Kin, Record, Relation
 
 
@@ -26,8 +27,10 @@ def _explained(one: Kin, bases: Sequence[Record], suspect: Callable[[Record], Re
     if one.relation is Relation.IDENTICAL:
         return one  # the same bytes are more than the same base
     for base in bases:
-        comes_from_it = kin(one.record, base).relation >= Relation.COMMON_ANCESTOR
-        if comes_from_it and not beyond(suspect(one.record), one.record, base):
+        if kin(one.record, base).relation < Relation.COMMON_ANCESTOR:
+            continue
+        ours = suspect(one.record)
+        if not beyond(ours, one.record, base) and not is_copy(ours, one.record, base):
             relation = min(one.relation, Relation.COMMON_ANCESTOR)
             return replace(one, relation=relation, explained_by=base.name)
     return one
