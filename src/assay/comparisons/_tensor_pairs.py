@@ -15,16 +15,13 @@ from math import log10
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.sketches.nulls import log10_tail, log10_tail_invariant
-from assay.sketches.projections import BITS
+from assay.sketches.kinds import Kind, tails
 from assay.values import TensorSketch, WeightSketch
 
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
-
-Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +106,8 @@ def _groups(tensors: Sequence[TensorSketch]) -> Iterator[int]:
     count = 0
     for tensor in tensors:
         code, known = int.from_bytes(tensor.code or b""), heads[tensor.shape]
-        tails = _tails("code", tensor.shape, 1)
-        near = (group for group, other in known if tails[(code ^ other).bit_count()] <= _ONE)
+        of_shape = tails(("code", tensor.shape, 1))
+        near = (group for group, other in known if of_shape[(code ^ other).bit_count()] <= _ONE)
         group = next(near, count)
         if group == count:
             known.append((group, code))
@@ -180,19 +177,9 @@ def _near(
     known: NDArray[np.uint64],
 ) -> Iterator[Pair]:
     """Pairs of one kind that may be worth something."""
-    tails, permuted = _tails(*kind), kind[0] == "invariant"
+    worth, permuted = tails(kind), kind[0] == "invariant"
     for place, code in zip(ours, codes, strict=True):
         distances = np.bitwise_count(known ^ code).sum(1)
-        for row in np.flatnonzero(tails[distances] <= _WORTH).tolist():
+        for row in np.flatnonzero(worth[distances] <= _WORTH).tolist():
             distance = int(distances[row])
-            yield Pair(place, theirs[row], float(tails[distance]), distance, permuted)
-
-
-@lru_cache(maxsize=4096)
-def _tails(which: str, shape: tuple[int, ...], places: int) -> NDArray[np.float64]:
-    """log₁₀ of the false alarm at each distance (257)."""
-    distances = range(BITS + 1)
-    if which == "invariant":
-        return np.array([log10_tail_invariant(distance, places) for distance in distances])
-    rows, columns = shape
-    return np.array([log10_tail(distance, rows, columns) for distance in distances])
+            yield Pair(place, theirs[row], float(worth[distance]), distance, permuted)

@@ -18,8 +18,8 @@ MEANING: Mapping[Relation, str] = {
     " so.",
     Relation.COMMON_ANCESTOR: "Its weights are statistically consistent with a source shared with"
     " a model below, such as one public base. Neither need come from the other.",
-    Relation.DERIVED: "It is statistically consistent with having been made from a model below. An"
-    " unregistered source of both would look the same.",
+    Relation.DERIVED: "It is statistically consistent with having been made from a model below, or"
+    " that from it. An unregistered source of both would look the same.",
     Relation.SAME_MODEL: "It is statistically consistent with being a model below, converted or"
     " saved again.",
     Relation.IDENTICAL: "Its bytes are those of a model below. They do not say who had them first.",
@@ -29,7 +29,8 @@ LEAD = (
 )
 FALSE_ALARM = "False alarm: how likely independently made models are to score as high."
 POOR = "Quality {:.2f} of 1: little of the graph was understood, or there is little in it to tell."
-NO_GRAPH = "The file holds no graph: what was compared are the shapes of its tensors."
+NO_GRAPH = "The file holds no graph: its structure is told by the shapes of its tensors."
+NO_WEIGHTS = "None of its weights tells anything: only its structure was compared."
 SHAPES_ALIKE = "The shapes of its tensors are those of a model below, or many of them are."
 FAIR_QUALITY = 0.5
 HEADINGS = ("RELATION", "SCORE", "FALSE ALARM", "OWNER", "NAME", "SHA256")
@@ -112,6 +113,9 @@ def notes(report: Report) -> list[str]:
         said.append(NO_GRAPH)
     elif report.suspect.quality < FAIR_QUALITY:
         said.append(POOR.format(report.suspect.quality))
+    sketch = report.suspect.sketch
+    if sketch is not None and all(tensor.code is None for tensor in sketch.tensors):
+        said.append(NO_WEIGHTS)
     if Relation.UNRELATED < report.verdict < Relation.COMMON_ANCESTOR:
         said.append(LEAD)
     if any(kin.log10_false_alarm is not None for kin in report.matches):
