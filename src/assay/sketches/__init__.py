@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+
 from assay.sketches.formulas import formula
 from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
@@ -17,11 +19,13 @@ from assay.sketches.projections import projected
 from assay.sketches.readings import Reading, registered
 from assay.sketches.starts import learned
 from assay.values import TensorSketch, WeightSketch
-from assay.weights import Weight
+from assay.weights import Array, Weight
 from assay.weights.indices import INDICES
 from assay.weights.shapes import has_one_axis
 
 SMALLEST = 256  # values: fewer bits of code than values, or the code says nothing
+
+_TINY = 1e-37  # what may be divided by
 
 Readings = Callable[[Weight], Sequence[Reading]]
 
@@ -64,14 +68,25 @@ def _tensors(
         matrix, places = reading.matrix(values), reading.places(weight)
         why = formula(matrix, key)
         code = None if why else projected(matrix, key)
+        if why is None and code is None:  # one odd value hides no tensor
+            values = _tame(values)
+            matrix = reading.matrix(values)
+            why = formula(matrix, key)
+            code = None if why else projected(matrix, key)
         if code is None and reading in likely:
-            why = why or "values that are not finite"
             yield TensorSketch(weight.name, weight.shape, left_out=why)
             return
         if code is not None:
             second = invariant(matrix, places, key) if is_permutable else None
             shape, beyond = reading.shape(weight), learned(matrix, key)
             yield TensorSketch(weight.name, shape, places, reading.name, code, second, None, beyond)
+
+
+def _tame(values: Array) -> Array:
+    """Values without those that are not finite, and none so large that sums overflow."""
+    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    tame: Array = finite / max(float(np.abs(finite).max()), _TINY)
+    return tame
 
 
 def _left_out(weight: Weight) -> str | None:
