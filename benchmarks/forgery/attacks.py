@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from directions import moved, of_code, of_invariant
+from directions import moved, of_code
 from numpy.typing import NDArray
 
 from assay.comparisons.weights import Weights
@@ -21,7 +21,7 @@ from assay.values import Record, WeightSketch
 from assay.weights import Weight
 
 State = Mapping[str, NDArray[np.float32]]
-_ROUNDS = 6  # gradients are exact where they are taken, so they are taken again
+_ROUNDS = 4  # gradients are exact where they are taken, so they are taken again
 JUDGE = Weights()
 
 
@@ -44,12 +44,10 @@ def said(suspect: State, source: WeightSketch, key: bytes) -> dict[str, Any]:
 
 
 def change(before: State, after: State) -> float:
-    """The largest one of all tensors of two axes or more."""
-    return max(
-        float(np.linalg.norm(after[name] - value) / np.linalg.norm(value))
-        for name, value in before.items()
-        if value.ndim > 1 and name in after and after[name].shape == value.shape
-    )
+    """The largest one of all tensors of two axes or more, as far as their shapes stay."""
+    kept = [n for n, v in before.items() if v.ndim > 1 and after[n].shape == v.shape]
+    norm = np.linalg.norm
+    return max((float(norm(after[n] - before[n]) / norm(before[n])) for n in kept), default=0.0)
 
 
 def framed(state: State, victim: State, keys: Sequence[bytes], most: float) -> dict[str, Any]:
@@ -65,18 +63,11 @@ def _towards(matrix: Any, aim: Any, keys: Sequence[bytes], most: float) -> Any:
 
 
 def evaded(state: State, key: bytes, most: float) -> dict[str, Any]:
-    """Both codes of each tensor of a copy moved away from what they are."""
-    own = {tensor.name: tensor for tensor in sketched(state, key).tensors}
+    """Codes of a copy's tensors moved away from what they are."""
 
-    def away(name: str, matrix: Any) -> Any:
-        def gradients(at: Any) -> list[Any]:
-            both = [of_code(at, key)]
-            if own[name].invariant is not None:
-                both.append(of_invariant(at, own[name].places, key))
-            return both
-
-        wanted = -np.sign(np.concatenate([g @ matrix.reshape(-1) for g in gradients(matrix)]))
-        return _rounds(matrix, gradients, wanted, most)
+    def away(_: str, matrix: Any) -> Any:
+        wanted = -np.sign(of_code(matrix, key) @ matrix.reshape(-1))
+        return _rounds(matrix, lambda m: [of_code(m, key)], wanted, most)
 
     return _every(state, away, state)
 

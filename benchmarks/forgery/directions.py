@@ -1,8 +1,8 @@
-"""Which change of a matrix moves which bit of its codes, for who has the key.
+"""Which change of a matrix moves which bit of its code, for who has the key.
 
 While norms of rows stay, every number whose sign is a bit is a linear function of the matrix: its
-gradients are the rows of a sparse matrix (bits, r * c).  They are exact at the matrix they are
-taken at; the invariant code's leave out that colors change, too.
+gradients are the rows of a sparse matrix (bits, r * c).  The least change that moves a number of
+bits is then a problem of least squares with bounds, and that is solved again where norms moved.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-from assay.sketches import invariants, projections
+from assay.sketches import projections
 from assay.sketches.keys import signs
 
 Matrix = NDArray[np.float64]
@@ -63,41 +63,19 @@ def _cells(matrix: Matrix, key: bytes) -> csr_matrix:
     return csr_matrix((data, (np.tile(cell, 2), both)), shape)
 
 
-def of_invariant(matrix: Matrix, places: int, key: bytes) -> csr_matrix:
-    """Gradients of the 256 products of a matrix (r, i * k), colors held."""
-    rows, columns = matrix.shape
-    step = max(invariants._AT_ONCE // columns, 1)
-    counts, of_rows = invariants._rows(matrix.astype(np.float32), places)
-    of_columns, weights = invariants._columns(counts, places, step)
-    few = invariants._FREQUENCY_OF_FEW
-    frequency = invariants._FREQUENCY if places > 1 else few
-    down = invariants._waves(of_rows, key, f"rows {places}", frequency)  # (r, 16)
-    across = invariants._waves(of_columns, key, f"columns {places}", frequency)  # (i, 16)
-    turned = signs(key, "places", places, across.shape[1])
-    full = (across[:, None] * turned).reshape(columns, -1) * weights[:, None]  # (c, 16)
-    full = full - full.mean(0)
-    left = (down - down.mean(0)) / matrix.std(1)[:, None]
-    found = np.einsum("ia,jb->abij", left, full).reshape(projections.BITS, -1)
-    return csr_matrix(found)
-
-
-def moved(
-    matrix: Matrix, gradients: Sequence[csr_matrix], wanted: Matrix, most: float
-) -> Matrix:
+def moved(matrix: Matrix, gradients: Sequence[csr_matrix], wanted: Matrix, most: float) -> Matrix:
     """The matrix with as many bits as ``wanted`` (±1 for each gradient) as a change allows.
 
     The cheapest bits first; the change's norm is at most ``most`` of the matrix's.
     """
-    linear: Any = vstack(gradients).tocsr()
-    squares = np.asarray(linear.multiply(linear).sum(1)).reshape(-1)
-    linear = csr_matrix(linear.multiply(1 / np.sqrt(np.where(squares > 0, squares, 1))[:, None]))
+    linear = _unit(gradients)
     sums = wanted * (linear @ matrix.reshape(-1))
     margin = 0.02 * np.sqrt(np.mean(sums**2))
     gram = (linear @ linear.T).toarray() * np.outer(wanted, wanted)
     order = np.argsort(-sums)
     first, last = int((sums >= 0).sum()), len(order)
     best, limit = np.zeros(len(order)), (most * np.linalg.norm(matrix)) ** 2
-    while first < last:  # how many bits the budget buys
+    while first + 2 < last:  # how many bits the budget buys
         count = (first + last + 1) // 2
         dual = _least(gram, sums, np.minimum(margin, np.maximum(sums, margin)), order[:count])
         if dual is not None and dual @ gram @ dual <= limit:
@@ -108,10 +86,17 @@ def moved(
     return matrix + change.reshape(matrix.shape)
 
 
+def _unit(gradients: Sequence[csr_matrix]) -> Any:
+    """All of them, each of length 1."""
+    linear: Any = vstack(gradients).tocsr()
+    lengths = np.sqrt(np.asarray(linear.multiply(linear).sum(1)))
+    return linear.multiply(1 / np.where(lengths > 0, lengths, 1)).tocsr()
+
+
 def _least(gram: Matrix, sums: Matrix, bounds: Matrix, asked: NDArray[np.intp]) -> Matrix | None:
     """Multipliers of the least change that brings sums to their bounds [Hildreth, 1957]."""
     dual, reached = np.zeros(len(sums)), sums.copy()
-    for _ in range(30):
+    for _ in range(20):
         before = dual.copy()
         for k in asked:
             step = max(-dual[k], (bounds[k] - reached[k]) / max(gram[k, k], 1e-12))

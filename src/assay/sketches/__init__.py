@@ -74,6 +74,7 @@ def _tensors(
             why = formula(matrix, key)
             code = None if why else projected(matrix, key)
         if code is None and reading in likely:
+            why = why or "rows or columns that repeat themselves"
             yield TensorSketch(weight.name, weight.shape, left_out=why)
             return
         if code is not None:

@@ -23,6 +23,8 @@ FEWEST = 8  # rows and channels: with fewer, colors are what the bits are made o
 MOST_PLACES = 64  # of a kernel
 _AT_ONCE = 2**14  # values that are worked on at once: they stay in a core's cache
 _WAVES = 16
+_NOTHING = 1e-6  # of what a product could be: all that was added cancels out, or was 0 …
+_FEW_NOTHING = 1 / 16  # … in more of them, colors or values have a pattern, and strangers the same
 _STEPS = 255.0  # of a row's largest value
 _DEVIATION = 16.0  # steps of a standard deviation
 _FINE = 1024.0  # steps of a color's standard deviation
@@ -37,7 +39,7 @@ Counts = NDArray[np.int64]
 def invariant(matrix: Array, places: int, key: bytes) -> bytes | None:
     """The code of a matrix (r, i · k), with k places for each of i channels: 32 bytes.
 
-    None where its colors would tell nothing, or a value is not finite.
+    None where its colors or products would tell nothing, or a value is not finite.
     """
     rows, columns = len(matrix), matrix.size // len(matrix)
     fits = SMALLEST <= matrix.size <= LARGEST and min(rows, columns // places) >= FEWEST
@@ -61,6 +63,9 @@ def invariant(matrix: Array, places: int, key: bytes) -> bytes | None:
     sums = np.concatenate([counts[s : s + step].astype(np.float64) @ full for s in starts])
     means = sums.sum(0) / rows
     products = down.T.astype(np.float64) @ sums - down.sum(0)[:, None] * means
+    largest = np.abs(down).T.astype(np.float64) @ np.abs(sums)
+    if (np.abs(products) <= _NOTHING * largest).mean() > _FEW_NOTHING:
+        return None
     return np.packbits(products.reshape(-1) > 0).tobytes()
 
 

@@ -21,13 +21,17 @@ BITS = 256
 DENSE = 2048  # values: up to here every bit sees all of them; above, no cell is empty
 _CHUNK = 4096  # pairs of columns that are summed at once
 _AT_ONCE = 1 << 18  # values that are worked on at once: they stay in a core's cache
+_FEWEST = 64  # sums that are not 0: equal ones of strangers are as unlikely as a tail may say
 _UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
 
 Counts = NDArray[np.int64]
 
 
 def projected(matrix: Array, key: bytes) -> bytes | None:
-    """The code of a matrix (r, c), both at least 2: 32 bytes.  None: a value is not finite.
+    """The code of a matrix (r, c), both at least 2: 32 bytes.
+
+    None where a value is not finite, or most sums are 0: rows or columns that are repeated leave
+    nothing, and strangers' the same.
 
     The columns may be several axes; then only a block of them is copied at a time.
     """
@@ -41,9 +45,11 @@ def distance(a: bytes, b: bytes) -> int:
     return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
 
 
-def _bits(sums: Counts, key: bytes) -> bytes:
+def _bits(sums: Counts, key: bytes) -> bytes | None:
     """One bit for a sign.  A sum of 0 says nothing: its bit is drawn by what the others say."""
     up, silent = sums > 0, sums == 0
+    if silent.sum() > BITS - _FEWEST:
+        return None
     if silent.any():
         others = np.packbits(up).tobytes() + np.packbits(silent).tobytes()
         drawn = np.unpackbits(np.frombuffer(stream(key + others, "silent", BITS // 8), np.uint8))
