@@ -135,7 +135,7 @@ def test_a_new_head_has_other_classes_and_halves_have_16_bits(tensors: Any) -> N
     assert after["head.weight"].shape == (tensors.CLASSES, before["head.weight"].shape[1])
     changed = {name for name, value in after.items() if value is not before[name]}
     assert changed == {"head.weight", "head.bias"}
-    types = {value.dtype for value in tensors.half_precision(before, 0).values()}
+    types = {value.dtype for value in tensors.half_precision(before).values()}
     assert types == {np.dtype(np.float16), np.dtype(np.int64)}  # of counters
 
 

@@ -20,7 +20,7 @@ from assay.running.modules import copy_of, on, replace, weights
 from assay.training import Optimizer, Training, train
 from assay.zoo._blocks import Encoder, InvertedResidual
 
-HARD = Optimizer("adam", rate=0.003, weight_decay=0.0, schedule="constant")
+HARD = Optimizer("adam", rate=0.01, weight_decay=0.0, schedule="constant")
 STEP = 640  # examples between two looks at the cosine
 MOST_STEPS = 400
 REPEATED = {  # blocks whose outputs have their inputs' shape
@@ -32,9 +32,10 @@ REPEATED = {  # blocks whose outputs have their inputs' shape
 }
 
 
-def folded(module: nn.Module, data: Examples) -> nn.Module:
-    """Batch normalizations inside the layers before them."""
+def folded(module: nn.Module, data: Examples | None) -> nn.Module:
+    """Batch normalizations inside the layers before them; ``data`` are a few inputs."""
     child = copy_of(module)
+    assert data is not None  # what can be run has inputs
     pairs = find_channels(child, on(child, data.inputs[:2])).normalized
     if not pairs:
         raise UnfitModel("has no batch normalization behind a layer")
@@ -49,7 +50,7 @@ def folded(module: nn.Module, data: Examples) -> nn.Module:
 def deepened(module: nn.Module, network: str) -> nn.Module:
     """Blocks twice, one copy behind the other [depth up-scaling: Kim et al., NAACL 2024]."""
     if network not in REPEATED:
-        raise UnfitModel("has no block that could follow itself")
+        raise UnfitModel("none of its blocks is known to be able to follow itself")
     child = copy_of(module)
     for name in REPEATED[network]:
         block = child.get_submodule(name)
@@ -57,7 +58,7 @@ def deepened(module: nn.Module, network: str) -> nn.Module:
     return child
 
 
-def rotated(module: nn.Module, data: Examples, seed: int) -> nn.Module:
+def rotated(module: nn.Module, data: Examples | None, seed: int) -> nn.Module:
     """A residual stream in other axes [SliceGPT: Ashkboos et al., ICLR 2024]."""
     generator = torch.Generator().manual_seed(seed)
     parts = [*module.modules()]

@@ -75,7 +75,12 @@ def _tried(weight: Weight) -> Iterator[Reading]:
         return
     if sum(size != 1 for size in weight.shape) == 2:
         yield Reading(OUTPUT_LAST, tuple(reversed(range(rank))))
-    for reading in registered(weight):
+    either = (Reading(AS_STORED, tuple(range(rank))), Reading(OUTPUT_LAST, _output_last(rank)))
+    likely = registered(weight)
+    if not weight.canonical and rank > 2:
+        likely = (*likely, *(reading for reading in either if reading not in likely))
+        yield from likely
+    for reading in likely:
         *start, height, width = reading.axes
         if rank > 3 or (rank == 3 and weight.shape[reading.axes[0]] > _LARGEST_KERNEL):
             name = BOTH if reading.name == OUTPUT_LAST else SPACE_EXCHANGED

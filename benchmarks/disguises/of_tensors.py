@@ -20,9 +20,12 @@ CLASSES = 5  # of a new head
 WIDER = 2  # the rest of a larger model, axis by axis
 
 
-def half_precision(state: State, _: int) -> State:
+def half_precision(state: State) -> State:
     """Every tensor in 16 bits."""
-    return {name: value.astype(np.float16) for name, value in state.items()}
+    return {
+        name: value.astype(np.float16) if value.dtype.kind == "f" else value
+        for name, value in state.items()
+    }
 
 
 def new_head(state: State, seed: int) -> State:
@@ -53,7 +56,9 @@ def in_a_larger_model(state: State, seed: int) -> State:
     body = {f"backbone.{name}": value for name, value in state.items() if layer(name) != head}
     return body | {
         f"neck.{name}": _drawn(
-            value, tuple(WIDER * size if axis < 2 else size for axis, size in enumerate(value.shape)), random
+            value,
+            tuple(WIDER * size if axis < 2 else size for axis, size in enumerate(value.shape)),
+            random,
         )
         for name, value in state.items()
         if value.ndim > 1
@@ -64,7 +69,8 @@ def with_adapter(state: State, seed: int) -> State:
     """W + BA of rank 8 in place of every matrix W; BA has half of W's norm."""
     random = np.random.default_rng(seed)
     return {
-        name: _adapted(value, random) if value.ndim > 1 else value for name, value in state.items()
+        name: _adapted(value, random) if value.ndim > 1 and value.dtype.kind == "f" else value
+        for name, value in state.items()
     }
 
 
