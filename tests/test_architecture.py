@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
@@ -31,8 +32,7 @@ LEVELS = (
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 FRAMEWORKS = {
     "torch", "torchvision", "torch_pruning", "onnxscript", "scipy",
-    "tensorflow", "keras", "jax", "flax",
-}  # fmt: skip
+    "tensorflow", "keras", "jax", "flax"}  # fmt: skip
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 VAGUE = {"utils", "util", "core", "common", "manager", "helpers", "helper", "handler", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 60
@@ -40,10 +40,10 @@ MODULE_LINES, FUNCTION_LINES = 300, 60
 Rule = Callable[[Path], list[str]]
 
 
-def sources(root: Path) -> Iterator[tuple[Path, ast.Module]]:
+@lru_cache(maxsize=1)  # for one rule after the other
+def sources(root: Path) -> list[tuple[Path, ast.Module]]:
     """Each Python file under ``root``, and its syntax tree."""
-    for path in sorted(root.rglob("*.py")):
-        yield path.relative_to(root), ast.parse(path.read_text())
+    return [(p.relative_to(root), ast.parse(p.read_text())) for p in sorted(root.rglob("*.py"))]
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
@@ -244,8 +244,8 @@ def test_the_library_keeps(rule: Rule) -> None:
     assert rule(SRC) == []
 
 
-@pytest.mark.parametrize("folder", ["scripts", "benchmarks", "papers", "tests"])
 @pytest.mark.parametrize("rule", [modules_are_short, functions_are_short, names_say_something])
+@pytest.mark.parametrize("folder", ["scripts", "benchmarks", "papers", "tests"])
 def test_what_stands_beside_the_library_keeps(rule: Rule, folder: str) -> None:
     assert rule(ROOT / folder) == []
 

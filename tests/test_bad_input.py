@@ -20,13 +20,37 @@ from assay.examine import examine
 MOST_MEGABYTES = 500
 LARGE = {name for name, (_, make) in ATTACKS.items() if make.__module__.rpartition(".")[2] in (
     "amounts", "nesting", "passes")}  # fmt: skip
-LARGE |= {
-    "expanded_constants_divided",
-    "million_dimensions",
-    "unpacked_numbers_that_are_too_many",
-    "tflite_tensors_and_operators_up_to_the_limit",
-    "keras_configuration_of_a_gigabyte",
+LARGE |= {  # small files of which much is made
+    "archive_of_many_members",
+    "branches_that_call_branches",
+    "caffe_blob_of_a_million_pieces",
+    "caffe_network_of_a_million_layers",
+    "caffe_text_of_a_million_fields",
+    "calls_that_double_at_each_depth",
+    "coreml_arguments_beyond_the_limit",
     "coreml_million_axes",
+    "expanded_constants_divided",
+    "frozen_attributes_without_end",
+    "frozen_long_chain",
+    "frozen_million_nodes",
+    "gguf_with_a_million_words",
+    "h5_a_million_chunks_of_one_number",
+    "keras_a_layer_that_is_called_half_a_million_times",
+    "keras_a_million_layers",
+    "keras_configuration_of_a_gigabyte",
+    "keras_models_that_are_called_twice_each",
+    "lists_of_lists_that_branches_leave",
+    "loops_in_loops",
+    "million_dimensions",
+    "safetensors_of_many_empty_tensors",
+    "tfjs_a_chain_of_operators",
+    "tfjs_manifest_of_many_weights",
+    "tfjs_many_tensors_in_many_shards",
+    "tfjs_operators_that_read_nothing",
+    "tflite_a_large_branch_that_is_called_a_thousand_times",
+    "tflite_tensors_and_operators_up_to_the_limit",
+    "tflite_tensors_shared_by_a_thousand_graphs",
+    "unpacked_numbers_that_are_too_many",
 }
 
 Reader = Callable[[Path], dict[str, Any]]

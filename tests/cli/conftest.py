@@ -44,6 +44,7 @@ class Answer:
 
 
 RETYPE = 10  # times that the terminal was quiet, 3 s in all
+CURSOR = b"\x1b[?25h"  # is shown again where a bar ends
 
 Run = Callable[..., Answer]
 Command = Callable[..., "subprocess.Popen[bytes]"]
@@ -126,7 +127,7 @@ def on_terminal(command: Command) -> Run:
             preexec_fn=lambda: own(theirs),
         )  # fmt: skip
         os.close(theirs)
-        shown, waits, typed_at = b"", 0, -RETYPE
+        shown, waits, typed_at, before, heard = b"", 0, -RETYPE, 0, b""
         while True:
             quiet = not select.select([ours], [], [], 0.3)[0]
             waits += quiet
@@ -138,9 +139,10 @@ def on_terminal(command: Command) -> Run:
                 if not block:
                     break
                 shown += block
-            if typed and after in shown and waits >= typed_at + RETYPE:
+            if typed and after in shown and waits >= typed_at + RETYPE and CURSOR not in heard:
                 os.write(ours, typed)  # again if need be: Python may miss a ^C just before it waits
-                typed_at = waits
+                typed_at, before = waits, len(shown)
+            heard = shown[before:] if typed_at >= 0 else b""
         os.close(ours)
         return Answer(process.wait(), shown.decode(), "")
 
