@@ -18,9 +18,10 @@ def tensor(
     seed: int, shape: tuple[int, int] = SHAPE, learned: float = 1.0, invariant: bool = False
 ) -> TensorSketch:
     """A stranger to every tensor of another seed, 128 bits away or nearly so."""
-    drawn = np.random.default_rng(seed).bytes(64)
-    second = drawn[32:] if invariant else None
-    return TensorSketch(f"w{seed}", shape, PLACES, "as stored", drawn[:32], second, None, learned)
+    drawn = np.random.default_rng(seed).bytes(128)
+    second = drawn[32:64] if invariant else None
+    codes = drawn[:32], second, None
+    return TensorSketch(f"w{seed}", shape, PLACES, "as stored", *codes, learned, drawn[64:])
 
 
 def tensors(count: int, first: int = 0) -> list[TensorSketch]:

@@ -102,7 +102,7 @@ def test_children_of_a_base_share_it_and_no_more(registry: Registry, folder: Pat
 def test_light_children_are_derived_from_each_other_only_where_no_base_explains_it(
     registry: Registry, folder: Path
 ) -> None:
-    child, sibling = (moved(BASE, seed, 0.02) for seed in (1, 2))
+    child, sibling = (moved(BASE, seed, 0.001) for seed in (1, 2))
     registry.add(saved(folder, "child", child), owner="ann")
     suspect = saved(folder, "sibling", sibling)
     assert found(registry, suspect)["child"].relation >= Relation.DERIVED

@@ -16,7 +16,14 @@ import assay
 from assay.errors import BadOption
 from assay.sketches import projections
 from assay.sketches.keys import PUBLIC, scheme, signs
-from assay.sketches.projections import DENSE, distance, grid, projected
+from assay.sketches.projections import (
+    DENSE,
+    angle,
+    distance,
+    grid,
+    projected,
+    projected_finely,
+)
 from assay.weights import Array
 
 SECRET = bytes(range(32))
@@ -31,6 +38,16 @@ def code(values: Array, key: bytes = SECRET) -> bytes:
     found = projected(values, key)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("shape", [(20, 40), (64, 576), (333, 4099)])
+@pytest.mark.parametrize("amount", [0.0, 0.001, 0.01, 0.1])
+def test_sums_tell_small_angles_that_bits_do_not(shape: tuple[int, int], amount: float) -> None:
+    values, other = matrix(*shape), matrix(*shape, seed=1)
+    found = [projected_finely(each, SECRET) for each in (values, values + amount * other)]
+    (_, one), (_, two) = (each for each in found if each)
+    assert len(one) == 64
+    assert angle(one, two) == angle(two, one) == pytest.approx(amount, rel=0.4, abs=2e-4)
 
 
 def test_a_scheme_names_the_key_and_does_not_tell_it() -> None:

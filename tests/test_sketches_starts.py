@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_weights import KEY, network, sketched
 
-from assay.sketches.starts import learned
+from assay.sketches.starts import drift, learned
 
 
 @pytest.mark.parametrize("shape", [(10, 64), (64, 64), (512, 27), (64, 32, 3, 3), (2000, 300)])
@@ -39,6 +39,16 @@ def test_many_columns_tell_what_few_rows_cannot_and_the_other_way_around(
     shape: tuple[int, int],
 ) -> None:
     assert learned(network(0, [shape], 0.4)[0].read(), KEY) > 0.25
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (300, 500), (64, 32, 3, 3)])
+@pytest.mark.parametrize("amount", [0.2, 0.5, 1.0])
+def test_a_matrix_moved_at_least_as_far_as_is_said(shape: tuple[int, ...], amount: float) -> None:
+    start, end = (network(0, [shape], each)[0].read() for each in (0, amount))
+    cosine = float((start * end).sum() / np.linalg.norm(start) / np.linalg.norm(end))
+    rows, columns = len(end), end.size // len(end)
+    assert 0 < drift(learned(end, KEY), rows, columns) < np.arccos(cosine) + 0.05
+    assert drift(0.0, rows, columns) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

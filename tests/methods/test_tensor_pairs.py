@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_codes import PLACES, SHAPE, moved, permuted, tensor, tensors
 
-from assay.comparisons._tensor_pairs import Matching, Tensor, informative, left_out, matched
+from assay.comparisons._tensor_pairs import FLOOR, Matching, Tensor, informative, left_out, matched
 from assay.comparisons.weights import combined, false_alarm
 from assay.sketches.nulls import log10_tail, log10_tail_invariant
 from assay.values import TensorSketch, WeightSketch
@@ -123,10 +123,13 @@ def test_what_is_less_likely_goes_before_what_is_nearer() -> None:
     """A pair of small tensors may be nearer and yet more likely, or one of second codes."""
     weight = tensor(0, (24, 24), invariant=True)
     other = replace(permuted(weight, 3), name="other")
-    near = moved(replace(weight, invariant=None), 2)
-    assert log10_tail(2, 24, 24) > log10_tail_invariant(3, PLACES)
+    near = moved(replace(weight, invariant=None), 60)
+    assert log10_tail(60, 24, 24) > FLOOR > log10_tail_invariant(3, PLACES)
     (pair,) = found([weight], [near, other]).pairs
     assert (pair.theirs, pair.distance, pair.permuted) == (1, 3, True)
+    nearer = moved(replace(weight, invariant=None), 2)  # both are as sure as may be said
+    (pair,) = found([weight], [nearer, other]).pairs
+    assert (pair.theirs, pair.distance, pair.permuted) == (0, 2, False)
 
 
 def test_codes_of_other_shapes_or_kernels_are_not_compared() -> None:

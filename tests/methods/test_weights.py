@@ -99,8 +99,14 @@ def test_a_stranger_of_the_same_architecture_is_unrelated(seed: int) -> None:
     assert named(network(seed)) is Relation.UNRELATED
 
 
-def test_a_little_training_is_derived() -> None:
-    assert named(moved(BASE, 1, 0.02)) is Relation.DERIVED
+def test_a_little_training_has_a_common_ancestor_and_no_more() -> None:
+    """Twins of one start go the same way at first, and are as near for a while."""
+    assert named(moved(BASE, 1, 0.02)) is Relation.COMMON_ANCESTOR
+    assert named(moved(BASE, 1, 0.02), moved(BASE, 2, 0.02)) is Relation.COMMON_ANCESTOR
+
+
+def test_what_differs_by_next_to_nothing_is_derived() -> None:
+    assert named([*moved(BASE, 1, 0.002)[:-2], *network(5)[-2:-1]]) is Relation.DERIVED
 
 
 @pytest.mark.parametrize("amount", [0.3, 0.5, 0.8])

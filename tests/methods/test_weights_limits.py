@@ -145,8 +145,8 @@ def test_tensors_whose_channels_moved_are_no_copies() -> None:
     [
         (2, 40, ANCESTOR),
         (2, 41, UNRELATED),
-        (1, 2, ANCESTOR),  # half of the values
-        (1, 3, UNRELATED),
+        (1, 1, UNRELATED),  # one layer alone comes out alike from any start
+        (1, 2, UNRELATED),
     ],
 )
 def test_little_in_common_may_be_chance_of_a_seed(

@@ -10,18 +10,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log10
+from itertools import product
+from math import log10, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.sketches.kinds import Kind, tails
+from assay.sketches.projections import angle
+from assay.sketches.starts import drift
 from assay.values import TensorSketch, WeightSketch
 
+FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
-
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
+_SHARED = 0.03  # of how far tensors have moved, to be what both learned; twins differ by .064
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,19 @@ class Tensor:
     def learned(self) -> float:
         """How much more it is than a random start, in the reading that shows it best."""
         return max(code.learned for code in self.codes)
+
+    @property
+    def drift(self) -> float:
+        """Radians that it has moved from a random start, at least."""
+        return max(drift(code.learned, *code.shape) for code in self.codes)
+
+    def angle(self, other: Tensor) -> float:
+        """Radians between two tensors in the readings that fit best; π where that is not known."""
+        pairs = product(self.codes, other.codes)
+        return min(
+            (angle(a.sums, b.sums) for a, b in pairs if a.shape == b.shape and a.sums and b.sums),
+            default=pi,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +78,15 @@ class Matching:
     pairs: Sequence[Pair]  # each tensor at most once
 
     def is_learned(self, pair: Pair) -> bool:
-        """Whether both tensors are more than a random start, which twins have in common."""
+        """Whether both tensors are more than a random start, and nearer than twins that moved.
+
+        Twins of one start go the same way at first, since their data are of one kind, and stay
+        near.  But what they differ by is a share of how far they moved.
+        """
         ours, theirs = self.tensors[0][pair.ours], self.tensors[1][pair.theirs]
-        return min(ours.learned, theirs.learned) >= _LEARNED
+        if min(ours.learned, theirs.learned) < _LEARNED:
+            return False
+        return pair.permuted or ours.angle(theirs) <= _SHARED * min(ours.drift, theirs.drift)
 
     def shares(self, pairs: Sequence[Pair], worth: Callable[[Pair], float] = _whole) -> list[float]:
         """Of each model's values, the share that is in ``pairs``, each counted as it is worth."""
@@ -147,8 +170,10 @@ def _one_to_one(pairs: Iterable[Pair]) -> list[Pair]:
     return chosen
 
 
-def _order(pair: Pair) -> tuple[float, int, int, int]:
-    return pair.tail, pair.distance, pair.ours + pair.theirs, abs(pair.ours - pair.theirs)
+def _order(pair: Pair) -> tuple[float, bool, float, int, int, int]:
+    sure = max(pair.tail, FLOOR)  # then the code that tells places of channels tells more
+    place = pair.ours + pair.theirs, abs(pair.ours - pair.theirs)
+    return sure, pair.permuted, pair.tail, pair.distance, *place
 
 
 def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, tuple[list[int], NDArray[np.uint64]]]:

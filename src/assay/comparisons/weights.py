@@ -14,11 +14,10 @@ from math import cos, lgamma, log, log10, pi
 from typing import Any
 
 from assay.comparisons import Comparison
-from assay.comparisons._tensor_pairs import Matching, Pair, informative, left_out, matched
+from assay.comparisons._tensor_pairs import FLOOR, Matching, Pair, informative, left_out, matched
 from assay.sketches.projections import BITS
 from assay.values import Evidence, Json, Record, Relation
 
-FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 MEASURED = -5.0  # … below, the null was not measured, but is a model's
 _LOWEST = -77.0  # of all tensors: no surer than equal bytes, 2^-256
 _NEARLY_ALL = 0.95  # of both models' values: the same model
@@ -131,12 +130,13 @@ def _in_words(detail: Mapping[str, Any]) -> str:
 
 
 def _is_enough(detail: Mapping[str, Any]) -> bool:
-    """Whether so much is shared that it is no chance of a seed.
+    """Whether so much is shared that it is no chance of a seed, nor of a task.
 
     Different networks that draw their first weights with one seed have a layer or two in common.
+    A single layer between inputs and classes that mean the same comes out alike from any start.
     """
-    share = max(detail["values"])
-    return bool(share >= _HALF or (detail["matched"] >= _FEWEST and share >= _TELLING))
+    several = detail["matched"] >= _FEWEST and max(detail["values"]) >= _TELLING
+    return bool(several or max(detail["learned_values"]) >= _HALF)
 
 
 def false_alarm(found: Matching, floor: float) -> float:

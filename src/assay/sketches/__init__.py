@@ -15,7 +15,7 @@ import numpy as np
 from assay.sketches.formulas import formula
 from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
-from assay.sketches.projections import projected
+from assay.sketches.projections import projected_finely
 from assay.sketches.readings import Reading, registered
 from assay.sketches.starts import learned
 from assay.values import TensorSketch, WeightSketch
@@ -67,20 +67,23 @@ def _tensors(
     for reading in readings(weight):
         matrix, places = reading.matrix(values), reading.places(weight)
         why = formula(matrix, key)
-        code = None if why else projected(matrix, key)
-        if why is None and code is None:  # one odd value hides no tensor
+        found = None if why else projected_finely(matrix, key)
+        if why is None and found is None:  # one odd value hides no tensor
             values = _tame(values)
             matrix = reading.matrix(values)
             why = formula(matrix, key)
-            code = None if why else projected(matrix, key)
-        if code is None and reading in likely:
+            found = None if why else projected_finely(matrix, key)
+        if found is None and reading in likely:
             why = why or "rows or columns that repeat themselves"
             yield TensorSketch(weight.name, weight.shape, left_out=why)
             return
-        if code is not None:
+        if found is not None:
+            code, sums = found
             second = invariant(matrix, places, key) if is_permutable else None
             shape, beyond = reading.shape(weight), learned(matrix, key)
-            yield TensorSketch(weight.name, shape, places, reading.name, code, second, None, beyond)
+            yield TensorSketch(
+                weight.name, shape, places, reading.name, code, second, None, beyond, sums
+            )
 
 
 def _tame(values: Array) -> Array:

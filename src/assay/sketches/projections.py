@@ -10,6 +10,7 @@ or of whole numbers: no machine finds another bit.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import asin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _CHUNK = 4096  # pairs of columns that are summed at once
 _AT_ONCE = 1 << 18  # values that are worked on at once: they stay in a core's cache
 _FEWEST = 64  # sums that are not 0: equal ones of strangers are as unlikely as a tail may say
 _UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
+_FEW = 32  # sums that are kept
+_FULL = 2.0**15 - 1  # what 1 is counted as where they are
 
 Counts = NDArray[np.int64]
 
@@ -35,14 +38,36 @@ def projected(matrix: Array, key: bytes) -> bytes | None:
 
     The columns may be several axes; then only a block of them is copied at a time.
     """
+    found = projected_finely(matrix, key)
+    return None if found is None else found[0]
+
+
+def projected_finely(matrix: Array, key: bytes) -> tuple[bytes, bytes] | None:
+    """The code of a matrix, and 32 sums of 16 bits, whose ``angle`` tells near from equal."""
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = _dense(matrix, key) if matrix.size <= DENSE else _cells(matrix, key)
-    return None if sums is None else _bits(sums.reshape(-1), key)
+        found = _dense(matrix, key) if matrix.size <= DENSE else _cells(matrix, key)
+    sums = None if found is None else found.reshape(-1)
+    code = None if sums is None else _bits(sums, key)
+    return None if sums is None or code is None else (code, _few(sums))
+
+
+def angle(a: bytes, b: bytes) -> float:
+    """Radians between two matrices, from their sums: within a third of it, and finer than bits."""
+    one, other = (np.frombuffer(sums, "<i2") / _FULL for sums in (a, b))
+    return 2 * asin(min(float(np.linalg.norm(one - other)) / 2, 1.0))
 
 
 def distance(a: bytes, b: bytes) -> int:
     """Bits in which two codes differ."""
     return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
+
+
+def _few(sums: Counts) -> bytes:
+    """Sums of eight sums each, as a vector (32) of unit norm, in whole numbers of 16 bits."""
+    few = sums.reshape(-1, _FEW).sum(0).astype(np.float64)
+    norm = np.sqrt(np.square(few).sum())
+    counts: NDArray[np.int16] = np.rint(few * (_FULL / (norm or 1.0))).astype("<i2")
+    return counts.tobytes()
 
 
 def _bits(sums: Counts, key: bytes) -> bytes | None:

@@ -71,6 +71,7 @@ class TensorSketch:
     invariant: bytes | None = None  # 32 bytes that stay when channels change places; None: has none
     left_out: str | None = None  # why there is no code
     learned: float = 0.0  # correlation of rows or columns beyond that of a random start
+    sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
 
     @property
     def size(self) -> int:
@@ -78,7 +79,10 @@ class TensorSketch:
         return prod(self.shape)
 
     def to_json(self) -> list[Any]:
-        codes = [None if c is None else b64encode(c).decode() for c in (self.code, self.invariant)]
+        codes = [
+            None if code is None else b64encode(code).decode()
+            for code in (self.code, self.invariant, self.sums)
+        ]
         return [
             self.name,
             list(self.shape),
@@ -92,8 +96,8 @@ class TensorSketch:
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
         name, shape, places, reading, *codes, left_out, learned = data
-        code, invariant = (None if text is None else b64decode(text) for text in codes)
-        return cls(name, tuple(shape), places, reading, code, invariant, left_out, learned)
+        code, invariant, sums = (None if text is None else b64decode(text) for text in codes)
+        return cls(name, tuple(shape), places, reading, code, invariant, left_out, learned, sums)
 
 
 @dataclass(frozen=True, slots=True)
