@@ -135,29 +135,3 @@ def too_often(found: dict[str, Any]) -> list[str]:
         for level, share in zip(LEVELS, row["shares"], strict=True)
         if share > 10.0**level and share * row["comparisons"] > 3
     ]
-
-
-def plot(found: dict[str, Any], file: str) -> None:
-    """One line for each kind of search; what lies under the diagonal is cautious."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "assay"
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(6.5, 5))
-    for number, (kind, row) in enumerate(found.items()):
-        rows = zip(LEVELS, row["shares"], row["least_and_largest_of_keys"], strict=True)
-        seen = [(10.0**x, y, y - low, high - y) for x, y, (low, high) in rows if y]
-        if seen:
-            stated, share, below, above = zip(*seen, strict=True)
-            shift = 1 + 0.03 * number  # so that bars do not hide one another
-            axis.errorbar(
-                [x * shift for x in stated], share, (below, above), fmt="o-", label=kind, ms=4
-            )
-    axis.plot([1e-6, 1], [1e-6, 1], "k--", linewidth=0.8, label="as stated")
-    axis.set(xscale="log", yscale="log", xlabel="stated false alarm, corrected for the search")
-    axis.set_ylabel("measured share of independent pairs")
-    axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(file, metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""Networks that the benchmark trains, each a file in a folder: what is there is not trained again."""
+"""Networks that the benchmark trains; what lies in its folder is not trained again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 from assay.durable import write_whole
 from assay.formats import read
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, seeded
+from assay.running.modules import seeded
 from assay.sketches import Readings, sketch
 from assay.sketches.readings import registered
 from assay.training import Objective, Optimizer, Training, train
@@ -24,7 +24,6 @@ from assay.zoo.datasets import load, shuffled_labels
 from assay.zoo.networks import NETWORKS, build
 
 _CLASSES = 10  # of every data set here
-_JUDGED = 2000  # test examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,9 @@ def _train(run: Run, folder: Path, sets: Path | None) -> None:
     if max(way.steps) > 0:
         optimizer = Optimizer(way.optimizer, way.rate, weight_decay=0.0, schedule="constant")
         epochs = ceil(max(way.steps) * way.batch / (len(examples) - way.batch + 1))
-        train(module, examples, Training(epochs, way.batch, optimizer), objective=kept, seed=run.order)
+        train(
+            module, examples, Training(epochs, way.batch, optimizer), objective=kept, seed=run.order
+        )
 
 
 def _network(run: Run, examples: Examples) -> nn.Module:
@@ -108,10 +109,10 @@ def _network(run: Run, examples: Examples) -> nn.Module:
 
 
 @cache
-def _examples(data: Data, sets: Path | None, split: str = "train") -> Examples:
+def _examples(data: Data, sets: Path | None) -> Examples:
     name, _, part = data.name.partition("/")
     own = None if sets is None or name == "digits" else sets / name
-    examples = load(name, "test" if split == "test" else "train", own)
+    examples = load(name, "train", own)
     if part == "shuffled":
         examples = shuffled_labels(examples, 0)
     return examples.take(slice(data.first, data.first + data.examples))

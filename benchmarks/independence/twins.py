@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from strangers import said
+from strangers import Network, said
 from trained import Data, Run, Way, made, sketched
 
 from assay.sketches.readings import tried
@@ -45,7 +46,7 @@ GRIDS = {
         "mnist",
         6_000,
         Way((0, 1, 6, 23, 94, 188, 376)),
-        ("mlp", "cnn", "lenet-300-100", "gru", "transformer", "resnet"),
+        ("mlp", "cnn", "lenet-300-100", "transformer", "gru"),
         (
             Way((8, 30, 94, 188, 469), rate=1e-4),
             Way((8, 30, 94, 188, 469), rate=2e-5),
@@ -156,3 +157,31 @@ def table(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
     for row in rows:
         found[row["common"]][row["said"]] += 1
     return {common: dict(counts) for common, counts in found.items()}
+
+
+def of_one_start(networks: Sequence[Network]) -> dict[str, dict[str, int]]:
+    """How often each relation is named of families' twins, by the two tasks."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for one, other in combinations(networks, 2):
+        if one.start == other.start:
+            tasks = sorted(network.name.split(".")[1] for network in (one, other))
+            found[" / ".join(tasks)][str(said(one.suspect, other.stored).relation)] += 1
+    return {tasks: dict(counts) for tasks, counts in found.items()}
+
+
+def accused_of_families(by_tasks: dict[str, dict[str, int]]) -> list[str]:
+    """Twins of families that have no image in common, and are called derived or more."""
+    return [
+        f"{tasks}: {relation} {count}"
+        for tasks, counts in by_tasks.items()
+        for relation, count in counts.items()
+        if Relation.parse(relation) >= Relation.DERIVED and _is_disjoint(tasks)
+    ]
+
+
+def _is_disjoint(tasks: str) -> bool:
+    one, other = tasks.split(" / ")
+    return {one, other} == {"fashion-mnist-half-a", "fashion-mnist-half-b"} or "mnist" in (
+        one,
+        other,
+    )

@@ -25,7 +25,7 @@ FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
-_SHARED = 0.03  # of how far tensors have moved, to be what both learned; twins differ by .064
+_SHARED = 0.03  # of how far tensors have moved, to be what both learned; twins: .044, one .027
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,16 @@ class Matching:
     compared: tuple[Sequence[int], Sequence[int]]  # how many codes each tensor was compared with
     pairs: Sequence[Pair]  # each tensor at most once
 
-    def is_learned(self, pair: Pair) -> bool:
+    def is_learned(self, pair: Pair, share: float = _SHARED) -> bool:
         """Whether both tensors are more than a random start, and nearer than twins that moved.
 
         Twins of one start go the same way at first, since their data are of one kind, and stay
-        near.  But what they differ by is a share of how far they moved.
+        near.  But what they differ by is a share of how far they moved, more than ``share``.
         """
         ours, theirs = self.tensors[0][pair.ours], self.tensors[1][pair.theirs]
         if min(ours.learned, theirs.learned) < _LEARNED:
             return False
-        return pair.permuted or ours.angle(theirs) <= _SHARED * min(ours.drift, theirs.drift)
+        return pair.permuted or ours.angle(theirs) <= share * min(ours.drift, theirs.drift)
 
     def shares(self, pairs: Sequence[Pair], worth: Callable[[Pair], float] = _whole) -> list[float]:
         """Of each model's values, the share that is in ``pairs``, each counted as it is worth."""

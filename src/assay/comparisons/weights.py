@@ -26,6 +26,7 @@ _TELLING = 0.05  # of one model's values, at least, must be matched
 _FEWEST = 2  # tensors that must be matched, or near
 _SPARED = 0.25  # of the tensors: where so many did not change at all …
 _CHANGED = 2.0  # … bits: mean of those that did, where they were only stored in fewer bits
+_ALONE = 0.01  # of how far a tensor has moved, to be what both learned if no other one is
 _SHOWN = 0.25  # of all values that are near, those in tensors visibly more than their start
 _EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
 _COPIES = 3  # tensors so equal, of …
@@ -93,6 +94,9 @@ class Weights(Comparison):
         """How near matched tensors are: all but the permuted ones, whose other codes say it."""
         straight = sorted((pair for pair in found.pairs if not pair.permuted), key=_distance)
         near = [pair for pair in found.pairs if self.is_near(pair)]
+        learned = [pair for pair in near if found.is_learned(pair)]
+        if len(learned) < _FEWEST:  # one tensor may be so near by chance
+            learned = [pair for pair in learned if found.is_learned(pair, _ALONE)]
         equal = [pair for pair in near if not pair.permuted and pair.distance <= _EQUAL]
         whole, apart = found.shares(straight)[0], found.shares(straight, _distance)[0]
         changed = [pair.distance for pair in straight if pair.distance]
@@ -105,7 +109,7 @@ class Weights(Comparison):
             "largest": straight[-1].distance if straight else None,
             "near": len(near),
             "near_values": found.shares(near),
-            "learned_values": found.shares([pair for pair in near if found.is_learned(pair)]),
+            "learned_values": found.shares(learned),
             "equal": len(equal),
             "equal_values": found.shares(equal),
         }
