@@ -103,9 +103,9 @@ def _stacked(models: Sequence[Sequence[Code]], place: int) -> NDArray[np.uint64]
 
 def _stated(code: Code) -> Tails:
     """log₁₀ of the false alarm that is stated at each distance (257)."""
-    (which, shape, places), *_ = code
+    (which, shape, _), *_ = code
     if which == "invariant":
-        return np.array([log10_tail_invariant(distance, places) for distance in range(257)])
+        return np.array([log10_tail_invariant(distance) for distance in range(257)])
     return np.array([log10_tail(distance, *shape) for distance in range(257)])
 
 

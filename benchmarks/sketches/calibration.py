@@ -42,7 +42,7 @@ def stated(name: str, tensor: TensorSketch) -> Tails:
     """log₁₀ of the false alarm that is stated at each distance (257)."""
     if name == "code":
         return np.array([log10_tail(distance, *tensor.shape) for distance in range(257)])
-    return np.array([log10_tail_invariant(distance, tensor.places) for distance in range(257)])
+    return np.array([log10_tail_invariant(distance) for distance in range(257)])
 
 
 def networks(folder: Path) -> dict[str, list[tuple[str, int, Path]]]:
@@ -181,7 +181,7 @@ def stated_at(name: str, tensor: TensorSketch, distance: int) -> float:
     """log₁₀ of the false alarm that is stated at one distance."""
     if name == "code":
         return log10_tail(distance, *tensor.shape)
-    return log10_tail_invariant(distance, tensor.places)
+    return log10_tail_invariant(distance)
 
 
 def plot(results: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from math import comb, log10
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_codes import PLACES, SHAPE, moved, permuted, tensor, tensors
+from small_codes import SHAPE, moved, permuted, tensor, tensors
 
 from assay.comparisons._tensor_pairs import FLOOR, Matching, Tensor, informative, left_out, matched
 from assay.comparisons.weights import combined, false_alarm
@@ -124,7 +124,7 @@ def test_what_is_less_likely_goes_before_what_is_nearer() -> None:
     weight = tensor(0, (24, 24), invariant=True)
     other = replace(permuted(weight, 3), name="other")
     near = moved(replace(weight, invariant=None), 60)
-    assert log10_tail(60, 24, 24) > FLOOR > log10_tail_invariant(3, PLACES)
+    assert log10_tail(60, 24, 24) > FLOOR > log10_tail_invariant(3)
     (pair,) = found([weight], [near, other]).pairs
     assert (pair.theirs, pair.distance, pair.permuted) == (1, 3, True)
     nearer = moved(replace(weight, invariant=None), 2)  # both are as sure as may be said

@@ -38,7 +38,7 @@ class Weights(Comparison):
     """Distances of tensors' codes, against two nulls: strangers, and twins of one start."""
 
     near: int = 6  # bits: a third of what tensors of the nearest trained twins differ by
-    near_permuted: int = 24  # bits of the codes that ignore channels' places; twins: 79 or more
+    near_permuted: int = 16  # bits of the codes that ignore channels' places; twins: 74 or more
     rounding: float = 1.5  # bits: mean by size, where a model was only stored in fewer bits
 
     def compare(self, suspect: Record, source: Record) -> Evidence | None:

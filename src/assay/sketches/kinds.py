@@ -79,10 +79,10 @@ def hashed(scheme: str, kind: Kind) -> np.uint64:
 @lru_cache(maxsize=4096)
 def tails(kind: Kind) -> NDArray[np.float64]:
     """log₁₀ of the false alarm at each distance (257)."""
-    which, shape, places = kind
+    which, shape, _ = kind
     distances = range(BITS + 1)
     if which == "invariant":
-        return np.array([log10_tail_invariant(distance, places) for distance in distances])
+        return np.array([log10_tail_invariant(distance) for distance in distances])
     rows, columns = shape
     return np.array([log10_tail(distance, rows, columns) for distance in distances])
 
