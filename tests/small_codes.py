@@ -18,10 +18,12 @@ def tensor(
     seed: int, shape: tuple[int, int] = SHAPE, learned: float = 1.0, invariant: bool = False
 ) -> TensorSketch:
     """A stranger to every tensor of another seed, 128 bits away or nearly so."""
-    drawn = np.random.default_rng(seed).bytes(128)
-    second = drawn[32:64] if invariant else None
+    random = np.random.default_rng(seed)
+    drawn, sums = random.bytes(64), random.standard_normal(32)
+    second = drawn[32:] if invariant else None
+    kept = np.rint(sums * (32767 / np.linalg.norm(sums))).astype("<i2").tobytes()
     codes = drawn[:32], second, None
-    return TensorSketch(f"w{seed}", shape, PLACES, "as stored", *codes, learned, drawn[64:])
+    return TensorSketch(f"w{seed}", shape, PLACES, "as stored", *codes, learned, kept)
 
 
 def tensors(count: int, first: int = 0) -> list[TensorSketch]:
@@ -32,6 +34,17 @@ def tensors(count: int, first: int = 0) -> list[TensorSketch]:
 def moved(sketch: TensorSketch, bits: int, first: int = 0) -> TensorSketch:
     """A tensor whose code differs in so many bits, from the given one on."""
     return replace(sketch, code=_flipped(sketch.code, bits, first))
+
+
+def turned(sketch: TensorSketch, angle: float) -> TensorSketch:
+    """A tensor whose sums say that it is so many radians away."""
+    assert sketch.sums is not None
+    sums = np.frombuffer(sketch.sums, "<i2").astype(float)
+    across = np.random.default_rng(7).standard_normal(sums.size)
+    across -= sums * (across @ sums) / (sums @ sums)
+    across *= np.linalg.norm(sums) / np.linalg.norm(across)
+    away = np.rint(np.cos(angle) * sums + np.sin(angle) * across).astype("<i2")
+    return replace(sketch, sums=away.tobytes())
 
 
 def permuted(sketch: TensorSketch, bits: int, seed: int = 1000) -> TensorSketch:

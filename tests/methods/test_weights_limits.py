@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from small_codes import moved, permuted, record, tensor, tensors
+from small_codes import moved, permuted, record, tensor, tensors, turned
 
 from assay.comparisons.weights import Weights
 from assay.values import Evidence, Relation, TensorSketch
@@ -54,7 +54,7 @@ def test_near_in_other_places_is_what_twins_are_not(bits: int, relation: Relatio
         ((1, 2, 1, 2), SAME),  # 1.5 bits of all: 8-bit numbers
         ((1, 2, 2, 2), DERIVED),
         ((0, 1, 2, 3), SAME),  # a tensor that did not change, others by 2 bits
-        ((0, 0, 2, 3), DERIVED),  # rounding would have spared none
+        ((0, 0, 2, 3), SAME),
         ((1, 1, 1, 3), SAME),
     ],
 )
@@ -65,10 +65,19 @@ def test_a_copy_differs_by_rounding_which_spares_no_tensor(
     assert named(apart(source, *distances), source) is relation
 
 
+@pytest.mark.parametrize(("angle", "relation"), [(0.03, SAME), (0.04, DERIVED)])
+def test_rounding_does_not_change_one_half_and_spare_the_other(
+    angle: float, relation: Relation
+) -> None:
+    source = tensors(4)
+    suspect = [*source[:2], *(turned(moved(each, 1), angle) for each in source[2:])]
+    assert named(suspect, source) is relation
+
+
 @pytest.mark.parametrize(("changed", "relation"), [(3, DERIVED), (4, SAME)])
 def test_a_quarter_of_the_tensors_without_change_is_many(changed: int, relation: Relation) -> None:
     source = [tensor(99, (64, 640)), *tensors(changed)]
-    suspect = [source[0], *(moved(each, 3) for each in source[1:])]
+    suspect = [source[0], *(turned(moved(each, 3), 0.04) for each in source[1:])]
     assert named(suspect, source) is relation
 
 

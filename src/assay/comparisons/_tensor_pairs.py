@@ -77,6 +77,10 @@ class Matching:
     compared: tuple[Sequence[int], Sequence[int]]  # how many codes each tensor was compared with
     pairs: Sequence[Pair]  # each tensor at most once
 
+    def angle(self, pair: Pair) -> float:
+        """Radians between the two tensors; π where that is not known."""
+        return self.tensors[0][pair.ours].angle(self.tensors[1][pair.theirs])
+
     def is_learned(self, pair: Pair, share: float = _SHARED) -> bool:
         """Whether both tensors are more than a random start, and nearer than twins that moved.
 
@@ -86,7 +90,7 @@ class Matching:
         ours, theirs = self.tensors[0][pair.ours], self.tensors[1][pair.theirs]
         if min(ours.learned, theirs.learned) < _LEARNED:
             return False
-        return pair.permuted or ours.angle(theirs) <= share * min(ours.drift, theirs.drift)
+        return pair.permuted or self.angle(pair) <= share * min(ours.drift, theirs.drift)
 
     def shares(self, pairs: Sequence[Pair], worth: Callable[[Pair], float] = _whole) -> list[float]:
         """Of each model's values, the share that is in ``pairs``, each counted as it is worth."""

@@ -25,7 +25,7 @@ _HALF = 0.5  # of one model's values: a backbone under a new head, a part of a b
 _TELLING = 0.05  # of one model's values, at least, must be matched
 _FEWEST = 2  # tensors that must be matched, or near
 _SPARED = 0.25  # of the tensors: where so many did not change at all …
-_CHANGED = 2.0  # … bits: mean of those that did, where they were only stored in fewer bits
+_CHANGED = 0.035  # … radians: of the one that did most, where it was only stored in fewer bits
 _ALONE = 0.01  # of how far a tensor has moved, to be what both learned if no other one is
 _SHOWN = 0.25  # of all values that are near, those in tensors visibly more than their start
 _EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
@@ -86,7 +86,7 @@ class Weights(Comparison):
         if 2 * detail["permuted"] > detail["matched"]:
             return False
         spared = detail["unchanged"] >= _SPARED * detail["matched"]
-        if spared and detail["changed_mean"] > _CHANGED:
+        if spared and detail["largest_angle"] > _CHANGED:
             return False
         return bool(detail["mean"] <= self.rounding)
 
@@ -104,7 +104,7 @@ class Weights(Comparison):
             "permuted": len(found.pairs) - len(straight),
             "mean": round(apart / whole, 2) if straight else None,  # by size
             "unchanged": len(straight) - len(changed),
-            "changed_mean": round(sum(changed) / max(len(changed), 1), 2),
+            "largest_angle": round(max(map(found.angle, straight), default=pi), 4),  # radians
             "median": straight[len(straight) // 2].distance if straight else None,
             "largest": straight[-1].distance if straight else None,
             "near": len(near),
