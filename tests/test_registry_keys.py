@@ -57,8 +57,6 @@ def test_a_lost_key_is_said_to_be_lost_and_put_back(folder: Path) -> None:
             registry.check(folder / "copy.safetensors")
         with pytest.raises(DamagedRegistry, match=remedy):
             registry.add(folder / "copy.safetensors")
-        with pytest.raises(DamagedRegistry, match=remedy):
-            registry.keys.rotate()
         with Registry.open(folder / "other") as other:
             other.keys.settled()
             other.keys.backup(folder / "others")
@@ -66,6 +64,33 @@ def test_a_lost_key_is_said_to_be_lost_and_put_back(folder: Path) -> None:
             registry.keys.restore(folder / "others")
         registry.keys.restore(folder / "backup")
         assert found(registry, folder / "copy.safetensors")["base"].relation is Relation.SAME_MODEL
+
+
+def test_a_damaged_file_of_keys_is_replaced_by_a_backup_and_kept_aside(folder: Path) -> None:
+    file = folder / "registry" / "sketch-keys.json"
+    with Registry.open(folder / "registry") as registry:
+        registry.keys.backup(folder / "backup")
+        file.write_text("damaged")
+        registry.keys.restore(folder / "backup")
+        assert found(registry, folder / "copy.safetensors")["base"].relation is Relation.SAME_MODEL
+    assert file.with_suffix(".damaged").read_text() == "damaged"
+
+
+def test_a_key_that_is_lost_for_good_is_rotated_and_models_are_read_again(folder: Path) -> None:
+    with Registry.open(folder / "registry") as registry:
+        registry.keys.file.unlink()
+        registry.keys.rotate()
+        assert found(registry, folder / "copy.safetensors") == {}
+        assert [wrong for _, wrong in registry.resketch()] == [""]
+        assert found(registry, folder / "copy.safetensors")["base"].relation is Relation.SAME_MODEL
+
+
+def test_what_cannot_be_backed_up_or_restored_is_said(tmp_path: Path) -> None:
+    with Registry.open(tmp_path / "registry") as registry:
+        with pytest.raises(AssayError, match="no key was drawn yet: 'assay add' draws one"):
+            registry.keys.backup(tmp_path / "backup")
+        with pytest.raises(AssayError, match="nowhere: no such file"):
+            registry.keys.restore(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +140,7 @@ def test_a_registry_of_the_second_layout_is_sketched_by_a_rehash(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = sqlite3.connect(folder / "registry" / "registry.sqlite")
-    for table in ("sketches", "bases"):
+    for table in ("sketches", "bases", "files"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DELETE FROM settings WHERE key = 'sketch'")
     connection.execute("PRAGMA user_version = 2")

@@ -184,10 +184,17 @@ def compare(
             unanswered(path, wrong, as_json)
     if not pair.whole:
         context.exit(2)
-    first, second = pair.records()
-    report = Report(first, (kin(first, second),))
-    answer(report, as_json)
-    context.exit(int(report.needs_review))
+
+    def judge(_: str) -> Report:
+        first, second = pair.records()
+        return Report(first, (kin(first, second),))
+
+    for path, report, wrong in attempts((suspect,), judge):
+        if report is None:
+            unanswered(path, wrong, as_json)
+            context.exit(2)
+        answer(report, as_json)
+        context.exit(int(report.needs_review))
 
 
 def answer(report: Report, as_json: bool) -> None:

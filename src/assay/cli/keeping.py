@@ -27,7 +27,11 @@ HEADINGS = ("NAME", "OWNER", "FORMAT", "LAYERS", "PARAMETERS", "ADDED", "SHA256"
 @click.argument("paths", metavar="FILE_OR_DIR...", nargs=-1, required=True, type=options.FILE)
 @click.option("--owner", metavar="NAME", help="Who claims the models.")
 @click.option("--name", metavar="NAME", help="What to call the model; for one file only.")
-@click.option("--base", is_flag=True, help="Public bases: what comes from them is explained.")
+@click.option(
+    "--base",
+    is_flag=True,
+    help="Mark as public bases: what their children share by them is not to be reviewed.",
+)
 @options.hasher
 @options.input_shape
 @options.registry

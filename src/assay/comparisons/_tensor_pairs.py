@@ -129,17 +129,22 @@ def informative(sketch: WeightSketch) -> tuple[Tensor, ...]:
 
 def _groups(tensors: Sequence[TensorSketch]) -> Iterator[int]:
     """For each tensor the number of its group: that of the first one near it, or a new one."""
-    heads: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)  # group and code
+    sizes = Counter(tensor.shape for tensor in tensors)
+    heads = {shape: np.empty((size, 4), np.uint64) for shape, size in sizes.items()}
+    groups: dict[tuple[int, ...], list[int]] = {shape: [] for shape in sizes}  # of the heads
     count = 0
     for tensor in tensors:
-        code, known = int.from_bytes(tensor.code or b""), heads[tensor.shape]
-        of_shape = tails(("code", tensor.shape, 1))
-        near = (group for group, other in known if of_shape[(code ^ other).bit_count()] <= _ONE)
-        group = next(near, count)
-        if group == count:
-            known.append((group, code))
+        code, known = np.frombuffer(tensor.code or bytes(32), np.uint64), groups[tensor.shape]
+        of_shape, own = tails(("code", tensor.shape, 1)), heads[tensor.shape]
+        distances = np.bitwise_count(own[: len(known)] ^ code).sum(1)
+        near = np.flatnonzero(of_shape[distances] <= _ONE)
+        if len(near):
+            yield known[near[0]]
+        else:
+            own[len(known)] = code
+            known.append(count)
+            yield count
             count += 1
-        yield group
 
 
 def matched(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Matching:

@@ -12,8 +12,15 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay.comparisons import Comparison
 from assay.values import Evidence, Record, Relation
+
+_MOST_RUNS = 64
+
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,28 +65,33 @@ def _listed(record: Record) -> list[Hashable]:
 def runs(
     ours: Sequence[Hashable], theirs: Sequence[Hashable], shortest: int
 ) -> list[Sequence[Hashable]]:
-    """Runs of equal elements that both have, the longest first; each element is in one at most."""
-    free, others = list(ours), list(theirs)  # what is taken becomes unlike everything
+    """Runs of equal elements that both have, the longest first; each element is in one at most.
+
+    Of files that were made to take long, the first 64.
+    """
+    numbers: dict[Hashable, int] = {}
+    free, others = (
+        np.array([numbers.setdefault(element, len(numbers)) for element in side])
+        for side in (ours, theirs)
+    )
     found = list[Sequence[Hashable]]()
-    while True:
-        length, ours_end, theirs_end = _longest(free, others)
+    while len(found) < _MOST_RUNS:
+        length, end, other_end = _longest(free, others)
         if length < shortest:
-            return found
-        found.append(ours[ours_end - length : ours_end])
-        free[ours_end - length : ours_end] = [object() for _ in range(length)]
-        others[theirs_end - length : theirs_end] = [object() for _ in range(length)]
+            break
+        found.append(ours[end - length : end])
+        free[end - length : end] = -1  # what is taken is like nothing
+        others[other_end - length : other_end] = -2
+    return found
 
 
-def _longest(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> tuple[int, int, int]:
+def _longest(ours: Numbers, theirs: Numbers) -> tuple[int, int, int]:
     """Length of the longest run that both have, and where it ends in each [Gusfield, 1997]."""
     best = 0, 0, 0
-    places: dict[Hashable, list[int]] = {}
-    for place, element in enumerate(theirs):
-        places.setdefault(element, []).append(place)
-    lengths: dict[int, int] = {}  # of the run that ends at a place of theirs
+    lengths = np.zeros(len(theirs) + 1, np.int64)  # of the run that ends before a place of theirs
     for number, element in enumerate(ours, 1):
-        lengths = {place: lengths.get(place - 1, 0) + 1 for place in places.get(element, ())}
-        for place, length in lengths.items():
-            if length > best[0]:
-                best = length, number, place + 1
+        lengths[1:] = np.where(theirs == element, lengths[:-1] + 1, 0)
+        end = int(lengths.argmax())
+        if lengths[end] > best[0]:
+            best = int(lengths[end]), number, end
     return best

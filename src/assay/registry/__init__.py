@@ -110,7 +110,7 @@ class Registry:
             path, input_shape, Sketching([self.keys.settled()], "registered"), hasher
         )
         named = replace(record, name=name or default_name(str(path)), owner=owner, base=base)
-        return self._register(named, hasher)
+        return self._register(named, hasher, str(Path(path).absolute()))
 
     def put(self, record: Record) -> Added:
         """Register what is known of a model; it is durable when this returns.
@@ -256,7 +256,9 @@ class Registry:
                 " 'assay rehash' with the same options makes them all anew"
             )
 
-    def _register(self, record: Record, hasher: Hasher | None = None) -> Added:
+    def _register(
+        self, record: Record, hasher: Hasher | None = None, file: str | None = None
+    ) -> Added:
         sha256 = record.sha256 or ""
         if not re.fullmatch("[0-9a-f]{64}", sha256):
             from assay.formats import MISSING
@@ -267,7 +269,7 @@ class Registry:
         with self._database.write() as connection:
             if hasher is not None:
                 record = coded(record, settle(connection, self._database.folder, hasher))
-            name, status = register(connection, record)
+            name, status = register(connection, record, file)
         return Added(record.path, sha256, name, status)
 
     def _read(
@@ -289,6 +291,8 @@ class Registry:
         where: Where | None,
         tolerance: float,
     ) -> tuple[Kin, ...]:
+        if not 0 < tolerance < 1:
+            raise BadOption(f"tolerance {tolerance:g}: a probability above 0 and below 1")
         if suspect.code is not None:
             self._warnings.of_codes(suspect.code.scheme)
         count = max(CANDIDATES, 5 * top)

@@ -16,38 +16,61 @@ from assay.comparisons._tensor_pairs import Tensor, informative, matched
 from assay.errors import AssayError
 from assay.examine import sha256
 from assay.formats import read
+from assay.registry._database import Database
+from assay.registry._find import files
 from assay.sketches.readings import tried
-from assay.values import Record
+from assay.values import Kin, Record
 from assay.weights import Array, Weight
 
 _SHARE = 0.05  # of what a child differs from its base by: no more is rounding
+_NEAR = 4.0  # bits between codes, on average: beyond, two models differ by more than rounding
 _VALUES = 0.5  # of one model's values must be compared
 
 Files = Mapping[str, Weight]
 
 
-def is_copy(suspect: Record, source: Record, base: Record) -> bool:
-    """Whether ``suspect`` is ``source`` but for rounding, while ``source`` is not ``base``.
+class AtHand:
+    """The files of a suspect and of registered models, each verified once in a search."""
 
-    No where one of the files is not where it was, or not what it was.
-    """
-    sketches = [record.sketch for record in (suspect, source, base)]
-    if any(sketch is None for sketch in sketches):
-        return False
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str | None, Files | None] = {}
+
+    def is_copy(self, suspect: Record, one: Kin, base: Record) -> bool:
+        """Whether ``suspect`` is a model but for rounding, while that is not ``base``.
+
+        No where their codes are too far apart for it, and where one of the files is not where it
+        was, or not what it was.
+        """
+        means = [found.detail["mean"] for found in one.evidence if "mean" in found.detail]
+        if any(mean is None or mean > _NEAR for mean in means):
+            return False
+        models, files = [], []
+        for record in (suspect, one.record, base):
+            weights = self._weights(record)
+            if weights is None or record.sketch is None:
+                return False
+            models.append(informative(record.sketch))
+            files.append(weights)
+        apart, moved, share = _differences(models, files)
+        return share >= _VALUES and moved > 0 and apart <= _SHARE**2 * moved
+
+    def _weights(self, record: Record) -> Files | None:
+        """Those of a model's file; None where it is not there, or is another one."""
+        if record.sha256 not in self._known:
+            with self._database.read() as connection:
+                paths = [*files(connection, record.sha256), record.path]
+            found = (_verified(path, record.sha256) for path in paths)
+            self._known[record.sha256] = next((file for file in found if file is not None), None)
+        return self._known[record.sha256]
+
+
+def _verified(path: str, digest: str | None) -> Files | None:
     try:
-        files = [_weights(record) for record in (suspect, source, base)]
-        apart, moved, share = _differences([informative(s) for s in sketches if s], files)
+        model = read(Path(path), None)
+        return model.weights if sha256(model) == digest else None
     except (AssayError, OSError):  # as if it were not there: no accusation comes of it
-        return False
-    return share >= _VALUES and moved > 0 and apart <= _SHARE**2 * moved
-
-
-def _weights(record: Record) -> Files:
-    """Raises AssayError or OSError where the model's file is not there, or is another one."""
-    model = read(Path(record.path), None)
-    if sha256(model) != record.sha256:
-        raise AssayError(f"{record.path}: is another file now")
-    return model.weights
+        return None
 
 
 def _differences(

@@ -36,8 +36,13 @@ class Added:
         return asdict(self)
 
 
-def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
-    """Insert or refresh ``record`` and its owner's claim; its registered name, and the status."""
+def register(
+    connection: sqlite3.Connection, record: Record, file: str | None = None
+) -> tuple[str, str]:
+    """Insert or refresh ``record`` and its owner's claim; its registered name, and the status.
+
+    ``file`` is where its bytes lie, to be read again.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     row = pack(replace(record, added=record.added or now))
     check_length(connection, record.code)
@@ -58,6 +63,9 @@ def register(connection: sqlite3.Connection, record: Record) -> tuple[str, str]:
     resketch(connection, key, record.sketch)
     if record.base:
         connection.execute("INSERT OR IGNORE INTO bases VALUES (?)", [key])
+    if file is not None:
+        query = "INSERT OR REPLACE INTO files VALUES (?, CAST(? AS TEXT))"
+        connection.execute(query, [key, as_bytes(file)])
     owner = as_bytes(record.owner) if record.owner else None
     path, called = as_bytes(record.path), as_bytes(record.name)
     connection.execute(CLAIM, [key, owner, path, called, now])

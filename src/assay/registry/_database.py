@@ -45,7 +45,12 @@ CREATE TRIGGER sketch_added AFTER INSERT ON sketches
     BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
 CREATE TRIGGER sketch_changed AFTER UPDATE ON sketches
     BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
-CREATE TABLE bases (  -- public ones: what comes from them has no owner's rights in it
+CREATE TABLE files (  -- where models lay when they were added: what is read again
+    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+    path TEXT NOT NULL,  -- whole
+    UNIQUE (model, path)
+);
+CREATE TABLE bases (  -- public ones: what their children share by them is not reviewed
     model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE
 );
 """
@@ -212,6 +217,7 @@ class Database:
         with self.write() as connection:  # waits while another process makes them
             if self.file.stat().st_size:  # it did; or the file is somebody else's
                 return
+            self.file.chmod(0o600)  # codes that are made with a secret key are secrets
             for statement in _statements(SCHEMA + SHAPES + SKETCHES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -51,6 +51,13 @@ def claims(
     return [row for row in meant if where.exclude_owner is None or row[0] != where.exclude_owner]
 
 
+def files(connection: sqlite3.Connection, sha256: str | None) -> list[str]:
+    """Where a model's file lay when it was added: whole paths, the last one first."""
+    query = """SELECT files.path FROM files JOIN models ON models.id = model
+        WHERE sha256 = ? ORDER BY files.rowid DESC"""
+    return [path for (path,) in connection.execute(query, [sha256])]
+
+
 def _meanings(text: str) -> list[tuple[str, list[Any]]]:
     claimed = "SELECT model FROM claims WHERE name = CAST(? AS TEXT) OR path = CAST(? AS TEXT)"
     called = (f"id IN ({claimed})", [as_bytes(text)] * 2)

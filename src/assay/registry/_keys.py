@@ -1,8 +1,9 @@
 """The registry's secret keys of sketches: in a file of their own that only its owner may read.
 
 A code that is made with a known key can be aimed at; verdicts therefore rest on a key that was
-drawn for this registry.  The file is no part of the database, so that a copy of that gives nothing
-away.  After a rotation older keys stay, for the models whose files could not be read again.
+drawn for this registry.  The file is no part of the database: a copy of that does not hold it,
+though the codes there tell something of it.  After a rotation older keys stay, for the models whose
+files could not be read again.
 """
 
 from __future__ import annotations
@@ -76,13 +77,17 @@ class Keyring:
             return dict(connection.execute(query).fetchall())
 
     def rotate(self) -> SecretKey:
-        """Make a new key the current one.  What is sketched with an older one stays as it is."""
+        """Make a new key the current one.  What is sketched with an older one stays as it is.
+
+        Where the old key is lost, those models are found again once their files were read.
+        """
         with self._database.write() as connection:
-            self._current(connection)  # a lost key must be put back first
             return self._draw(connection)
 
     def backup(self, file: Path) -> list[SecretKey]:
         """Write all keys to ``file``, which nobody else may read."""
+        if self.current() is None:
+            raise AssayError(f"{self.file}: no key was drawn yet: 'assay add' draws one")
         known = read(self.file)
         if file.exists():
             raise AssayError(f"{file}: is there already: a backup replaces nothing")
@@ -94,13 +99,18 @@ class Keyring:
 
         Raises AssayError where the one that this registry is sketched with is not among them.
         """
+        if not file.exists():
+            raise AssayError(f"{file}: no such file")
         found = read(file)
         with self._database.write() as connection:
             row = connection.execute(CURRENT).fetchone()
             if row is not None and row[0] not in {key.scheme for key in found}:
                 raise AssayError(f"{file}: has no key of {row[0]}, by which models are sketched")
             own = {key.scheme: key for key in found}
-            own |= {key.scheme: key for key in self._own()}
+            try:
+                own |= {key.scheme: key for key in self._own()}
+            except DamagedRegistry:  # that is what the backup is for
+                self.file.replace(self.file.with_suffix(".damaged"))
             write(self.file, sorted(own.values(), key=lambda key: key.made))
             if row is None:
                 arguments = [found[-1].scheme]
@@ -140,6 +150,8 @@ def read(file: Path) -> list[SecretKey]:
         whole = all(scheme(each.key) == each.scheme for each in found)
     except FileNotFoundError as error:
         raise DamagedRegistry(f"{file}: is missing: {REMEDY}") from error
+    except PermissionError as error:
+        raise AssayError(f"{file}: only its owner can add and check: run as that user") from error
     except OSError as error:
         raise AssayError(f"{file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AssayError) as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from assay.errors import AssayError
 from assay.registry._changes import recode, resketch
 from assay.registry._database import Database
-from assay.registry._find import claims
+from assay.registry._find import claims, files
 from assay.registry._hasher import recall, remember
 from assay.registry._rows import COLUMNS, Where, unpack
 from assay.values import Record, WeightSketch
@@ -69,7 +69,8 @@ def _read_again(
 ) -> tuple[WeightSketch | None, str]:
     """The sketch of a model's file, from wherever it was added; or why there is none."""
     with database.read() as connection:
-        paths = dict.fromkeys(path for _, path, _ in claims(connection, record.sha256, Where()))
+        given = [path for _, path, _ in claims(connection, record.sha256, Where())]
+        paths = dict.fromkeys([*files(connection, record.sha256), *given])
     wrong = ""
     for path in paths:
         try:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from assay.comparisons import kin
+from assay.registry._at_hand import AtHand
 from assay.registry._bases import explained
 from assay.registry._database import Database
 from assay.registry._find import claims
@@ -31,8 +32,10 @@ def related(known: Known, search: Search) -> list[Kin]:
         for lead in looked_at
     ]  # fmt: skip
     placed = [
-        ((-one.relation, -one.score, lead.distance), one)
-        for lead, one in zip(looked_at, explained(found, search.against), strict=True)
+        ((_rank(one), -one.relation, -one.score, lead.distance), one)
+        for lead, one in zip(
+            looked_at, explained(found, search, AtHand(known.database)), strict=True
+        )
         if lead.passes and one.relation > Relation.UNRELATED
     ]
     placed.sort(key=lambda each: each[0])
@@ -44,6 +47,13 @@ def related(known: Known, search: Search) -> list[Kin]:
             listed += [((place, apart), each) for each in claimed]
     listed.sort(key=lambda each: (each[0], each[1].record.name, each[1].record.path))
     return [one for _, one in listed]
+
+
+def _rank(kin: Kin) -> int:
+    """What is to be reviewed comes before what a base explains, however many there are of that."""
+    if kin.relation < Relation.COMMON_ANCESTOR:
+        return 2
+    return 0 if kin.explained_by is None else 1
 
 
 def _claimed(database: Database, kin: Kin, where: Where) -> Iterator[Kin]:

@@ -70,7 +70,7 @@ def page(reports: Sequence[Report], failures: Sequence[tuple[str, str]] = ()) ->
 def section(report: Report) -> str:
     """One report as a part of a page."""
     suspect = report.suspect
-    tone = {"red": "review", "yellow": "lead", "green": "none"}[tone_of(report.verdict)]
+    tone = {"red": "review", "yellow": "lead", "green": "none"}[tone_of(report)]
     said = "".join(f"<p>{_html(note)}</p>" for note in notes(report))
     headings = "".join(f"<th>{_html(h.lower())}</th>" for h in HEADINGS[:-1])
     rows = "\n".join(map(_rows, report.matches))

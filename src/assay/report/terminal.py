@@ -31,7 +31,7 @@ def text(report: Report, width: int | None = None, color: bool = False) -> str:
         paint("bold", printable(suspect.path)),
         *(paint("dim", f"  {line}") for line in known(suspect)),
         "",
-        paint(tone(report.verdict), f"Verdict: {report.verdict}") + f" ({review(report)})",
+        paint(tone(report), f"Verdict: {report.verdict}") + f" ({review(report)})",
         *wrapped(meaning(report), width),
     ]
     rows = table(HEADINGS, [row(kin) for kin in report.matches], width)

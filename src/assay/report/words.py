@@ -95,7 +95,7 @@ def explanation(kin: Kin) -> list[str]:
     if kin.explained_by is None:
         return []
     if kin.record.base:
-        return ["a public base: nobody's rights are in it"]
+        return ["a public base, registered as one that everybody may build on: not reviewed"]
     return [f"explained by the public base {kin.explained_by}, which both come from"]
 
 
@@ -141,11 +141,11 @@ def review(report: Report) -> str:
     return "to be reviewed" if report.needs_review else "nothing to review"
 
 
-def tone(verdict: Relation) -> str:
+def tone(report: Report) -> str:
     """The color of a verdict."""
-    if verdict >= Relation.COMMON_ANCESTOR:
+    if report.needs_review:
         return "red"
-    return "yellow" if verdict > Relation.UNRELATED else "green"
+    return "yellow" if report.verdict > Relation.UNRELATED else "green"
 
 
 def _value(value: Any) -> str:

@@ -31,7 +31,7 @@ class Record:
     shapes: Shapes = ()  # the tensor-shape signature of its weights
     order: tuple[int, ...] = ()  # the place in ``shapes`` of each tensor, as the file lists them
     sketch: WeightSketch | None = None  # of its weights; None: not asked for, or it has none
-    base: bool = False  # a public base: what comes from it has no owner's rights in it
+    base: bool = False  # a public one: what its children share by it is not reviewed
 
     def summary(self) -> Json:
         """The ``suspect`` object of the reports; what is not known may be left out."""
