@@ -1,15 +1,16 @@
 """Siblings are not accused, however they and their base were registered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_weights import moved, network, renamed
+from small_weights import changed, eight_bits, moved, network, pruned, renamed
 from test_registry_weights import found, saved
 
 from assay.registry import Registry
 from assay.values import Relation
+from assay.weights import Array
 
 SHAPES = ((64, 48), (96, 64), (64, 96), (10, 64))
 BASE = network(0, SHAPES)
@@ -74,3 +75,14 @@ def test_files_are_found_from_any_folder(
     registry.keys.rotate()
     assert [wrong for _, wrong in registry.resketch()] == [""]
     assert registry.show("base").path == "base.safetensors"
+
+
+@pytest.mark.parametrize("change", [lambda x: pruned(x, 0.8), eight_bits, lambda x: pruned(x, 0.5)])
+def test_what_anybody_may_compute_from_a_base_is_nobodys(
+    registry: Registry, tmp_path: Path, change: Callable[[Array], Array]
+) -> None:
+    registry.add(saved(tmp_path, "base", BASE), base=True)
+    registry.add(saved(tmp_path, "child", changed(BASE, change)), owner="ann")
+    same_recipe = saved(tmp_path, "other", renamed(changed(BASE, change), "x"))
+    kin = found(registry, same_recipe)["child"]
+    assert (kin.relation, kin.explained_by) == (Relation.COMMON_ANCESTOR, "base")

@@ -46,7 +46,8 @@ def test_what_is_made_from_a_model_is_found_and_a_stranger_of_its_shapes_is_not(
 ) -> None:
     registry.add(saved(folder, "base", BASE), owner="ann")
     registry.add(saved(folder, "stranger", network(1)), owner="bob")
-    copy = saved(folder, "copy", renamed(changed(BASE, eight_bits), "other"))
+    halved = changed(BASE, lambda values: values.astype(np.float16))
+    copy = saved(folder, "copy", renamed(halved, "other"))
     report = registry.check(copy)
     (first,) = report.matches
     assert (first.record.name, first.relation) == ("base", Relation.SAME_MODEL)
@@ -55,6 +56,8 @@ def test_what_is_made_from_a_model_is_found_and_a_stranger_of_its_shapes_is_not(
     assert first.evidence[0].detail["candidates"] == 2
     assert report.needs_review
     assert report.suspect.sketch is not None
+    rounded = saved(folder, "rounded", changed(BASE, eight_bits))
+    assert found(registry, rounded)["base"].relation >= Relation.DERIVED
     part = found(registry, saved(folder, "part", [*BASE[:3], *network(7)[3:]]))
     assert part["base"].relation is Relation.DERIVED
     assert (

@@ -1,28 +1,20 @@
-"""Whether two models share more than the public base that both come from.
-
-Two children of one base are as far from one another as both are from it, or farther: what training
-changed in one is not what it changed in the other.  A copy of a child is near the child where the
-child is far from the base.
-"""
+"""Whether a public base explains what two models share, as far as stored codes tell."""
 
 from __future__ import annotations
 
-from assay.comparisons._tensor_pairs import Matching, Pair, informative, matched
+from assay.comparisons._tensor_pairs import informative, matched
 from assay.comparisons.weights import Weights
 from assay.values import Record
 
-_APART = 16  # bits, at least, between a child's tensor and its base's …
-_TIMES = 4  # … and times the distance between the tensors of child and copy
 _FEWEST = 2  # tensors …
-_SHARE = 0.05  # … of one model's values, that are so
+_SHARE = 0.05  # … of one model's values, that the base has nothing like
 _MOST = 0.5  # of the values that are shared, which a base must have to explain them
 
 
 def beyond(suspect: Record, source: Record, base: Record) -> bool:
-    """Whether tensors of ``suspect`` are those of ``source`` where the base's are not.
+    """Whether ``suspect`` has learned tensors of ``source`` that ``base`` has nothing like.
 
-    Where codes do not show it, the answer is no: to accuse a sibling is worse than to miss a copy.
-    Light changes, below some 1 % of the weights' norm, do not show in codes.
+    What the base has, changed, says nothing: whoever prunes or quantizes it gets the same codes.
     """
     ours, theirs, common = (
         () if record.sketch is None else informative(record.sketch)
@@ -30,9 +22,13 @@ def beyond(suspect: Record, source: Record, base: Record) -> bool:
     )
     if not ours or not theirs or not common:
         return False
-    shared = matched(ours, theirs)
-    to_base = {pair.ours: pair for pair in matched(theirs, common).pairs}
-    own = [pair for pair in shared.pairs if _is_own(shared, pair, to_base.get(pair.theirs))]
+    shared, method = matched(ours, theirs), Weights()
+    of_base = {pair.ours for pair in matched(theirs, common).pairs}
+    own = [
+        pair
+        for pair in shared.pairs
+        if pair.theirs not in of_base and method.is_near(pair) and shared.is_learned(pair)
+    ]
     return len(own) >= _FEWEST and max(shared.shares(own)) >= _SHARE
 
 
@@ -55,13 +51,3 @@ def _matched_values(suspect: Record, other: Record) -> dict[str, int]:
     ours = informative(suspect.sketch)
     pairs = matched(ours, informative(other.sketch)).pairs
     return {ours[pair.ours].codes[0].name: ours[pair.ours].size for pair in pairs}
-
-
-def _is_own(shared: Matching, pair: Pair, to_base: Pair | None) -> bool:
-    method = Weights()
-    if not method.is_near(pair) or not shared.is_learned(pair):
-        return False
-    if to_base is None:
-        return True
-    apart = to_base.distance if to_base.permuted == pair.permuted else 0
-    return apart >= max(_APART, _TIMES * pair.distance)

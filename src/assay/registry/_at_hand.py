@@ -2,7 +2,8 @@
 
 Two children of one base that were trained alike on the same data, by different people, differ from
 it in nearly the same direction: cosines up to .99 were measured.  So only what is equal but for
-rounding is a copy of a child: apart from it by a twentieth of what the child is from the base.
+rounding is a copy of a child: apart from it by a twentieth of what the child is from the base.  And
+what is computed from the base alone, pruned or quantized, anybody may have computed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from assay.weights import Array, Weight
 
 _SHARE = 0.05  # of what a child differs from its base by: no more is rounding
 _NEAR = 4.0  # bits between codes, on average: beyond, two models differ by more than rounding
-_VALUES = 0.5  # of one model's values must be compared
+_FEWEST = 2  # tensors that are copies, …
+_VALUES = 0.05  # … of one model's values
+_TURNED = 0.01  # of neighbors by the base's values: fewer change places where these decide
 
 Files = Mapping[str, Weight]
 
@@ -52,8 +55,8 @@ class AtHand:
                 return False
             models.append(informative(record.sketch))
             files.append(weights)
-        apart, moved, share = _differences(models, files)
-        return share >= _VALUES and moved > 0 and apart <= _SHARE**2 * moved
+        count, share = _copied(models, files)
+        return count >= _FEWEST and share >= _VALUES
 
     def _weights(self, record: Record) -> Files | None:
         """Those of a model's file; None where it is not there, or is another one."""
@@ -73,25 +76,32 @@ def _verified(path: str, digest: str | None) -> Files | None:
         return None
 
 
-def _differences(
-    models: list[tuple[Tensor, ...]], files: list[Files]
-) -> tuple[float, float, float]:
-    """Squared norms of suspect − source and source − base; the share of values looked at."""
+def _copied(models: list[tuple[Tensor, ...]], weights: list[Files]) -> tuple[int, float]:
+    """How many tensors the suspect has of the source, not of the base; their share of values."""
     ours, theirs, common = models
     to_base = {pair.ours: pair.theirs for pair in matched(theirs, common).pairs}
-    apart = moved = 0.0
-    looked_at = 0
-    for pair in matched(ours, theirs).pairs:
+    shared = matched(ours, theirs)
+    own = []
+    for pair in shared.pairs:
         if pair.permuted or pair.theirs not in to_base:
             continue
         three = (ours[pair.ours], theirs[pair.theirs], common[to_base[pair.theirs]])
-        rows = _alike([[*_matrices(t, file)] for t, file in zip(three, files, strict=True)])
-        if rows is not None:
-            suspect, source, base = map(_unit, rows)
-            apart += float(np.square(suspect - source).sum())
-            moved += float(np.square(source - base).sum())
-            looked_at += three[0].size
-    return apart, moved, looked_at / min(sum(t.size for t in ours), sum(t.size for t in theirs))
+        rows = _alike([[*_matrices(t, file)] for t, file in zip(three, weights, strict=True)])
+        if rows is not None and _is_copied(*map(_unit, rows)):
+            own.append(pair)
+    return len(own), max(shared.shares(own))
+
+
+def _is_copied(suspect: Array, source: Array, base: Array) -> bool:
+    apart, moved = np.square(suspect - source).sum(), np.square(source - base).sum()
+    return bool(moved > 0 and apart <= _SHARE**2 * moved) and not _is_computed(source, base)
+
+
+def _is_computed(source: Array, base: Array) -> bool:
+    """Whether values keep their order in each row: pruned, rounded, clustered or scaled ones do."""
+    order = np.argsort(base, axis=1, kind="stable")
+    steps = np.diff(np.take_along_axis(source, order, axis=1), axis=1)
+    return bool((steps < 0).mean() < _TURNED)
 
 
 def _matrices(tensor: Tensor, file: Files) -> Iterator[Array]:
