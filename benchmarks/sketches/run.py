@@ -62,7 +62,7 @@ def blocks(width: int, count: int) -> Shapes:
 
 FILES: dict[str, tuple[Shapes, str]] = {
     "convolutions, 140 MB, float32": (convolutions(6), "<f4"),
-    "convolutions, 100 MB, float32": (convolutions(5)[:-9], "<f4"),
+    "convolutions, 65 MB, float32": (convolutions(5)[:-9], "<f4"),
     "language model, 2 GB, float32": (blocks(2048, 9), "<f4"),
     "language model, 210 MB, float16": (blocks(1024, 6), "<f2"),
     "language model, 210 MB, bfloat16": (blocks(1024, 6), "bfloat16"),
