@@ -19,9 +19,9 @@ Run = Callable[..., Any]
 WIDTHS = (24, 40, 56, 72, 88, 104, 120, 136)
 
 
-def network() -> ModelProto:
+def network(seed: int = 0) -> ModelProto:
     """Eight dense layers, each of another size; Gemm without and with transB."""
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(seed)
     nodes, weights, last, before = [], [], "x", 16
     for number, width in enumerate(WIDTHS):
         shape = (width, before) if number % 2 else (before, width)
@@ -61,6 +61,7 @@ def test_a_file_of_weights_has_a_null_code_and_is_no_failure(
 def test_weights_and_network_are_leads_to_each_other(
     registered: str, run: Run, twins: tuple[Path, Path]
 ) -> None:
+    twins[0].write_bytes(network(1).SerializeToString())  # the same design, another start
     assert run("add", registered, "vgg19.onnx").status == 0
     (suspect,) = {"dense.onnx", "dense.safetensors"} - {registered}
     answer = run("check", "--json", suspect)
@@ -70,11 +71,24 @@ def test_weights_and_network_are_leads_to_each_other(
     (match,) = report["matches"]
     assert match["path"] == registered
     assert match["log10_false_alarm"] is None
-    assert match["evidence"][0]["method"].startswith("TensorShapes(")
-    assert match["evidence"][0]["detail"]["equal"] is True
+    details = {each["method"].partition("(")[0]: each["detail"] for each in match["evidence"]}
+    assert details["TensorShapes"]["equal"] is True
+    assert details["TensorOrder"]["in_runs"] == len(WIDTHS)
     assert "same-architecture" in run("check", suspect).out
     (compared,) = run("compare", "--json", *sorted((registered, suspect))).json
     assert compared["verdict"] == "same-architecture"
+
+
+@pytest.mark.parametrize("registered", ["dense.onnx", "dense.safetensors"])
+def test_the_same_weights_are_found_with_a_graph_and_without(
+    registered: str, run: Run, twins: tuple[Path, Path]
+) -> None:
+    assert run("add", registered, "vgg19.onnx").status == 0
+    (suspect,) = {"dense.onnx", "dense.safetensors"} - {registered}
+    answer = run("check", "--json", suspect)
+    assert (answer.status, answer.json[0]["verdict"]) == (1, "common-ancestor")  # of random numbers
+    compared = run("compare", "--json", *sorted((registered, suspect)))
+    assert (compared.status, compared.json[0]["verdict"]) == (1, "common-ancestor")
 
 
 def test_a_folder_that_is_a_model_is_one_model(run: Run, models: Path) -> None:
