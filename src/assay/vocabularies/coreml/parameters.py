@@ -78,10 +78,11 @@ def _quantized(params: Message, shape: tuple[int, ...], axis: int) -> Array:
     real = (codes.view(np.int8) if params.has(_RAW_INT8) else codes).astype(np.float32)
     real = real.reshape(shape)
     linear = quantization.message(_LINEAR)
-    if linear.has(1):
-        real *= _of_outputs(linear.floats(1), shape, axis)
-    if linear.has(2):
-        real += _of_outputs(linear.floats(2), shape, axis)
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged scales: no number comes of it
+        if linear.has(1):
+            real *= _of_outputs(linear.floats(1), shape, axis)
+        if linear.has(2):
+            real += _of_outputs(linear.floats(2), shape, axis)
     return real
 
 
