@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,21 @@ def first(live: LiveTensors, number: int, where: list[int] | None = None) -> int
     """The number of the model with the most votes for the tensors of ``number``."""
     found = live.search(sketched(number), 3, where)
     return found[0] - 1 if found else None
+
+
+def many(folder: Path) -> Path:
+    """A registry of MANY models that was not searched yet, in ``folder``."""
+    database = Database(folder, create=True)
+    put(database, *range(MANY))
+    database.close()
+    return folder
+
+
+def searched_copy(folder: Path, copy: Path) -> Path:
+    """A copy of a registry, searched once: it has a segment."""
+    shutil.copytree(folder, copy)
+    assert all_found(copy)
+    return copy
 
 
 def all_found(folder: Path) -> bool:

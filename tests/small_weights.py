@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
 
+from assay.registry import Registry
 from assay.sketches import Readings, sketch
 from assay.sketches.readings import registered
-from assay.values import Record
+from assay.values import Kin, Record
 from assay.weights import Array, Weight
 
 SHAPES = ((16, 3, 3, 3), (32, 16, 3, 3), (64, 32, 3, 3), (64, 64), (10, 64))
@@ -64,3 +67,15 @@ def renamed(weights: Sequence[Weight], prefix: str) -> list[Weight]:
 def sketched(weights: Sequence[Weight], readings: Readings = registered) -> Record:
     """As ``examine`` would give it for a file of weights."""
     return Record("a.safetensors", "safetensors", sketch=sketch(weights, KEY, readings))
+
+
+def saved(folder: Path, name: str, weights: Sequence[Weight]) -> Path:
+    """Write them to a file of that name."""
+    file = folder / f"{name}.safetensors"
+    save_file({each.name: each.read() for each in weights}, file)
+    return file
+
+
+def found(registry: Registry, file: Path, **options: object) -> dict[str, Kin]:
+    """What a registry says of a file, by the names of its models."""
+    return {each.record.name: each for each in registry.check(file, **options).matches}  # type: ignore[arg-type]

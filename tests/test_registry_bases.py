@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_weights import changed, eight_bits, moved, network, pruned, renamed
-from test_registry_weights import found, saved
+from small_weights import changed, eight_bits, found, moved, network, pruned, renamed, saved
 
 from assay.registry import Registry
 from assay.values import Relation
@@ -63,6 +62,22 @@ def test_what_is_to_be_reviewed_is_listed_before_all_that_a_base_explains(
         report = registry.check(bundle, top=top)
         assert report.needs_review
         assert report.matches[0].record.name == "private"
+
+
+def test_what_a_child_has_beside_its_base_is_not_explained_by_that(
+    registry: Registry, tmp_path: Path
+) -> None:
+    """Two learned layers of its own, shared with a suspect; codes alone show it."""
+    own = renamed(network(5, ((80, 72), (88, 72))), "own")[:2]
+    registry.add(saved(tmp_path, "base", BASE), base=True)
+    child = saved(tmp_path, "child", [*moved(BASE, 1, 0.35), *own])
+    registry.add(child, owner="ann")
+    child.unlink()
+    copy = saved(tmp_path, "copy", renamed([*moved(BASE, 1, 0.35), *own], "x"))
+    kin = found(registry, copy)["child"]
+    assert (kin.relation, kin.explained_by) == (Relation.SAME_MODEL, None)
+    sibling = saved(tmp_path, "sibling", [*moved(BASE, 2, 0.35), *network(6, ((80, 72), (88, 72)))])
+    assert found(registry, sibling)["child"].explained_by == "base"
 
 
 def test_files_are_found_from_any_folder(

@@ -6,8 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from small_weights import network, renamed
-from test_registry_weights import found, saved
+from small_weights import found, network, renamed, saved
 
 from assay.errors import AssayError, DamagedRegistry
 from assay.registry import Registry

@@ -14,7 +14,9 @@ from small_sketches import (
     all_found,
     files,
     first,
+    many,
     put,
+    searched_copy,
     segments,
     sketched,
 )
@@ -32,20 +34,12 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry of MANY models that was not searched yet."""
-    folder = tmp_path_factory.mktemp("large")
-    database = Database(folder, create=True)
-    put(database, *range(MANY))
-    database.close()
-    return folder
+    return many(tmp_path_factory.mktemp("large"))
 
 
 @pytest.fixture
 def folder(large: Path, tmp_path: Path) -> Path:
-    """A copy of it, searched once: it has a segment."""
-    copy = Path(shutil.copytree(large, tmp_path / "copy"))
-    assert all_found(copy)
-    return copy
+    return searched_copy(large, tmp_path / "copy")
 
 
 def test_missing_segments_are_made_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

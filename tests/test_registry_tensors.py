@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from small_sketches import (
     all_found,
     files,
     first,
+    many,
     put,
     remove,
+    searched_copy,
     segments,
     sketched,
 )
@@ -32,20 +33,12 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry of MANY models that was not searched yet."""
-    folder = tmp_path_factory.mktemp("large")
-    database = Database(folder, create=True)
-    put(database, *range(MANY))
-    database.close()
-    return folder
+    return many(tmp_path_factory.mktemp("large"))
 
 
 @pytest.fixture
 def folder(large: Path, tmp_path: Path) -> Path:
-    """A copy of it, searched once: it has a segment."""
-    copy = Path(shutil.copytree(large, tmp_path / "copy"))
-    assert all_found(copy)
-    return copy
+    return searched_copy(large, tmp_path / "copy")
 
 
 @pytest.fixture

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-from small_weights import changed, eight_bits, moved, network, pruned, renamed, sketched
+from small_weights import (
+    changed,
+    eight_bits,
+    found,
+    moved,
+    network,
+    pruned,
+    renamed,
+    saved,
+    sketched,
+)
 
 from assay.registry import Registry, Where
-from assay.values import Kin, Record, Relation
+from assay.values import Record, Relation
 from assay.weights import Weight
 
 BASE = network(0)
@@ -25,16 +34,6 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
-
-
-def saved(folder: Path, name: str, weights: Sequence[Weight]) -> Path:
-    file = folder / f"{name}.safetensors"
-    save_file({each.name: each.read() for each in weights}, file)
-    return file
-
-
-def found(registry: Registry, file: Path, **options: object) -> dict[str, Kin]:
-    return {each.record.name: each for each in registry.check(file, **options).matches}  # type: ignore[arg-type]
 
 
 def half_trained(weights: Sequence[Weight], seed: int) -> list[Weight]:

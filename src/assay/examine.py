@@ -59,7 +59,7 @@ def examine(
         MissingExtra: its format needs an optional dependency.
     """
     model, label = _read(source, input_shape)
-    record = _examined(model, source, hasher, digest, raw)
+    record = _examined(model, source, hasher, digest=digest, raw=raw)
     return record if sketcher is None else _sketched(record, model, label, sketcher)
 
 
@@ -82,7 +82,7 @@ class Pair:
     def open(self, source: str | Path | Any) -> Record:
         """Examine one of them; its weights are not read yet.  Raises as ``examine`` does."""
         model, label = _read(source, self._input_shape)
-        record = _examined(model, source, None, True, False)
+        record = _examined(model, source)
         self._opened.append((record, model, label))
         return record
 
@@ -117,7 +117,12 @@ def _read(
 
 
 def _examined(
-    model: Model, source: str | Path | Any, hasher: Hasher | None, digest: bool, raw: bool
+    model: Model,
+    source: str | Path | Any,
+    hasher: Hasher | None = None,
+    *,
+    digest: bool = True,
+    raw: bool = False,
 ) -> Record:
     is_file = isinstance(source, str | Path)
     path = str(source) if is_file else ""

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_weights import moved, network, renamed
-from test_registry_weights import saved
+from small_weights import moved, network, renamed, saved
 
 from assay.values import WeightSketch
 

@@ -8,6 +8,7 @@ import click
 
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, color, say, width
+from assay.comparisons import TOLERANCE
 from assay.errors import BadOption
 from assay.report import json_line, page, printable, text
 from assay.values import Json, Record, Report
@@ -100,7 +101,7 @@ def code_line(record: Record) -> str:
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=1e-6,
+    default=TOLERANCE,
     metavar="P",
     help="False alarm, corrected for all that was searched, up to which weights are called"
     " related; by default 1e-6.",

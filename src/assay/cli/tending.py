@@ -35,12 +35,9 @@ def rehash(
     registry's current key, where their files are where they were.
     """
     hasher = options.make_hasher(hasher_name, bits, weights)
-    with (
-        options.open_registry(location) as registry,
-        progress(registry.rehash(hasher), len(registry), "Hashing") as done,
-    ):
-        count = sum(1 for _ in done)
     with options.open_registry(location) as registry:
+        with progress(registry.rehash(hasher), len(registry), "Hashing") as done:
+            count = sum(1 for _ in done)
         sketched, failed = read_again(registry)
     if as_json:
         about = {"rehashed": count, "scheme": hasher.scheme}
@@ -99,7 +96,7 @@ def key(
         known, in_use, current = registry.keys.known(), registry.keys.in_use(), None
         if known:
             current = registry.keys.settled().scheme
-    rows = [
+    rows: list[Json] = [
         {"scheme": each.scheme, "made": each.made, "models": in_use.get(each.scheme, 0),
          "current": each.scheme == current}
         for each in known
@@ -108,10 +105,9 @@ def key(
         say(json_line({"keys": rows, **about}))
         return
     shown = [
-        (each.scheme, each.made[:10], str(in_use.get(each.scheme, 0)),
-         "yes" if each.scheme == current else "")
-        for each in known
-    ]  # fmt: skip
+        (row["scheme"], row["made"][:10], str(row["models"]), "yes" if row["current"] else "")
+        for row in rows
+    ]
     say("\n".join(table(HEADINGS, shown, width())))
 
 

@@ -10,13 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from math import log10, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.sketches.kinds import Kind, tails
+from assay.sketches.kinds import Kind, codes_of, tails, told
 from assay.sketches.projections import angle
 from assay.sketches.starts import drift
 from assay.values import TensorSketch, WeightSketch
@@ -114,11 +114,8 @@ def left_out(sketch: WeightSketch) -> dict[str, int]:
 
 @lru_cache(maxsize=512)  # a search compares one suspect with hundreds, a batch with the same ones
 def informative(sketch: WeightSketch) -> tuple[Tensor, ...]:
-    """Tensors that tell something; a weight that is a formula in one reading is one in all."""
-    readings: dict[str, list[TensorSketch]] = defaultdict(list)
-    for tensor in sketch.tensors:
-        readings[tensor.name].append(tensor)
-    known = [codes for codes in readings.values() if not any(code.left_out for code in codes)]
+    """Tensors that tell something; those of one model that are near one another are one."""
+    known = told(sketch)
     groups: list[list[TensorSketch]] = []
     for codes, place in zip(known, _groups([codes[0] for codes in known]), strict=True):
         if place == len(groups):
@@ -189,11 +186,8 @@ def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, tuple[list[int], NDArray[n
     """Tensors' numbers and codes (n, 4) of each kind, so that only what fits is compared."""
     found: dict[Kind, list[tuple[int, bytes]]] = defaultdict(list)
     for place, tensor in enumerate(tensors):
-        for sketch in tensor.codes:
-            if sketch.code is not None:
-                found["code", sketch.shape, 1].append((place, sketch.code))
-            if sketch.invariant is not None:
-                found["invariant", sketch.shape, sketch.places].append((place, sketch.invariant))
+        for kind, code in chain.from_iterable(map(codes_of, tensor.codes)):
+            found[kind].append((place, code))
     return {
         kind: (
             [place for place, _ in rows],

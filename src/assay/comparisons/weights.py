@@ -3,7 +3,8 @@
 [Charikar, STOC 2002; order statistics: Rüger, 1978.]  Tensors are matched one to one, nearest codes
 first.  A match has the false alarm of its distance between independently trained tensors, corrected
 for all it was compared with; how many are how unlikely gives that of the models.  More than a
-common ancestor is named only at distances that networks trained from one start do not reach.
+common ancestor is named only where near tensors are visibly trained, and nearer, beside how far
+they moved, than those of networks that were trained apart from one start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from assay.comparisons._tensor_pairs import FLOOR, Matching, Pair, informative, 
 from assay.sketches.projections import BITS
 from assay.values import Evidence, Json, Record, Relation
 
-MEASURED = -5.0  # … below, the null was not measured, but is a model's
+MEASURED = -5.0  # log₁₀ of one tensor's false alarm: below, the null is a model's, not measured
 _LOWEST = -77.0  # of all tensors: no surer than equal bytes, 2^-256
 _NEARLY_ALL = 0.95  # of both models' values: the same model
 _HALF = 0.5  # of one model's values: a backbone under a new head, a part of a bundle
@@ -37,7 +38,7 @@ _COPIED = 0.1  # … one model's values: frozen layers
 class Weights(Comparison):
     """Distances of tensors' codes, against two nulls: strangers, and twins of one start."""
 
-    near: int = 6  # bits: a third of what tensors of the nearest trained twins differ by
+    near: int = 6  # bits up to which tensors may be copies; angles tell them from twins
     near_permuted: int = 16  # bits of the codes that ignore channels' places; twins: 74 or more
     rounding: float = 1.5  # bits: mean by size, where a model was only stored in fewer bits
 
@@ -115,7 +116,7 @@ class Weights(Comparison):
         }
 
     def is_near(self, pair: Pair) -> bool:
-        """Whether two tensors are nearer than trained twins' are."""
+        """Whether two tensors are near enough to be copies; some twins' are, too."""
         return pair.distance <= (self.near_permuted if pair.permuted else self.near)
 
 

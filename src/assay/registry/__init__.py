@@ -106,9 +106,8 @@ class Registry:
         Raises UnreadableModel where the file is not a model; nothing is registered then.
         """
         hasher = self.hasher
-        record = self._read(
-            path, input_shape, Sketching([self.keys.settled()], "registered"), hasher
-        )
+        sketching = Sketching([self.keys.settled()], "registered")
+        record = self._read(path, input_shape, sketching, hasher)
         named = replace(record, name=name or default_name(str(path)), owner=owner, base=base)
         return self._register(named, hasher, str(Path(path).absolute()))
 
@@ -222,12 +221,13 @@ class Registry:
 
         Yields each with "", or with why it could not be: its file is gone, or another one now.
         """
-        sketching = Sketching([self.keys.settled()], "registered")
+        key, hasher = self.keys.settled(), self.hasher
+        sketching = Sketching([key], "registered")
 
         def read(path: str) -> Record:
-            return self._read(path, None, sketching, self.hasher)
+            return self._read(path, None, sketching, hasher)
 
-        return resketched(self._database, self.keys.settled().scheme, read)
+        return resketched(self._database, key.scheme, read)
 
     def stale(self, scheme: str) -> int:
         """How many models a code of ``scheme`` is not compared with: theirs is of another one."""

@@ -106,12 +106,11 @@ def _is_computed(source: Array, base: Array) -> bool:
 
 def _matrices(tensor: Tensor, file: Files) -> Iterator[Array]:
     """The tensor's weight in each of its readings."""
-    for code in tensor.codes[:1]:
-        weight = file[code.name]
-        values = weight.read()
-        for reading in tried(weight):
-            matrix = reading.matrix(values)
-            yield matrix.reshape(len(matrix), -1)
+    weight = file[tensor.codes[0].name]
+    values = weight.read()
+    for reading in tried(weight):
+        matrix = reading.matrix(values)
+        yield matrix.reshape(len(matrix), -1)
 
 
 def _alike(seen: list[list[Array]]) -> list[Array] | None:

@@ -24,10 +24,10 @@ BUSY_TIMEOUT_S = 30.0
 
 # What a file without a graph is found by; layout 1 had no such table.
 SHAPES = """
-CREATE TABLE shapes (  -- of the models' weights: what a file without a graph is found by
+CREATE TABLE shapes (  -- of the models' weights: what parts and files without a graph are found by
     shape TEXT NOT NULL,  -- sorted sizes, as 3x3x16x32
     model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
-    coded INTEGER NOT NULL,  -- whether the model has a code: then shapes find it for others only
+    coded INTEGER NOT NULL,  -- whether the model has a code; nothing asks for it now
     tensors INTEGER NOT NULL,  -- how many have it
     PRIMARY KEY (shape, coded, model)
 ) WITHOUT ROWID;

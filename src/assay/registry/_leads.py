@@ -1,8 +1,8 @@
 """Which registered models are worth comparing with a suspect in full.
 
-Those with its bytes; those with tensors near its own; those with the nearest codes, or with its
-tensor shapes where one of the two has no graph.  Public bases with tensors near its own are looked
-at whatever the filter: they explain what others have in common with it.
+Those with its bytes, with tensors near its own, with the nearest codes, or with its tensor shapes.
+Public bases with tensors near its own are looked at whatever the filter: they explain what others
+have in common with it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def leads(known: Known, search: Search) -> list[Lead]:
         alike = nearest(connection, search.suspect, search.count, (condition, arguments))
         bases = [key for (key,) in connection.execute("SELECT model FROM bases")]
         allowed = None
-        if condition != Where().sql()[0]:
+        if search.where != Where():
             passing = connection.execute(f"SELECT id FROM models WHERE {condition}", arguments)
             allowed = [key for (key,) in passing]
     if search.suspect.code is not None:

@@ -6,6 +6,7 @@ done again.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from assay.registry._database import Database
 from assay.registry._find import claims, files
 from assay.registry._hasher import recall, remember
 from assay.registry._rows import COLUMNS, Where, unpack
+from assay.registry._stale import UNSKETCHED
 from assay.values import Record, WeightSketch
 
 if TYPE_CHECKING:
@@ -55,8 +57,7 @@ def resketched(
 
     Each with "", or with why it could not be: it is not found by its weights, or by an older key.
     """
-    condition = "NOT EXISTS (SELECT 1 FROM sketches WHERE model = models.id AND scheme = ?)"
-    for page in _pages(database, condition, [scheme]):
+    for page in _pages(database, UNSKETCHED, [json.dumps([scheme])]):
         for key, record in page:
             sketch, wrong = _read_again(database, record, sketching)
             with database.write() as connection:

@@ -1,4 +1,4 @@
-"""Models with the suspect's tensor shapes: the structural lead where one of them has no graph.
+"""Models with the suspect's tensor shapes: the lead to parts, and where one has no graph.
 
 Every shape of a model is a row.  Candidates are those that have the suspect's rarest shapes, the
 nearest are those of the largest overlap.

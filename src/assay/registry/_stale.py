@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from assay.registry._database import Database
 
+UNSKETCHED = """id NOT IN (SELECT model FROM sketches
+    WHERE scheme IN (SELECT value FROM json_each(?)))"""  # a list of schemes as JSON
+
 logger = logging.getLogger("assay.registry")
 
 
@@ -20,8 +23,7 @@ def stale(database: Database, scheme: str) -> int:
 
 def unsketched(database: Database, schemes: Iterable[str]) -> int:
     """How many models have no sketch of one of these schemes."""
-    query = """SELECT count(*) FROM models WHERE id NOT IN (SELECT model FROM sketches
-        WHERE scheme IN (SELECT value FROM json_each(?)))"""
+    query = f"SELECT count(*) FROM models WHERE {UNSKETCHED}"
     with database.read() as connection:
         return int(connection.execute(query, [json.dumps([*schemes])]).fetchone()[0])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.sketches.nulls import log10_tail, log10_tail_invariant
 from assay.sketches.projections import BITS
-from assay.values import WeightSketch
+from assay.values import TensorSketch, WeightSketch
 
 Words = NDArray[np.uint64]  # (n, 4) codes
 Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
@@ -34,7 +34,7 @@ class Codes:
     @classmethod
     def of(cls, sketch: WeightSketch, model: int) -> Codes:
         """Those of one registered model."""
-        flat = [code for codes in _told(sketch).values() for code in codes]
+        flat = [code for readings in told(sketch) for each in readings for code in codes_of(each)]
         kinds = np.array([hashed(sketch.scheme, kind) for kind, _ in flat], np.uint64)
         words = np.frombuffer(b"".join(code for _, code in flat), np.uint64).reshape(-1, 4)
         return cls(kinds, words, np.full(len(flat), model, np.int64))
@@ -63,9 +63,10 @@ def asked(sketch: WeightSketch) -> list[list[Asked]]:
     return [
         [
             Asked(hashed(sketch.scheme, kind), np.frombuffer(code, np.uint64), evidence(kind))
-            for kind, code in codes
+            for each in readings
+            for kind, code in codes_of(each)
         ]
-        for codes in _told(sketch).values()
+        for readings in told(sketch)
     ]
 
 
@@ -93,16 +94,17 @@ def evidence(kind: Kind) -> NDArray[np.float32]:
     return (-tails(kind)).astype(np.float32)
 
 
-def _told(sketch: WeightSketch) -> dict[str, list[tuple[Kind, bytes]]]:
-    """The codes of each weight; one that is a formula in one reading is one in all."""
-    formulas = {tensor.name for tensor in sketch.tensors if tensor.left_out}
-    found: dict[str, list[tuple[Kind, bytes]]] = defaultdict(list)
+def told(sketch: WeightSketch) -> list[list[TensorSketch]]:
+    """The readings of each weight that tells something; a formula in one is one in all."""
+    readings: dict[str, list[TensorSketch]] = defaultdict(list)
     for tensor in sketch.tensors:
-        if tensor.name in formulas:
-            continue
-        if tensor.code is not None:
-            found[tensor.name].append((("code", tensor.shape, 1), tensor.code))
-        if tensor.invariant is not None:
-            kind = "invariant", tensor.shape, tensor.places
-            found[tensor.name].append((kind, tensor.invariant))
-    return found
+        readings[tensor.name].append(tensor)
+    return [each for each in readings.values() if not any(tensor.left_out for tensor in each)]
+
+
+def codes_of(tensor: TensorSketch) -> Iterator[tuple[Kind, bytes]]:
+    """The codes of a weight in one reading, each with its kind."""
+    if tensor.code is not None:
+        yield ("code", tensor.shape, 1), tensor.code
+    if tensor.invariant is not None:
+        yield ("invariant", tensor.shape, tensor.places), tensor.invariant
