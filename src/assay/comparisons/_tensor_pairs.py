@@ -10,19 +10,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, product
+from itertools import product
 from math import log10, pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.sketches.kinds import Kind, codes_of, tails, told
+from assay.sketches.kinds import Kind, codes_of, cosine_tails, tails, told
 from assay.sketches.projections import angle
 from assay.sketches.starts import drift
 from assay.values import TensorSketch, WeightSketch
 
 FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
+_AT_ONCE = 1 << 16  # pairs of codes that are compared at once
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
 _SHARED = 0.03  # of how far tensors have moved, to be what both learned; twins: .044, one .027
@@ -150,12 +151,12 @@ def matched(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Matching:
     candidates: list[Pair] = []
     first, second = _by_kind(ours), _by_kind(theirs)
     for kind in first.keys() & second.keys():
-        (places, codes), (others, known) = first[kind], second[kind]
-        for place in places:
-            compared[0][place] += len(others)
-        for other in others:
-            compared[1][other] += len(places)
-        candidates += _near(kind, places, codes, others, known)
+        own, other = first[kind], second[kind]
+        for place in own.places:
+            compared[0][place] += len(other.places)
+        for place in other.places:
+            compared[1][place] += len(own.places)
+        candidates += _near(kind, own, other)
     worth = [pair for pair in candidates if _corrected(pair, compared) <= _WORTH]
     return Matching((ours, theirs), compared, _one_to_one(worth))
 
@@ -182,32 +183,44 @@ def _order(pair: Pair) -> tuple[float, bool, float, int, int, int]:
     return sure, pair.permuted, pair.tail, pair.distance, *place
 
 
-def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, tuple[list[int], NDArray[np.uint64]]]:
-    """Tensors' numbers and codes (n, 4) of each kind, so that only what fits is compared."""
-    found: dict[Kind, list[tuple[int, bytes]]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The n codes of one kind that a model has."""
+
+    places: Sequence[int]  # (n) numbers of the tensors
+    words: NDArray[np.uint64]  # (n, 4)
+    cells: NDArray[np.int8] | None  # (n, 256); None where they are not known of all
+
+
+def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, _Known]:
+    """What a model has of each kind, so that only what fits is compared."""
+    found: dict[Kind, list[tuple[int, bytes, bytes | None]]] = defaultdict(list)
     for place, tensor in enumerate(tensors):
-        for kind, code in chain.from_iterable(map(codes_of, tensor.codes)):
-            found[kind].append((place, code))
-    return {
-        kind: (
-            [place for place, _ in rows],
-            np.frombuffer(b"".join(code for _, code in rows), np.uint64).reshape(len(rows), -1),
-        )
-        for kind, rows in found.items()
-    }
+        for sketch in tensor.codes:
+            for kind, code in codes_of(sketch):
+                found[kind].append((place, code, sketch.cells))
+    return {kind: _known(kind, rows) for kind, rows in found.items()}
 
 
-def _near(
-    kind: Kind,
-    ours: Sequence[int],
-    codes: NDArray[np.uint64],
-    theirs: Sequence[int],
-    known: NDArray[np.uint64],
-) -> Iterator[Pair]:
-    """Pairs of one kind that may be worth something."""
-    worth, permuted = tails(kind), kind[0] == "invariant"
-    for place, code in zip(ours, codes, strict=True):
-        distances = np.bitwise_count(known ^ code).sum(1)
-        for row in np.flatnonzero(worth[distances] <= _WORTH).tolist():
-            distance = int(distances[row])
-            yield Pair(place, theirs[row], float(worth[distance]), distance, permuted)
+def _known(kind: Kind, rows: Sequence[tuple[int, bytes, bytes | None]]) -> _Known:
+    places, codes, cells = zip(*rows, strict=True)
+    words = np.frombuffer(b"".join(codes), np.uint64).reshape(len(rows), -1)
+    if kind[0] == "invariant" or None in cells:
+        return _Known(places, words, None)
+    return _Known(places, words, np.frombuffer(b"".join(cells), np.int8).reshape(len(rows), -1))
+
+
+def _near(kind: Kind, ours: _Known, theirs: _Known) -> Iterator[Pair]:
+    """Pairs of one kind that may be worth something: by their cells, or by their codes."""
+    step = max(_AT_ONCE // len(theirs.places), 1)
+    for start in range(0, len(ours.places), step):
+        part = slice(start, start + step)
+        distances = np.bitwise_count(ours.words[part, None] ^ theirs.words).sum(2)  # (n, m)
+        if ours.cells is None or theirs.cells is None:
+            alarms = tails(kind)[distances]
+        else:
+            alarms = cosine_tails(ours.cells[part], theirs.cells, kind[1])
+        for row, column in np.argwhere(alarms <= _WORTH).tolist():
+            places = ours.places[start + row], theirs.places[column]
+            tail, distance = float(alarms[row, column]), int(distances[row, column])
+            yield Pair(*places, tail, distance, permuted=kind[0] == "invariant")

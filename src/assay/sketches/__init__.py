@@ -78,12 +78,10 @@ def _tensors(
             yield TensorSketch(weight.name, weight.shape, left_out=why)
             return
         if found is not None:
-            code, sums = found
             second = invariant(matrix, places, key) if is_permutable else None
             shape, beyond = reading.shape(weight), learned(matrix, key)
-            yield TensorSketch(
-                weight.name, shape, places, reading.name, code, second, None, beyond, sums
-            )
+            kept = found.code, second, None, beyond, found.sums, found.cells
+            yield TensorSketch(weight.name, shape, places, reading.name, *kept)
 
 
 def _tame(values: Array) -> Array:

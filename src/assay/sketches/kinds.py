@@ -15,11 +15,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.sketches.nulls import log10_tail, log10_tail_invariant
-from assay.sketches.projections import BITS
+from assay.sketches.nulls import log10_tail, log10_tail_invariant, log10_tail_of_cosine
+from assay.sketches.projections import BITS, cosines
 from assay.values import TensorSketch, WeightSketch
 
 Words = NDArray[np.uint64]  # (n, 4) codes
+_SLIGHT = 0.25  # a cosine of sums below is none that strangers have not
 Kind = tuple[str, tuple[int, ...], int]  # which code; of a matrix of which shape, and places
 
 
@@ -86,6 +87,21 @@ def tails(kind: Kind) -> NDArray[np.float64]:
         return np.array([log10_tail_invariant(distance) for distance in distances])
     rows, columns = shape
     return np.array([log10_tail(distance, rows, columns) for distance in distances])
+
+
+def cosine_tails(
+    ours: NDArray[np.int8], theirs: NDArray[np.int8], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """log₁₀ of the false alarms (n, m) of cells (n, 256) and (m, 256) of matrices of one shape.
+
+    0 where one is above any use, so that only few are looked up.
+    """
+    found, sums = cosines(ours, theirs, shape)
+    alarms = np.zeros_like(found)
+    rows, columns = shape
+    for place in zip(*np.nonzero(found >= _SLIGHT), strict=True):
+        alarms[place] = log10_tail_of_cosine(found[place], sums[place], rows, columns)
+    return alarms
 
 
 @lru_cache(maxsize=4096)

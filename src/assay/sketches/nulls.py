@@ -1,14 +1,15 @@
-"""How likely a distance of two codes is between independently trained tensors.
+"""How likely codes are to be so near, where their tensors were trained independently.
 
 Two independent matrices have a cosine near 0, not 0: with n free values its variance is 1 / n.
-Given the cosine c, each bit differs with probability arccos(c) / π.  The tail is that binomial,
-mixed over c.  Trained tensors have fewer free values than places, since inputs are correlated, and
-the larger the fewer: the exponent was measured on independently trained networks
-(benchmarks/sketches).
+Given the cosine c, each bit differs with probability arccos(c) / π, and the cosine of 256 sums is
+Fisher's [1915].  The tail is that one, mixed over c.  Trained tensors have fewer free values than
+places, since inputs are correlated, and the larger the fewer: the exponent was measured on
+independently trained networks (benchmarks/sketches).  All this is about a cosine of 0.1: who
+changes a tenth of a model can give it so much of another, whatever the key.
 
 Codes that ignore the places of channels are another matter.  What a task makes of channels of one
 kind is alike in strangers: in networks trained apart on one task, real ones, their cosines are .5
-on average.  So theirs is a wide distribution about a higher mean, on Fisher's scale [1915].
+on average.  So theirs is a wide distribution about a higher mean, on Fisher's scale.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from numpy.typing import NDArray
 
 from assay.sketches.projections import BITS
 
+_GIVEN = 0.1  # cosine that proves nothing
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values: below all measured
 # Of invariant codes, artanh of the cosine: mean and deviation, both above all that was measured.
 _MEAN_OF_COLORS, _DEVIATION_OF_COLORS = 0.85, 0.22
 _NODES = 4001  # of the integral over the cosine
 _STEPS = 4  # tables for each doubling of the free values
+_FINE_STEPS = 16  # … and of the sums that count
+_MEASURED = 1001  # angles between sums, of which each has a tail
+_LEAST = 60.0  # -ln of a density that is as good as none
 
 
 def free_values(rows: int, columns: int) -> float:
@@ -35,8 +40,15 @@ def free_values(rows: int, columns: int) -> float:
 
 def log10_tail(distance: int, rows: int, columns: int) -> float:
     """log₁₀ of the probability that codes of independent matrices (r, c) are as near, or nearer."""
-    octave = int(np.floor(_STEPS * np.log2(free_values(rows, columns))))  # rounded down: wider
-    return float(_tails(octave)[_checked(distance)])
+    return float(_tails(_octave(free_values(rows, columns)))[_checked(distance)])
+
+
+def log10_tail_of_cosine(cosine: float, sums: float, rows: int, columns: int) -> float:
+    """The same for the cosine of their sums, of which as many count."""
+    fine = min(int(np.floor(_FINE_STEPS * np.log2(sums))), _FINE_STEPS * 8)
+    angle = np.arccos(np.clip(cosine, -1, 1)) / np.pi
+    place = int(np.ceil(angle * (_MEASURED - 1)))  # rounded up: likelier
+    return float(_tails_of_cosines(_octave(free_values(rows, columns)), fine)[place])
 
 
 def log10_tail_invariant(distance: int) -> float:
@@ -50,12 +62,36 @@ def _checked(distance: int) -> int:
     return distance
 
 
+def _octave(free: float) -> int:
+    return int(np.floor(_STEPS * np.log2(free)))  # rounded down: wider
+
+
 @lru_cache(maxsize=256)
 def _tails(octave: int) -> NDArray[np.float64]:
     """log₁₀ of the tail at every distance (257), for 2^(octave / 4) free values."""
     free = 2.0 ** (octave / _STEPS)
     # the density of the angle between independent directions in n dimensions is sin^(n - 2)
-    return _mixture(max(free / 2 - 1, 0) * np.log1p(-np.square(_cosines())))
+    apart = (_cosines() - _GIVEN) / (1 - _GIVEN * _cosines())
+    return _mixture(max(free / 2 - 1, 0) * np.log1p(-np.square(apart)))
+
+
+@lru_cache(maxsize=1024)
+def _tails_of_cosines(octave: int, fine: int) -> NDArray[np.float64]:
+    """log₁₀ of the tail at angles from 0 to π, of 2^(fine / 16) sums."""
+    free, sums = 2.0 ** (octave / _STEPS), 2.0 ** (fine / _FINE_STEPS)
+    # artanh of the cosine, less that of what is given, has the density cosh^(1 - n)
+    widest = np.arccosh(np.exp(min(_LEAST / max(free - 1, 1), 8.0)))
+    beyond = np.linspace(-widest, widest, 129)
+    cosine = np.tanh(np.arctanh(_GIVEN) + beyond)[:, None]  # (129, 1)
+    weight = -(free - 1) * np.log(np.cosh(beyond))[:, None]
+    angle = np.linspace(0, np.pi, _MEASURED)[1:-1]  # (999)
+    density = (sums - 2) * np.log(np.sin(angle)) - (sums - 0.5) * np.log1p(
+        -cosine * np.cos(angle)
+    )  # (129, 999)
+    density -= _log_sum(density, 1)[:, None]
+    mixed = _log_sum(density + weight - _log_sum(weight, 0), 0)
+    tails = np.logaddexp.accumulate(mixed) / log(10)
+    return np.concatenate([tails[:1], tails, [0.0]])
 
 
 @lru_cache(maxsize=1)

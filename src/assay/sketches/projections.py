@@ -9,8 +9,9 @@ or of whole numbers: no machine finds another bit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from math import asin
+from math import asin, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,22 +40,57 @@ def projected(matrix: Array, key: bytes) -> bytes | None:
     The columns may be several axes; then only a block of them is copied at a time.
     """
     found = projected_finely(matrix, key)
-    return None if found is None else found[0]
+    return None if found is None else found.code
 
 
-def projected_finely(matrix: Array, key: bytes) -> tuple[bytes, bytes] | None:
-    """The code of a matrix, and 32 sums of 16 bits, whose ``angle`` tells near from equal."""
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What is kept of the projections of one matrix."""
+
+    code: bytes  # 32: their signs
+    cells: bytes  # 256: they themselves, in 8 bits each, whose ``cosine`` tells weak likeness
+    sums: bytes  # 64: 32 sums of them, in 16 bits each, whose ``angle`` tells near from equal
+
+
+def projected_finely(matrix: Array, key: bytes) -> Projection | None:
+    """The code of a matrix, and what tells more finely how near it is to another."""
     with np.errstate(over="ignore", invalid="ignore"):
         found = _dense(matrix, key) if matrix.size <= DENSE else _cells(matrix, key)
     sums = None if found is None else found.reshape(-1)
     code = None if sums is None else _bits(sums, key)
-    return None if sums is None or code is None else (code, _few(sums))
+    return None if sums is None or code is None else Projection(code, _coarse(sums), _few(sums))
 
 
 def angle(a: bytes, b: bytes) -> float:
     """Radians between two matrices, from their sums: within a third of it, and finer than bits."""
     one, other = (np.frombuffer(sums, "<i2") / _FULL for sums in (a, b))
     return 2 * asin(min(float(np.linalg.norm(one - other)) / 2, 1.0))
+
+
+def cosines(
+    ours: NDArray[np.int8], theirs: NDArray[np.int8], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosines of cells (n, 256) and (m, 256) of matrices of one shape; how many cells count (n, m).
+
+    Those that count are fewer where some columns have most of the energy of both.
+    """
+    groups = 1 if prod(shape) <= DENSE else grid(shape[0], shape[1])[1]
+    x, y = (cells.astype(np.float64) for cells in (ours, theirs))  # whole: each sum is exact
+    (of_x, all_x), (of_y, all_y) = (_energies(each, groups) for each in (x, y))
+    total = np.maximum(all_x[:, None] * all_y, 1)  # (n, m)
+    counting = BITS * total / np.maximum(of_x @ of_y.T * groups, total)
+    return x @ y.T / np.sqrt(total), counting
+
+
+def _energies(
+    cells: NDArray[np.float64], groups: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squares of cells (n, 256), added for each group of columns (n, b), and all of them (n).
+
+    Groups of rows have the same, as rows are scaled, and so have the projections of a small matrix.
+    """
+    each = np.square(cells).reshape(len(cells), -1, groups).sum(1)
+    return each, each.sum(1)
 
 
 def distance(a: bytes, b: bytes) -> int:
@@ -67,6 +103,13 @@ def _few(sums: Counts) -> bytes:
     few = sums.reshape(-1, _FEW).sum(0).astype(np.float64)
     norm = np.sqrt(np.square(few).sum())
     counts: NDArray[np.int16] = np.rint(few * (_FULL / (norm or 1.0))).astype("<i2")
+    return counts.tobytes()
+
+
+def _coarse(sums: Counts) -> bytes:
+    """All sums (256) in whole numbers of 8 bits, the largest one ±127."""
+    largest = np.abs(sums).max()
+    counts: NDArray[np.int8] = np.rint(sums * (127.0 / (largest or 1))).astype(np.int8)
     return counts.tobytes()
 
 

@@ -72,6 +72,7 @@ class TensorSketch:
     left_out: str | None = None  # why there is no code
     learned: float = 0.0  # correlation of rows or columns beyond that of a random start
     sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
+    cells: bytes | None = None  # 256 bytes beside a code: what tells weak likeness from chance
 
     @property
     def size(self) -> int:
@@ -79,25 +80,22 @@ class TensorSketch:
         return prod(self.shape)
 
     def to_json(self) -> list[Any]:
-        codes = [
-            None if code is None else b64encode(code).decode()
-            for code in (self.code, self.invariant, self.sums)
-        ]
-        return [
-            self.name,
-            list(self.shape),
-            self.places,
-            self.reading,
-            *codes,
-            self.left_out,
-            self.learned,
-        ]
+        code, invariant, sums, cells = (
+            None if each is None else b64encode(each).decode()
+            for each in (self.code, self.invariant, self.sums, self.cells)
+        )
+        read = self.name, list(self.shape), self.places, self.reading
+        return [*read, code, invariant, sums, self.left_out, self.learned, cells]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
-        name, shape, places, reading, *codes, left_out, learned = data
-        code, invariant, sums = (None if text is None else b64decode(text) for text in codes)
-        return cls(name, tuple(shape), places, reading, code, invariant, left_out, learned, sums)
+        """Inverse of ``to_json``; what was kept before there were cells has none."""
+        name, shape, places, reading, *codes, left_out, learned = data[:9]
+        code, invariant, sums, cells = (
+            None if text is None else b64decode(text) for text in (*codes, (*data, None)[9])
+        )
+        kept = code, invariant, left_out, learned, sums, cells
+        return cls(name, tuple(shape), places, reading, *kept)
 
 
 @dataclass(frozen=True, slots=True)
