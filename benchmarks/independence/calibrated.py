@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from strangers import LEVELS, Network, pairs, said
 
-from assay.sketches.nulls import log10_tail, log10_tail_invariant
+from assay.sketches.kinds import cosine_tails
+from assay.sketches.nulls import log10_tail_invariant
 from assay.values import WeightSketch
 
 KINDS = {
-    "stored layout": "codes of the same tensor, each as it is stored",
+    "stored layout": "cells of the same tensor, each as it is stored",
     "second code": "codes of the same tensor that stay when channels change places",
     "readings": "the same tensor: the best of all readings",
     "all tensors": "the best of all tensors of the other model, all readings and both codes",
@@ -60,8 +61,7 @@ def _of_tensors(networks: Sequence[Network]) -> Iterator[tuple[str, Tails]]:
         for place, name in enumerate(names):
             for ours, theirs in _compared(kind, name, rows[0], stored[0]):
                 one, other = (_stacked(part, at) for part, at in ((rows, ours), (stored, theirs)))
-                bits = np.bitwise_count(one[:, None] ^ other).sum(2)
-                np.minimum(best[place], _stated(rows[0][ours])[bits], out=best[place])
+                np.minimum(best[place], _stated(rows[0][ours][0], one, other), out=best[place])
                 counts[place] += 1
         known = counts > 0
         corrected = best[known] + np.log10(counts[known])[:, None, None]
@@ -76,7 +76,7 @@ def _codes(sketch: WeightSketch) -> list[Code]:
     found: list[Code] = []
     for tensor in sketch.tensors:
         if tensor.code is not None:
-            found.append((("code", tensor.shape, 1), tensor.name, tensor.code))
+            found.append((("code", tensor.shape, 1), tensor.name, tensor.cells or b""))
         if tensor.invariant is not None:
             kind = "invariant", tensor.shape, tensor.places
             found.append((kind, tensor.name, tensor.invariant))
@@ -95,18 +95,19 @@ def _compared(
                 yield place, other
 
 
-def _stacked(models: Sequence[Sequence[Code]], place: int) -> NDArray[np.uint64]:
-    """One code of every model (n, 4)."""
+def _stacked(models: Sequence[Sequence[Code]], place: int) -> NDArray[np.uint8]:
+    """One code of every model (n, bytes)."""
     assert len({(codes[place][0], codes[place][1]) for codes in models}) == 1
-    return np.stack([np.frombuffer(codes[place][2], np.uint64) for codes in models])
+    return np.stack([np.frombuffer(codes[place][2], np.uint8) for codes in models])
 
 
-def _stated(code: Code) -> Tails:
-    """log₁₀ of the false alarm that is stated at each distance (257)."""
-    (which, shape, _), *_ = code
-    if which == "invariant":
-        return np.array([log10_tail_invariant(distance) for distance in range(257)])
-    return np.array([log10_tail(distance, *shape) for distance in range(257)])
+def _stated(fit: Places, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> Tails:
+    """log₁₀ of the false alarms that are stated (n, m)."""
+    which, shape, _ = fit
+    if which == "code":
+        return cosine_tails(ours.view(np.int8), theirs.view(np.int8), shape)
+    bits = np.bitwise_count(ours[:, None] ^ theirs).sum(2)
+    return np.array([log10_tail_invariant(distance) for distance in range(257)])[bits]
 
 
 def measured(by_key: Sequence[dict[str, Tails]]) -> dict[str, Any]:

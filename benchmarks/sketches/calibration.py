@@ -1,4 +1,4 @@
-"""Stated against measured false alarm of both codes, on networks that are known to be independent.
+"""Stated against measured false alarm of all codes, on networks that are known to be independent.
 
     python benchmarks/sketches/calibration.py FAMILIES [--strangers FOLDER]
 
@@ -27,22 +27,35 @@ from numpy.typing import NDArray
 from assay.errors import AssayError
 from assay.formats import read
 from assay.sketches import sketch
-from assay.sketches.nulls import log10_tail, log10_tail_invariant
+from assay.sketches.nulls import log10_tail, log10_tail_invariant, log10_tail_of_cosine
+from assay.sketches.projections import cosines
 from assay.sketches.readings import tried
 from assay.values import TensorSketch, WeightSketch
 
 HERE = Path(__file__).parent
 KEYS = [hashlib.sha256(bytes([number])).digest() for number in range(4)]
 LEVELS = (-1, -2, -3, -4, -5, -6, -8)
-CODES = ("code", "invariant")
+CODES = ("code", "cells", "invariant")
 Tails = NDArray[np.float64]
+Near = tuple[NDArray[np.float64], Tails]
 
 
-def stated(name: str, tensor: TensorSketch) -> Tails:
-    """log₁₀ of the false alarm that is stated at each distance (257)."""
-    if name == "code":
-        return np.array([log10_tail(distance, *tensor.shape) for distance in range(257)])
-    return np.array([log10_tail_invariant(distance) for distance in range(257)])
+def near(name: str, ours: list[bytes], theirs: list[bytes], shape: tuple[int, ...]) -> Near:
+    """How near codes of one kind are, and log₁₀ of the false alarm that is stated (n, m).
+
+    Bits in which they differ; of cells, their cosine.
+    """
+    if name == "cells":
+        one, other = (
+            np.stack([np.frombuffer(c, np.int8) for c in part]) for part in (ours, theirs)
+        )
+        found, sums = cosines(one, other, shape)
+        stated = np.vectorize(lambda x, k: log10_tail_of_cosine(x, k, *shape), otypes=[float])
+        return found, stated(found, sums)
+    one, other = (np.stack([np.frombuffer(c, np.uint8) for c in part]) for part in (ours, theirs))
+    bits = np.bitwise_count(one[:, None] ^ other).sum(2).astype(np.float64)
+    of_one = log10_tail_invariant if name == "invariant" else lambda d: log10_tail(d, *shape)
+    return bits, np.array([of_one(distance) for distance in range(257)])[bits.astype(int)]
 
 
 def networks(folder: Path) -> dict[str, list[tuple[str, int, Path]]]:
@@ -67,26 +80,18 @@ def pairs_of(nets: list[tuple[str, int, Path]]) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def distances(sketches: list[WeightSketch], place: int, name: str) -> NDArray[np.uint64] | None:
-    """Of one tensor's codes, between all networks (n, n)."""
-    codes = [getattr(sketch.tensors[place], name) for sketch in sketches]
-    if None in codes:
-        return None
-    bits = np.stack([np.frombuffer(code, np.uint8) for code in codes])
-    return np.bitwise_count(bits[:, None] ^ bits).sum(2)
-
-
-def of_family(nets: list[tuple[str, int, Path]]) -> Iterator[tuple[str, TensorSketch, Any, Any]]:
-    """Each code of each tensor, its distances with each key, and the pairs."""
+def of_family(nets: list[tuple[str, int, Path]]) -> Iterator[tuple[str, TensorSketch, Near, Any]]:
+    """Each code of each tensor, how near it is between all networks with each key, the pairs."""
     pairs = pairs_of(nets)
     weights = [list(read(path).weights.values()) for _, _, path in nets]
     by_key = [[sketch(listed, key) for listed in weights] for key in KEYS]
     for place, tensor in enumerate(by_key[0][0].tensors):
         for name in CODES:
-            found = [distances(sketches, place, name) for sketches in by_key]
-            known = [each for each in found if each is not None]
-            if known:
-                yield name, tensor, np.stack(known), pairs
+            every = [[getattr(each.tensors[place], name) for each in part] for part in by_key]
+            found = [near(name, part, part, tensor.shape) for part in every if None not in part]
+            if found:
+                values, tails = zip(*found, strict=True)
+                yield name, tensor, (np.stack(values), np.stack(tails)), pairs
 
 
 def families(folder: Path) -> dict[str, Any]:
@@ -95,14 +100,13 @@ def families(folder: Path) -> dict[str, Any]:
     tensors, worst = [], dict.fromkeys(CODES, 0.0)
     every = networks(folder)
     for network, nets in every.items():
-        for name, tensor, found, pairs in of_family(nets):
-            tails = stated(name, tensor)
-            apart = found[:, *pairs["independent"]]
+        for name, tensor, (found, tails), pairs in of_family(nets):
+            apart, twins = (found[:, *pairs[kind]] for kind in ("independent", "twins"))
+            said = tails[:, *pairs["independent"]].reshape(-1)
             size = f"2^{int(np.log2(np.prod(tensor.shape)))}"
-            samples[name, size].append(tails[apart.reshape(-1)])
-            samples[name, "all"].append(tails[apart.reshape(-1)])
-            worst[name] = max(worst[name], largest_share(tails[found] <= -2, nets))
-            twins = found[:, *pairs["twins"]]
+            samples[name, size].append(said)
+            samples[name, "all"].append(said)
+            worst[name] = max(worst[name], largest_share(tails <= -2, nets))
             tensors.append(
                 {
                     "network": network,
@@ -134,10 +138,11 @@ def largest_share(near: NDArray[np.bool_], nets: list[tuple[str, int, Path]]) ->
     return float(((near & apart).mean(0).sum(1) / apart.sum(1)).max())
 
 
-def summary(found: NDArray[np.uint64]) -> dict[str, float]:
-    """Mean, standard deviation and least distance."""
-    mean, deviation = float(found.mean()), float(found.std())
-    return {"mean": round(mean, 2), "deviation": round(deviation, 2), "least": int(found.min())}
+def summary(found: NDArray[np.float64]) -> dict[str, float]:
+    """Mean, standard deviation, least and largest."""
+    values = found.mean(), found.std(), found.min(), found.max()
+    named = zip(("mean", "deviation", "least", "largest"), values, strict=True)
+    return {name: round(float(value), 3) for name, value in named}
 
 
 def measured(tails: Tails) -> dict[str, Any]:
@@ -172,16 +177,8 @@ def compared(suspect: WeightSketch, owner: WeightSketch, name: str) -> list[floa
         for b in owner.tensors:
             one, other = getattr(a, name), getattr(b, name)
             if a.shape == b.shape and a.places == b.places and one and other:
-                bits = (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
-                found.append(float(stated_at(name, a, bits)))
+                found.append(float(near(name, [one], [other], a.shape)[1][0, 0]))
     return found
-
-
-def stated_at(name: str, tensor: TensorSketch, distance: int) -> float:
-    """log₁₀ of the false alarm that is stated at one distance."""
-    if name == "code":
-        return log10_tail(distance, *tensor.shape)
-    return log10_tail_invariant(distance)
 
 
 def plot(results: dict[str, Any]) -> None:
@@ -192,7 +189,7 @@ def plot(results: dict[str, Any]) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "assay"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4.5), sharey=True)
+    figure, axes = pyplot.subplots(1, 3, figsize=(14, 4.5), sharey=True)
     for axis, code in zip(axes, CODES, strict=True):
         for name, found in results["measured"].items():
             if name.startswith(f"{code},"):
