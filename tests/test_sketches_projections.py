@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from assay.sketches import projections
 from assay.sketches.keys import PUBLIC, scheme, signs
 from assay.sketches.projections import (
     DENSE,
+    Projection,
     angle,
+    cosines,
     distance,
     grid,
     projected,
@@ -45,9 +48,37 @@ def code(values: Array, key: bytes = SECRET) -> bytes:
 def test_sums_tell_small_angles_that_bits_do_not(shape: tuple[int, int], amount: float) -> None:
     values, other = matrix(*shape), matrix(*shape, seed=1)
     found = [projected_finely(each, SECRET) for each in (values, values + amount * other)]
-    (_, one), (_, two) = (each for each in found if each)
+    one, two = (each.sums for each in found if each)
     assert len(one) == 64
     assert angle(one, two) == angle(two, one) == pytest.approx(amount, rel=0.4, abs=2e-4)
+
+
+@pytest.mark.parametrize("shape", [(20, 40), (64, 576), (333, 4099)])
+@pytest.mark.parametrize("cosine", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_cells_tell_weak_likeness(shape: tuple[int, int], cosine: float) -> None:
+    values, other = matrix(*shape), matrix(*shape, seed=1)
+    mixture = cosine * values + (1 - cosine**2) ** 0.5 * other
+    found = [projected_finely(each.astype(np.float32), SECRET) for each in (values, mixture)]
+    one, two = (np.frombuffer(each.cells, np.int8).reshape(1, 256) for each in found if each)
+    (((told,),), ((counting,),)), back = cosines(one, two, shape), cosines(two, one, shape)
+    assert told == pytest.approx(cosine, abs=4 / 16 * (1 - cosine**2) + 0.001)
+    assert 200 < counting <= 256
+    assert (told, counting) == (back[0].item(), back[1].item())
+
+
+def test_where_few_columns_have_most_of_the_energy_fewer_cells_count() -> None:
+    loud = np.where(np.arange(576) % 16 < 2, 100, 1).astype(np.float32)
+    both, one = (
+        [projected_finely(matrix(64, 576, seed=s) * scale, SECRET) for s, scale in enumerate(pair)]
+        for pair in ((loud, loud), (loud, np.float32(1)))
+    )
+
+    def counting(pair: Sequence[Projection | None]) -> float:
+        cells = (np.frombuffer(p.cells, np.int8).reshape(1, 256) for p in pair if p)
+        return float(cosines(*cells, (64, 576))[1][0, 0])
+
+    assert counting(both) < 100
+    assert counting(one) > 200
 
 
 def test_a_scheme_names_the_key_and_does_not_tell_it() -> None:
@@ -197,10 +228,11 @@ PROGRAM = """
 import numpy as np
 from assay.sketches.invariants import invariant
 from assay.sketches.keys import PUBLIC
-from assay.sketches.projections import projected
+from assay.sketches.projections import projected_finely
 for shape in [(30, 60), (64, 576), (257, 4099), (3000, 24)]:
     values = np.random.default_rng(3).standard_normal(shape, dtype=np.float32)
-    print(projected(values, PUBLIC).hex(), invariant(values, 1, PUBLIC).hex())
+    found = projected_finely(values, PUBLIC)
+    print(found.code.hex(), found.cells.hex(), invariant(values, 1, PUBLIC).hex())
 """
 
 

@@ -90,7 +90,7 @@ def _tails_of_cosines(octave: int, fine: int) -> NDArray[np.float64]:
     )  # (129, 999)
     density -= _log_sum(density, 1)[:, None]
     mixed = _log_sum(density + weight - _log_sum(weight, 0), 0)
-    tails = np.logaddexp.accumulate(mixed) / log(10)
+    tails = np.minimum(np.logaddexp.accumulate(mixed) / log(10), 0.0)
     return np.concatenate([tails[:1], tails, [0.0]])
 
 
