@@ -1,7 +1,8 @@
 """The values that flow through the library: frozen, compared by value, JSON in and out.
 
 LayerGraph → HashCode → Match → Evidence → Kin → Report, and Record, what a registry keeps: the
-graph, its code, and the WeightSketch.
+graph, its code, and the WeightSketch.  A LayerMatch is what became of one layer, where both files
+were read.
 
 Every value has ``to_json`` (plain dicts, lists and numbers), and what is stored has ``from_json``,
 with ``from_json(x.to_json()) == x``.
@@ -10,6 +11,7 @@ with ``from_json(x.to_json()) == x``.
 from __future__ import annotations
 
 from assay.values.codes import HashCode, Match, TensorSketch, WeightSketch
+from assay.values.layer_matches import LayerMatch
 from assay.values.layers import Attribute, Json, Layer, LayerGraph
 from assay.values.records import Record, Shapes
 from assay.values.reports import Evidence, Kin, Relation, Report
@@ -22,6 +24,7 @@ __all__ = [
     "Kin",
     "Layer",
     "LayerGraph",
+    "LayerMatch",
     "Match",
     "Record",
     "Relation",
