@@ -20,7 +20,7 @@ LEVELS = (
     {"values", "methods", "durable"},
     {"graphs", "alignment"},
     {"weights"},
-    {"containers", "running", "sketches"},
+    {"containers", "running", "sketches", "diagnosis"},
     {"vocabularies", "training"},
     ROLES,
     {"examine"},

@@ -50,10 +50,10 @@ def stored_in(values: Array) -> Numbers:
             return found
         if distinct is not None and _EACH * len(distinct) <= np.count_nonzero(rows):
             return Numbers(f"{len(distinct)} clusters")
+    if np.array_equal(rows, to_bfloat16(rows)):  # fewer digits than float16
+        return Numbers("bfloat16")
     if np.array_equal(rows, to_float16(rows)):
         return Numbers("float16")
-    if np.array_equal(rows, to_bfloat16(rows)):
-        return Numbers("bfloat16")
     return Numbers("float32")
 
 
@@ -82,7 +82,7 @@ def _few(rows: Array) -> Levels | None:
 
 def _grid(rows: Array, distinct: Levels | None) -> Numbers | None:
     """The coarsest grid that all values lie on."""
-    if distinct is not None and 2 < len(distinct):
+    if distinct is not None and len(distinct) > 2:
         step = np.diff(distinct).min().reshape(1, 1)
         span = float((distinct[-1] - distinct[0]) / step[0, 0])
         if span < 2 ** max(_BITS) and _fits(distinct[None], step):

@@ -38,13 +38,14 @@ class LayerMatch:
 
     @classmethod
     def from_json(cls, data: Json) -> LayerMatch:
-        shapes = tuple(data["source_shape"]), tuple(data["suspect_shape"])
-        told = data["correlation"], data["stored"], tuple(data["undone"])
         return cls(
-            data["source"],
-            data["suspect"],
-            *shapes,
-            *told,
-            data["log10_false_alarm"],
-            data["change"],
+            source=data["source"],
+            suspect=data["suspect"],
+            source_shape=tuple(data["source_shape"]),
+            suspect_shape=tuple(data["suspect_shape"]),
+            correlation=data["correlation"],
+            stored=data["stored"],
+            undone=tuple(data["undone"]),
+            log10_false_alarm=data["log10_false_alarm"],
+            change=data["change"],
         )
