@@ -1,17 +1,20 @@
 """Comparisons: two models in, evidence out.
 
-White-box methods compare what is stored of both models, so that a registry needs no file again.
-``kin`` puts the evidence together and names the relation that it supports, never a stronger one.
+White-box methods compare what is stored of both models, so that a registry needs no file again, or
+their weights, where both files are open.  ``kin`` puts the evidence together and names the relation
+that it supports, never a stronger one.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log10
 
 from assay.methods import Methods
 from assay.values import Evidence, Kin, Record, Relation
+from assay.weights import Weight
 
 TOLERANCE = 1e-6  # false alarm, after every correction, up to which weights are not independent
 
@@ -22,6 +25,12 @@ class Comparison(ABC):
     @abstractmethod
     def compare(self, suspect: Record, source: Record) -> Evidence | None:
         """How strongly the two are tied, or None where there is nothing to compare."""
+
+    def compare_weights(
+        self, suspect: Mapping[str, Weight], source: Mapping[str, Weight]
+    ) -> Evidence | None:
+        """The same of all weights of both, by name, where they can be read; None: it needs none."""
+        return None
 
     @abstractmethod
     def supported(self, evidence: Evidence) -> Relation:
@@ -39,9 +48,16 @@ COMPARISONS = Methods(Comparison)
 
 
 def kin(
-    suspect: Record, source: Record, *, candidates: int = 1, tolerance: float = TOLERANCE
+    suspect: Record,
+    source: Record,
+    *,
+    candidates: int = 1,
+    tolerance: float = TOLERANCE,
+    weights: tuple[Mapping[str, Weight], Mapping[str, Weight]] | None = None,
 ) -> Kin:
     """A registered model, the evidence that ties ``suspect`` to it, and what that supports.
+
+    ``weights`` are those of both where both files are at hand.
 
     IDENTICAL where the bytes are the same; otherwise what the comparisons support: a structure
     says SAME_ARCHITECTURE at most.  ``candidates`` is how many models the source was picked from:
@@ -53,10 +69,12 @@ def kin(
         found.append((Relation.IDENTICAL, same))
     for name in COMPARISONS:
         method = COMPARISONS[name]()
-        evidence = method.compare(suspect, source)
-        if evidence is not None:
-            evidence = _corrected(evidence, candidates)
-            found.append((method.relation(evidence, tolerance), evidence))
+        both = [method.compare(suspect, source)]
+        both += [method.compare_weights(*weights)] if weights else []
+        for evidence in both:
+            if evidence is not None:
+                evidence = _corrected(evidence, candidates)
+                found.append((method.relation(evidence, tolerance), evidence))
     found.sort(key=lambda each: -each[0])  # stable: structure before weights where both say nothing
     strongest = max((relation for relation, _ in found), default=Relation.UNRELATED)
     return Kin(source, strongest, tuple(evidence for _, evidence in found))

@@ -37,6 +37,7 @@ class Change:
     moved: float = 0.0  # norm of what neither rounding nor pruning explains, over the source's
     rank: int | None = None  # of that, where it is low
     unchanged: float = 1.0  # share of values that are what they were, but for rounding
+    before: str = "float32"  # numbers of the source's, where the suspect's are fewer bits
 
     @property
     def is_copy(self) -> bool:
@@ -53,6 +54,7 @@ class Change:
             "moved": round(self.moved, 4),
             "rank": self.rank,
             "unchanged": round(self.unchanged, 4),
+            "before": "" if self.before == self.numbers else self.before,
         }
         return {name: value for name, value in told.items() if value not in (0.0, None, "")}
 
@@ -75,14 +77,15 @@ def change(source: Array, suspect: Array) -> Change:
     same = _explained(old, new, numbers) | gone
     of = _pruned_by(gone, old) if pruned else ""
     unchanged = float(same.mean())
-    is_copy = unchanged == 1.0 or (numbers.step is not None and unchanged >= 1 - _CLIPPED)
-    if is_copy:
-        return Change(str(numbers), cosine, pruned, of, unchanged=unchanged)
+    before = "float32" if numbers.name == "float32" else str(stored_in(old))
+    rounds = numbers.step is not None and unchanged >= 1 - _CLIPPED
+    if (unchanged == 1.0 or rounds) and new.any():
+        return Change(str(numbers), cosine, pruned, of, unchanged=unchanged, before=before)
     difference = np.where(gone, 0, new - old)
     kept = np.where(gone, 0, old)
     moved = float(np.linalg.norm(difference) / max(float(np.linalg.norm(kept)), 1e-30))
     rank = None if gone.any() or numbers.step is not None else low_rank(difference)
-    return Change(str(numbers), cosine, pruned, of, moved, rank, unchanged)
+    return Change(str(numbers), cosine, pruned, of, moved, rank, unchanged, before)
 
 
 def low_rank(difference: Array) -> int | None:

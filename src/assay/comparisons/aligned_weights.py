@@ -1,0 +1,238 @@
+"""Two models' weights with both files open: channels aligned, then told what became of each layer.
+
+[Weight matching: Ainsworth et al., 2023.]  What a network's freedoms allow is undone first
+(``alignment``), so permuted, rescaled, pruned and padded layers are compared value by value.  A
+tensor's false alarm counts every order of channels that was possible; those of all tensors are
+combined as stored codes are.  ``derived`` are models with learned tensors whose values, but for
+rounding and pruning, are the other's: no training ends there, from whichever start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log10, prod
+from typing import Any
+
+import numpy as np
+
+from assay.alignment import TensorAlignment, align
+from assay.comparisons import Comparison
+from assay.comparisons.weights import combined
+from assay.diagnosis.models import Listed, Matched, diagnosed
+from assay.diagnosis.tensors import Change, change
+from assay.sketches.formulas import formula
+from assay.sketches.keys import PUBLIC
+from assay.sketches.starts import learned
+from assay.values import Evidence, Json, LayerMatch, Record, Relation
+from assay.weights import Array, Weight
+from assay.weights.indices import INDICES
+from assay.weights.shapes import has_one_axis
+
+FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
+_SMALLEST = 256  # values of a tensor that is compared
+_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
+_FEWEST = 2  # tensors that must be matched …
+_TELLING = 0.05  # … with so much of one model's values
+_PART = 0.5  # of one model's values, copied: a backbone, a part of a bundle
+_COPIES, _COPIED = 3, 0.1  # tensors so copied, of one model's values: frozen layers
+_NEARLY_ALL = 0.95  # of both models' values: the same model
+_ROUNDED = ("float32", "float16", "bfloat16", "int8")  # numbers that are no other model
+
+_Read = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class AlignedWeights(Comparison):
+    """Correlation of layers once their channels are aligned, and what became of each."""
+
+    most: int = 500_000_000  # values of one model: more are not held in memory
+
+    def compare(self, suspect: Record, source: Record) -> Evidence | None:
+        """None: what is stored of models does not suffice."""
+        return None
+
+    def compare_weights(
+        self, suspect: Mapping[str, Weight], source: Mapping[str, Weight]
+    ) -> Evidence | None:
+        """Raises UnreadableModel where a weight is damaged."""
+        if max(sum(w.size for w in weights.values()) for weights in (suspect, source)) > self.most:
+            return None
+        (ours, not_ours), (theirs, not_theirs) = _read(suspect), _read(source)
+        if not ours or not theirs:
+            return None
+        found = align(ours, theirs)
+        matched = [
+            (tensor, _change(tensor, ours[tensor.suspect], theirs[tensor.source]))
+            for tensor in found.tensors
+            if _is_match(tensor, len(ours), len(theirs))
+        ]
+        layers = [(_layer(tensor, ours, theirs, changed), changed) for tensor, changed in matched]
+        shapes = [{name: v.shape for name, v in each.items()} for each in (theirs, ours)]
+        detail: Json = {
+            "tensors": [len(ours), len(theirs)],
+            "matched": len(layers),
+            "values": _shares(layers, shapes),
+            "copied": _copied(layers, theirs, shapes),
+            "repeated": len(layers) - len({layer.source for layer, _ in layers}),
+            "diagnosis": [finding.to_json() for finding in diagnosed(layers, *shapes)],
+            "layers": [layer.to_json() for layer, _ in layers],
+            "only_suspect": _without([layer.suspect for layer, _ in layers], ours),
+            "only_source": _without([layer.source for layer, _ in layers], theirs),
+            "not_compared": {"suspect": not_ours, "source": not_theirs},
+            "floor": FLOOR,
+        }
+        detail["in_words"] = _in_words(detail)
+        return Evidence(repr(self), _score(layers, shapes), _false_alarm(layers, shapes), detail)
+
+    def supported(self, evidence: Evidence) -> Relation:
+        detail = evidence.detail
+        values, copied = detail["values"], detail["copied"]
+        if detail["matched"] < _FEWEST or max(values) < _TELLING:
+            return Relation.UNRELATED
+        whole = detail["only_suspect"] == detail["only_source"] == [] and not detail["repeated"]
+        if whole and min(copied["rounded"]) >= _NEARLY_ALL and copied["tensors"] >= _FEWEST:
+            return Relation.SAME_MODEL
+        part = copied["tensors"] >= _FEWEST and max(copied["values"]) >= _PART
+        few = copied["tensors"] >= _COPIES and max(copied["values"]) >= _COPIED
+        return Relation.DERIVED if part or few else Relation.COMMON_ANCESTOR
+
+
+def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, int]]:
+    """Values of the tensors that tell something, and why how many others do not."""
+    found: dict[str, Array] = {}
+    left_out: dict[str, int] = {}
+    for name, weight in weights.items():
+        why = None
+        if weight.dtype in INDICES:
+            why = "whole numbers"
+        elif weight.size < _SMALLEST:
+            why = f"fewer than {_SMALLEST} values"
+        elif has_one_axis(weight.shape):
+            why = "one axis"
+        else:
+            values = weight.read()
+            why = formula(values, PUBLIC) if np.isfinite(values).all() else "not finite"
+        if why is None:
+            found[name] = values
+        else:
+            left_out[why] = left_out.get(why, 0) + 1
+    return found, left_out
+
+
+def _is_match(tensor: TensorAlignment, ours: int, theirs: int) -> bool:
+    """Whether strangers' tensors are not so alike, as the best of all pairs."""
+    return tensor.log10_false_alarm + log10(max(ours, theirs)) <= -3.0
+
+
+def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
+    """What became of the channels that are still there."""
+    rows, columns = tensor.rows >= 0, tensor.columns >= 0
+    here = tensor.applied(ours)
+    if not rows.all():
+        here, theirs = here[rows], theirs[rows]
+    if not columns.all() and len(columns) == theirs.shape[1]:
+        here, theirs = here[:, columns], theirs[:, columns]
+    return change(theirs, here)
+
+
+def _layer(tensor: TensorAlignment, ours: _Read, theirs: _Read, changed: Change) -> LayerMatch:
+    before = None if tensor.before is None else round(tensor.before, 4)
+    return LayerMatch(
+        source=tensor.source,
+        suspect=tensor.suspect,
+        source_shape=theirs[tensor.source].shape,
+        suspect_shape=ours[tensor.suspect].shape,
+        correlation=round(tensor.after, 4),
+        stored=before,
+        undone=tensor.undone,
+        log10_false_alarm=round(tensor.log10_false_alarm, 2),
+        change=changed.to_json(),
+    )
+
+
+def _shares(layers: Sequence[Matched], shapes: Sequence[Listed]) -> list[float]:
+    """Of the suspect's and of the source's values, the share in matched tensors."""
+    ours = {layer.suspect: prod(layer.suspect_shape) for layer, _ in layers}
+    theirs = {layer.source: prod(layer.source_shape) for layer, _ in layers}
+    totals = [sum(map(prod, listed.values())) for listed in reversed(shapes)]
+    return [
+        round(sum(each.values()) / total, 4)
+        for each, total in zip((ours, theirs), totals, strict=True)
+    ]
+
+
+def _copied(layers: Sequence[Matched], theirs: _Read, shapes: Sequence[Listed]) -> dict[str, Any]:
+    """Learned tensors whose values are the source's: how many, and of both models' values."""
+    copies = [
+        (layer, changed)
+        for layer, changed in layers
+        if changed.is_copy and learned(_matrix(theirs[layer.source]), PUBLIC) >= _LEARNED
+    ]
+    rounded = [
+        (layer, changed)
+        for layer, changed in layers
+        if changed.is_copy
+        and not changed.pruned
+        and changed.numbers.split()[0] in _ROUNDED
+        and "removed" not in layer.undone
+        and "added" not in layer.undone
+    ]
+    return {
+        "tensors": len({layer.source for layer, _ in copies}),
+        "values": _shares(copies, shapes),
+        "rounded": _shares(rounded, shapes),
+    }
+
+
+def _matrix(values: Array) -> Array:
+    """(r, …) with axes of size 1 left out."""
+    return values.reshape([size for size in values.shape if size != 1])
+
+
+def _without(names: Sequence[str], tensors: _Read) -> list[str]:
+    return [name for name in tensors if name not in {*names}]
+
+
+def _score(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
+    """Mean correlation of both models' values; that of values without a match is 0."""
+    found = [
+        sum(prod(shape) * max(layer.correlation, 0.0) for layer, shape in each)
+        for each in (
+            [(layer, layer.suspect_shape) for layer, _ in layers],
+            [*{layer.source: (layer, layer.source_shape) for layer, _ in layers}.values()],
+        )
+    ]
+    totals = [sum(map(prod, listed.values())) for listed in reversed(shapes)]
+    shares = [part / total for part, total in zip(found, totals, strict=True)]
+    return round(min(sum(shares) / 2, 1.0), 4)
+
+
+def _false_alarm(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
+    """log₁₀ of that of the models: from either one's tensors, the weaker of both.
+
+    Each tensor was compared with all of the other model, and counts once.
+    """
+    alarms = []
+    for listed, other, name in (
+        (shapes[1], shapes[0], "suspect"),
+        (shapes[0], shapes[1], "source"),
+    ):
+        best: dict[str, float] = {}
+        for layer, _ in layers:
+            tail = max(layer.log10_false_alarm or 0.0, FLOOR) + log10(len(other))
+            key = getattr(layer, name)
+            best[key] = min(best.get(key, 0.0), tail)
+        alarms.append(combined([*best.values()], len(listed)))
+    return round(max(alarms), 2)
+
+
+def _in_words(detail: Mapping[str, Any]) -> str:
+    """What was found, for a person."""
+    (ours, theirs), (own, other) = detail["tensors"], detail["values"]
+    words = (
+        f"once aligned, {detail['matched']} of {ours} tensors ({own:.0%} of the values) are one of"
+        f" the other's {theirs} ({other:.0%})"
+    )
+    said = "; ".join(finding["text"] for finding in detail["diagnosis"])
+    return f"{words}: {said}" if said else words
