@@ -118,7 +118,7 @@ def compare(suspect: str | Path, source: str | Path) -> Kin:
     pair = Pair()
     pair.open(suspect)
     pair.open(source)
-    return kin(*pair.records())
+    return kin(*pair.records(), weights=pair.weights)
 
 
 def __getattr__(name: str) -> Any:

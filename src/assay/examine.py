@@ -86,6 +86,14 @@ class Pair:
         self._opened.append((record, model, label))
         return record
 
+    @property
+    def weights(self) -> tuple[Mapping[str, Weight], Mapping[str, Weight]] | None:
+        """Those of both; None where one lacks them."""
+        (_, suspect, _), (_, source, _) = self._opened
+        if MISSING in suspect.metadata or MISSING in source.metadata:
+            return None
+        return suspect.weights, source.weights
+
     def records(self) -> tuple[Record, Record]:
         """What is known of both, with their sketches.  Raises UnreadableModel."""
         from assay.sketches import sketch

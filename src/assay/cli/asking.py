@@ -188,7 +188,7 @@ def compare(
 
     def judge(_: str) -> Report:
         first, second = pair.records()
-        return Report(first, (kin(first, second),))
+        return Report(first, (kin(first, second, weights=pair.weights),))
 
     for path, report, wrong in attempts((suspect,), judge):
         if report is None:

@@ -31,6 +31,8 @@ from assay.weights.shapes import has_one_axis
 
 FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _SMALLEST = 256  # values of a tensor that is compared
+_WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
+_ALIKE = 0.5  # correlation of tensors that are matched where others prove that models are related
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
 _FEWEST = 2  # tensors that must be matched …
 _TELLING = 0.05  # … with so much of one model's values
@@ -71,8 +73,8 @@ class AlignedWeights(Comparison):
         shapes = [{name: v.shape for name, v in each.items()} for each in (theirs, ours)]
         detail: Json = {
             "tensors": [len(ours), len(theirs)],
-            "matched": len(layers),
-            "values": _shares(layers, shapes),
+            "matched": len(proven),
+            "values": _shares(proven, shapes),
             "copied": _copied(layers, theirs, shapes),
             "repeated": len(layers) - len({layer.source for layer, _ in layers}),
             "diagnosis": [finding.to_json() for finding in diagnosed(layers, *shapes)],
@@ -83,7 +85,7 @@ class AlignedWeights(Comparison):
             "floor": FLOOR,
         }
         detail["in_words"] = _in_words(detail)
-        return Evidence(repr(self), _score(layers, shapes), _false_alarm(layers, shapes), detail)
+        return Evidence(repr(self), _score(layers, shapes), _false_alarm(proven, shapes), detail)
 
     def supported(self, evidence: Evidence) -> Relation:
         detail = evidence.detail
@@ -120,13 +122,34 @@ def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, in
     return found, left_out
 
 
-def _is_match(tensor: TensorAlignment, ours: int, theirs: int) -> bool:
+def _is_proven(layer: LayerMatch, ours: _Read, theirs: _Read) -> bool:
     """Whether strangers' tensors are not so alike, as the best of all pairs."""
-    return tensor.log10_false_alarm + log10(max(ours, theirs)) <= -3.0
+    alarm = layer.log10_false_alarm or 0.0
+    return alarm + log10(max(len(ours), len(theirs))) <= _WORTH
+
+
+def _is_alike(layer: LayerMatch, changed: Change) -> bool:
+    return changed.is_copy or layer.correlation >= _ALIKE
+
+
+def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
+    """What became of a layer: told of the channels that are still there."""
+    changed = _change(tensor, ours, theirs)
+    match = LayerMatch(
+        source=tensor.source,
+        suspect=tensor.suspect,
+        source_shape=theirs.shape,
+        suspect_shape=ours.shape,
+        correlation=round(tensor.after, 4),
+        stored=None if tensor.before is None else round(tensor.before, 4),
+        undone=tensor.undone,
+        log10_false_alarm=round(tensor.log10_false_alarm, 2),
+        change=changed.to_json(),
+    )
+    return match, changed
 
 
 def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
-    """What became of the channels that are still there."""
     rows, columns = tensor.rows >= 0, tensor.columns >= 0
     here = tensor.applied(ours)
     if not rows.all():
@@ -134,21 +157,6 @@ def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
     if not columns.all() and len(columns) == theirs.shape[1]:
         here, theirs = here[:, columns], theirs[:, columns]
     return change(theirs, here)
-
-
-def _layer(tensor: TensorAlignment, ours: _Read, theirs: _Read, changed: Change) -> LayerMatch:
-    before = None if tensor.before is None else round(tensor.before, 4)
-    return LayerMatch(
-        source=tensor.source,
-        suspect=tensor.suspect,
-        source_shape=theirs[tensor.source].shape,
-        suspect_shape=ours[tensor.suspect].shape,
-        correlation=round(tensor.after, 4),
-        stored=before,
-        undone=tensor.undone,
-        log10_false_alarm=round(tensor.log10_false_alarm, 2),
-        change=changed.to_json(),
-    )
 
 
 def _shares(layers: Sequence[Matched], shapes: Sequence[Listed]) -> list[float]:
