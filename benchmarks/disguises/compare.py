@@ -2,9 +2,9 @@
 
     python benchmarks/disguises/compare.py FAMILIES --files FOLDER   # after run.py
 
-Writes compare.json.  The children are those that run.py left in --work.  Each is compared with its parent, or parents,
-and with a stranger of the same architecture.  A diagnosis is right where it names what was done,
-by how much within the bounds below, and nothing else.
+Writes compare.json.  The children are those that run.py left in --work.  Each is compared with its
+parent, and with a stranger of the same architecture.  A diagnosis is right where it names what was
+done, by how much within the bounds below, and nothing else.
 """
 
 from __future__ import annotations

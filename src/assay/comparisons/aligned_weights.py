@@ -64,12 +64,14 @@ class AlignedWeights(Comparison):
         if not ours or not theirs:
             return None
         found = align(ours, theirs)
-        matched = [
-            (tensor, _change(tensor, ours[tensor.suspect], theirs[tensor.source]))
-            for tensor in found.tensors
-            if _is_match(tensor, len(ours), len(theirs))
+        layers = [
+            _layer(tensor, ours[tensor.suspect], theirs[tensor.source]) for tensor in found.tensors
         ]
-        layers = [(_layer(tensor, ours, theirs, changed), changed) for tensor, changed in matched]
+        proven = [each for each in layers if _is_proven(each[0], ours, theirs)]
+        if proven:  # then what is merely alike, being small, is no chance either
+            layers = [each for each in layers if each in proven or _is_alike(*each)]
+        else:
+            layers = []
         shapes = [{name: v.shape for name, v in each.items()} for each in (theirs, ours)]
         detail: Json = {
             "tensors": [len(ours), len(theirs)],
