@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from math import log10, prod
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -67,11 +69,12 @@ class AlignedWeights(Comparison):
         layers = [
             _layer(tensor, ours[tensor.suspect], theirs[tensor.source]) for tensor in found.tensors
         ]
-        proven = [each for each in layers if _is_proven(each[0], ours, theirs)]
+        evident = [_is_proven(layer, ours, theirs) for layer, _ in layers]
+        proven = [*compress(layers, evident)]
         if proven:  # then what is merely alike, being small, is no chance either
-            layers = [each for each in layers if each in proven or _is_alike(*each)]
-        else:
-            layers = []
+            likely = map(_is_alike, found.tensors, (changed for _, changed in layers))
+            evident = [*map(or_, evident, likely)]
+        layers = [*compress(layers, evident)]
         shapes = [{name: v.shape for name, v in each.items()} for each in (theirs, ours)]
         detail: Json = {
             "tensors": [len(ours), len(theirs)],
@@ -130,8 +133,9 @@ def _is_proven(layer: LayerMatch, ours: _Read, theirs: _Read) -> bool:
     return alarm + log10(max(len(ours), len(theirs))) <= _WORTH
 
 
-def _is_alike(layer: LayerMatch, changed: Change) -> bool:
-    return changed.is_copy or layer.correlation >= _ALIKE
+def _is_alike(tensor: TensorAlignment, changed: Change) -> bool:
+    """Whether a tensor is the same, or like it in an order that others told."""
+    return changed.is_copy or (tensor.kind != "searched" and tensor.after >= _ALIKE)
 
 
 def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
@@ -153,10 +157,9 @@ def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
 
 def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
     rows, columns = tensor.rows >= 0, tensor.columns >= 0
-    here = tensor.applied(ours)
-    if not rows.all():
-        here, theirs = here[rows], theirs[rows]
-    if not columns.all() and len(columns) == theirs.shape[1]:
+    here = tensor.applied(ours).reshape(theirs.shape)  # a matrix may be a kernel of one place
+    here, theirs = here[rows], theirs[rows]
+    if len(columns) == theirs.shape[1]:
         here, theirs = here[:, columns], theirs[:, columns]
     return change(theirs, here)
 

@@ -1,0 +1,220 @@
+"""Both files open: what was done to a model is undone, found, and told by its kind and amount."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from small_weights import eight_bits, pruned
+
+from assay.comparisons.aligned_weights import AlignedWeights
+from assay.values import Evidence, LayerMatch, Relation
+from assay.weights import Array, Weight
+
+METHOD = AlignedWeights()
+SIZES = (27, 48, 64, 64, 64, 10)  # of the layers between inputs and classes
+
+State = dict[str, Array]
+
+
+def network(seed: int, learned: float = 1.0) -> State:
+    """Matrices that learned something of low rank, each reading the one before it."""
+    draw, made = np.random.default_rng(seed), {}
+    for place, (inputs, outputs) in enumerate(pairwise(SIZES)):
+        low = draw.normal(size=(outputs, 2)) @ draw.normal(size=(2, inputs))
+        values = draw.normal(size=(outputs, inputs)) + learned * low
+        made[f"layer{place}"] = (0.1 * values).astype(np.float32)
+    return made
+
+
+BASE = network(0)
+
+
+def weights(state: State) -> Mapping[str, Weight]:
+    return {
+        name: Weight(name, value.shape, "float32", partial(np.asarray, value), canonical=True)
+        for name, value in state.items()
+    }
+
+
+def compared(suspect: State, source: State = BASE) -> Evidence:
+    evidence = METHOD.compare_weights(weights(suspect), weights(source))
+    assert evidence is not None
+    return evidence
+
+
+def kinds(evidence: Evidence) -> dict[str, float | None]:
+    """The findings, each with its amount."""
+    return {found["kind"]: found.get("amount") for found in evidence.detail["diagnosis"]}
+
+
+def each(change: Callable[[Array], Array], state: State = BASE) -> State:
+    return {name: change(value).astype(np.float32) for name, value in state.items()}
+
+
+def hidden(change: Callable[[int, int], tuple[Array, Array]], state: State = BASE) -> State:
+    """Channels between layers changed: ``change`` gives a matrix for outputs, one for inputs."""
+    made, names = dict(state), list(state)
+    for place, (writer, reader) in enumerate(pairwise(names)):
+        outputs, inputs = change(place, len(made[writer]))
+        made[writer] = (outputs @ made[writer]).astype(np.float32)
+        made[reader] = (made[reader] @ inputs).astype(np.float32)
+    return made
+
+
+def permutation(place: int, count: int) -> tuple[Array, Array]:
+    turn = np.eye(count, dtype=np.float32)[np.random.default_rng(place).permutation(count)]
+    return turn, turn.T
+
+
+def scales(place: int, count: int) -> tuple[Array, Array]:
+    factors = np.exp2(np.random.default_rng(place).integers(-3, 4, count)).astype(np.float32)
+    return np.diag(factors), np.diag(1 / factors)
+
+
+def fewer(place: int, count: int) -> tuple[Array, Array]:
+    """Three channels of ten removed."""
+    kept = np.sort(np.random.default_rng(place).permutation(count)[: round(0.7 * count)])
+    chosen = np.eye(count, dtype=np.float32)[kept]
+    return chosen, chosen.T
+
+
+def more(place: int, count: int) -> tuple[Array, Array]:
+    """Channels that nobody reads."""
+    draw = np.random.default_rng(place)
+    idle = 0.3 * draw.normal(size=(count // 4, count))
+    outputs = np.concatenate([np.eye(count), idle]).astype(np.float32)
+    inputs = np.concatenate([np.eye(count), np.zeros((count, count // 4))], 1).astype(np.float32)
+    return outputs, inputs
+
+
+def noisy(values: Array, amount: float = 0.1) -> Array:
+    draw = np.random.default_rng(values.size)
+    return values + amount * values.std() * draw.normal(size=values.shape)
+
+
+def adapted(values: Array) -> Array:
+    draw = np.random.default_rng(values.size)
+    rank = 2
+    low = draw.normal(size=(len(values), rank)) @ draw.normal(size=(rank, values.shape[1]))
+    return values + 0.05 * low
+
+
+CASES: dict[str, tuple[State, Relation, dict[str, object]]] = {
+    "as it is": (BASE, Relation.SAME_MODEL, {"copied": None}),
+    "16 bits": (
+        each(lambda x: x.astype(np.float16)), Relation.SAME_MODEL, {"half-precision": None},
+    ),
+    "8 bits": (each(eight_bits), Relation.SAME_MODEL, {"quantized": None}),
+    "pruned": (
+        each(lambda x: pruned(x, 0.5)), Relation.DERIVED, {"pruned": pytest.approx(0.5, abs=0.02)},
+    ),
+    "permuted": (hidden(permutation), Relation.SAME_MODEL, {"permuted": None}),
+    "rescaled": (hidden(scales), Relation.SAME_MODEL, {"rescaled": None}),
+    "channels removed": (
+        hidden(fewer), Relation.DERIVED, {"channels-pruned": pytest.approx(0.49, abs=0.1)},
+    ),
+    "idle channels": (
+        hidden(more), Relation.DERIVED, {"dummy-neurons": pytest.approx(0.33, abs=0.1)},
+    ),
+    "trained on": (
+        each(noisy), Relation.COMMON_ANCESTOR, {"fine-tuned": pytest.approx(0.1, abs=0.02)},
+    ),
+    "adapter": (each(adapted), Relation.COMMON_ANCESTOR, {"adapter-merged": 2}),
+    "another head": (
+        BASE | {"layer4": network(7)["layer4"][:5]}, Relation.DERIVED, {"head-replaced": None},
+    ),
+    "pruned, trained on, permuted": (
+        hidden(permutation, each(lambda x: noisy(pruned(x, 0.5)) * (pruned(x, 0.5) != 0))),
+        Relation.COMMON_ANCESTOR,
+        {"pruned": pytest.approx(0.5, abs=0.02), "fine-tuned": pytest.approx(0.1, abs=0.05),
+         "permuted": None},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_was_done_is_undone_found_and_told(name: str) -> None:
+    suspect, relation, wanted = CASES[name]
+    evidence = compared(suspect)
+    assert kinds(evidence) == wanted
+    assert METHOD.relation(evidence) is relation
+    assert evidence.log10_false_alarm is not None
+    assert evidence.log10_false_alarm < -20
+
+
+def test_a_part_of_a_larger_model_is_told_with_what_is_not_there() -> None:
+    larger = {f"body.{name}": value for name, value in BASE.items() if name != "layer4"}
+    larger |= {f"neck.{name}": np.tile(value, (3, 1)) for name, value in network(9).items()}
+    evidence = compared(larger)
+    assert METHOD.relation(evidence) is Relation.DERIVED
+    assert {*kinds(evidence)} == {"part-of", "layers-dropped"}
+    assert evidence.detail["only_source"] == ["layer4"]
+    assert all(name.startswith("neck") for name in evidence.detail["only_suspect"])
+
+
+def test_layers_that_are_there_twice_are_told() -> None:
+    evidence = compared(BASE | {"again": BASE["layer2"]})
+    assert kinds(evidence) == {"layers-duplicated": 2}
+    assert METHOD.relation(evidence) is Relation.DERIVED
+    assert evidence.detail["repeated"] == 1
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("disguise", [None, permutation, fewer], ids=["as is", "order", "fewer"])
+def test_strangers_are_unrelated_whatever_is_undone(
+    seed: int, disguise: Callable[[int, int], tuple[Array, Array]] | None
+) -> None:
+    stranger = network(seed) if disguise is None else hidden(disguise, network(seed))
+    evidence = compared(stranger)
+    assert METHOD.relation(evidence) is Relation.UNRELATED
+    assert evidence.detail["layers"] == evidence.detail["diagnosis"] == []
+
+
+def test_twins_have_a_common_ancestor_and_no_more() -> None:
+    """One start, other training; layers that both left as they began are equal, and prove none."""
+    start = network(0, learned=0)
+    first, second = ({n: noisy(v, a) for n, v in start.items()} for a in (0.3, -0.3))
+    for twin in (first | {"layer1": start["layer1"], "layer2": start["layer2"]}, second):
+        evidence = compared(each(lambda x: x, twin), each(lambda x: x, start))
+        assert METHOD.relation(evidence) is Relation.COMMON_ANCESTOR
+
+
+def test_layers_say_what_became_of_each() -> None:
+    evidence = compared(hidden(permutation) | {"layer2": pruned(BASE["layer2"], 0.5)})
+    layers = [LayerMatch.from_json(layer) for layer in evidence.detail["layers"]]
+    assert [layer.to_json() for layer in layers] == evidence.detail["layers"]
+    by_name = {layer.suspect: layer for layer in layers}
+    assert by_name["layer0"].undone == ("permuted",)
+    assert by_name["layer0"].stored is not None
+    assert abs(by_name["layer0"].stored) < 0.5 < by_name["layer0"].correlation
+    assert by_name["layer2"].change["pruned"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_is_not_compared_is_said_and_why() -> None:
+    odd: State = {"bias": np.ones(64, np.float32), "flat": np.ones((32, 32), np.float32)}
+    odd["broken"] = np.full((32, 32), np.nan, np.float32)
+    evidence = compared(BASE | odd)
+    left_out = evidence.detail["not_compared"]["suspect"]
+    assert left_out == {
+        "fewer than 256 values": 1,
+        "constant rows": 1,
+        "not finite": 1,
+    }
+    assert evidence.detail["not_compared"]["source"] == {}
+
+
+def test_nothing_is_said_where_there_is_nothing_or_too_much_to_compare() -> None:
+    few = {"bias": np.ones(64, np.float32)}
+    assert METHOD.compare_weights(weights(few), weights(BASE)) is None
+    assert AlignedWeights(most=1000).compare_weights(weights(BASE), weights(BASE)) is None
+
+
+def test_a_tensor_that_is_no_tensor_of_the_other_costs_nothing() -> None:
+    names: Sequence[str] = [*BASE]
+    alone = {names[2]: BASE[names[2]]}
+    evidence = compared(alone)  # one tensor proves nothing by itself
+    assert METHOD.relation(evidence) is Relation.UNRELATED
