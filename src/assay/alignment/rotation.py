@@ -1,0 +1,116 @@
+"""A turned residual stream turned back [orthogonal Procrustes: Schönemann, 1966].
+
+Who reads a stream in other axes has turned columns, who writes to it turned rows: W R, or RᵀW.  The
+angles between rows of the first, and columns of the second, stay, which shows what was turned.  The
+turn is one for all tensors of a width, so each is judged by the turn that fits the others best.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import log10
+
+import numpy as np
+
+from assay.alignment.matrices import Array
+from assay.alignment.search import Found, judged
+
+_MOST = 4096  # channels of an axis that is turned back
+_SOME = 512  # rows whose angles are looked at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turned:
+    """A suspect's tensor and the source's, one of whose axes may be turned."""
+
+    name: str
+    source: str
+    axis: int
+    ours: Array  # (n, d) with the turned axis last, rows of length 1
+    theirs: Array
+
+    @property
+    def product(self) -> Array:
+        """(d, d) what the best turn is found in."""
+        return self.theirs.T @ self.ours
+
+
+def turned_back(
+    suspect: Mapping[str, Array],
+    source: Mapping[str, Array],
+    names: Mapping[str, str],
+    alike: float = 0.3,
+) -> Iterator[tuple[str, str, Found]]:
+    """Suspect's and source's names, and how they belong together.
+
+    Args:
+        suspect: (r, c, k) by name.
+        source: the same.
+        names: pairs that may belong together, of the suspect and of the source.
+        alike: correlation of angles, from which on an axis may be turned.
+    """
+    groups: dict[int, list[Turned]] = defaultdict(list)
+    for name, other in names.items():
+        one = _turned((name, other), suspect[name], source[other], alike)
+        if one is not None:
+            groups[one.ours.shape[1]].append(one)
+    for group in groups.values():
+        whole = sum(each.product for each in group)
+        for each in group if len(group) > 1 else []:
+            turn = _best_turn(whole - each.product)
+            ours = rotated(suspect[each.name], turn, each.axis)
+            theirs = source[each.source]
+            rows, columns = (np.arange(size) for size in theirs.shape[:2])
+            found = judged(ours, theirs, rows, columns, log10(2))
+            others = frozenset(other.source for other in group if other is not each)
+            yield each.name, each.source, replace(found, carried=others, turn=(each.axis, turn))
+
+
+def rotated(matrix: Array, turn: Array, axis: int) -> Array:
+    """A matrix (r, c, k) with one axis turned by (d, d)."""
+    moved = np.moveaxis(matrix, axis, -1) @ turn.T
+    return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
+
+
+def _turned(names: tuple[str, str], ours: Array, theirs: Array, least: float) -> Turned | None:
+    """On the axis whose turn would explain the pair best; None where none would."""
+    if ours.shape != theirs.shape:
+        return None
+    best, found = least, None
+    for axis in (0, 1):
+        if not 1 < ours.shape[axis] <= _MOST:
+            continue
+        one, two = (_directions(np.moveaxis(each, axis, -1)) for each in (ours, theirs))
+        alike = _angles_alike(one, two)
+        if alike > best:
+            best, found = alike, Turned(*names, axis, one, two)
+    return found
+
+
+def _directions(matrix: Array) -> Array:
+    """(n, d) rows of length 1."""
+    flat = matrix.reshape(-1, matrix.shape[-1])
+    sizes = np.sqrt(np.square(flat).sum(1, keepdims=True))
+    found: Array = flat / np.maximum(sizes, 1e-30)
+    return found
+
+
+def _angles_alike(one: Array, other: Array) -> float:
+    """The correlation of cosines between pairs of rows (n, d) of two matrices."""
+    some = np.unique(np.linspace(0, len(one) - 1, _SOME).astype(np.int64))
+    if len(some) < 4:
+        return 0.0
+    pairs = np.triu_indices(len(some), 1)
+    ours, theirs = ((each[some] @ each[some].T)[pairs] for each in (one, other))
+    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
+    size = float(np.sqrt(np.vdot(ours, ours) * np.vdot(theirs, theirs)))
+    return float(np.vdot(ours, theirs)) / size if size > 0 else 0.0
+
+
+def _best_turn(product: Array) -> Array:
+    """The orthogonal matrix (d, d) that brings ours nearest to theirs, by theirsᵀ · ours."""
+    left, _, right = np.linalg.svd(product.astype(np.float64))
+    found: Array = (left @ right).astype(np.float32)
+    return found

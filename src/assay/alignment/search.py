@@ -1,0 +1,189 @@
+"""The channels of two tensors matched by what these hold alone [weight matching: Ainsworth et al.,
+2023].
+
+A row is known, whatever the order of columns, by its sorted values.  Rows that are matched so, even
+if some are wrong, tell which columns are alike; these tell the rows; and so on until nothing gets
+better.  Rows and columns may be fewer in either tensor: what is left has no counterpart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import log10
+
+import numpy as np
+
+from assay.alignment.assignment import assigned
+from assay.alignment.matrices import Array, Index, canonical, equilibrated, normalized, taken
+from assay.alignment.nulls import free_values, free_values_of, log10_orders, log10_tail
+from assay.alignment.orders import Twins
+
+_QUANTILES = 64  # of a row, by which it is known
+_PASSES = 8  # over rows and columns, at most, as long as …
+_BETTER = 1.002  # … each makes the fit so much better
+_LARGE = 2**17  # values of a tensor, of which …
+_SOME = 256  # … no more channels are looked at, to match the others
+_SURE = 0.8  # of correlation: no other start is tried
+_LIKE = 0.5  # of correlation, or …
+_FEW = 96  # channels of an axis, by which alignments are compared
+_MARGIN = 0.05  # of correlation, that these may be wrong by
+_ENOUGH = -30.0  # log₁₀ of a tail: nothing further is searched
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """How the channels of two tensors belong together, and how that was found."""
+
+    rows: Index  # (r) of the source's rows: the suspect's row that each became, or −1
+    columns: Index  # (c) the same
+    correlation: float  # of what was matched, with or without scales, whichever is larger
+    plain: float  # the same, with scales
+    log10_searched: float  # of the number of alignments that this is the best of
+    log10_false_alarm: float
+    searched: tuple[int, ...] = ()  # axes whose order these two tensors' own values told
+    carried: frozenset[str] = frozenset()  # the source's tensors that told the order of the others
+    twins: Twins = field(default_factory=Twins)  # columns that were added to others
+    turn: tuple[int, Array] | None = None  # an axis, and what turns the suspect's back (d, d)
+
+    def of_many(self, log10_tried: float) -> Found:
+        """The same as the best of as many pairs of tensors."""
+        return replace(
+            self,
+            log10_searched=self.log10_searched + log10_tried,
+            log10_false_alarm=min(self.log10_false_alarm + log10_tried, 0.0),
+        )
+
+
+def given(suspect: Array, source: Array) -> Found | None:
+    """Every channel (r, c, k) where it is; None where the tensors have other shapes."""
+    if suspect.shape != source.shape:
+        return None
+    rows, columns, _ = source.shape
+    return judged(suspect, source, np.arange(rows), np.arange(columns), 0.0)
+
+
+def judged(
+    suspect: Array, source: Array, rows: Index, columns: Index, log10_searched: float
+) -> Found:
+    """An alignment, and what it is worth."""
+    here, there = rows >= 0, columns >= 0
+    theirs = taken(source, np.flatnonzero(here), np.flatnonzero(there))
+    ours = taken(suspect, rows[here], columns[there])
+    values = []
+    for prepared in (normalized, canonical):
+        one, other = prepared(ours), prepared(theirs)
+        value = float(np.vdot(one, other))
+        tail = log10_tail(value, free_values_of(one, other), log10_searched + log10(2))
+        values.append((value, tail))
+    (plain, _), (scaled, _) = values
+    tail = min(tail for _, tail in values)
+    return Found(rows, columns, max(plain, scaled), plain, log10_searched, tail)
+
+
+def searched(suspect: Array, source: Array) -> list[Found]:
+    """Alignments (r, c, k), the best first: as it is, one axis searched, or both.
+
+    Empty where kernels have another number of places.
+    """
+    if suspect.shape[2] != source.shape[2]:
+        return []
+    first = given(suspect, source)
+    if first is not None and first.log10_false_alarm < _ENOUGH:
+        return [first]
+    found = [] if first is None else [first]
+    ours, theirs = equilibrated(suspect), equilibrated(source)
+    sizes = [(ours.shape[axis], theirs.shape[axis]) for axis in (0, 1)]
+    for rows, columns, searches in candidates(ours, theirs):
+        orders = log10_orders([sizes[axis] for axis in searches])
+        if not _may_be_worth(fits(ours, theirs, rows, columns), rows, columns, orders, theirs):
+            continue
+        found.append(replace(judged(suspect, source, rows, columns, orders), searched=searches))
+        if found[-1].correlation > _SURE:
+            break
+    return sorted(found, key=lambda each: each.log10_false_alarm)
+
+
+def _may_be_worth(fit: float, rows: Index, columns: Index, orders: float, source: Array) -> bool:
+    """Whether strangers may not correlate so, or what was found may help others."""
+    places = int((columns >= 0).sum()) * source.shape[2]
+    free = free_values(int((rows >= 0).sum()), places)
+    return fit > _LIKE or log10_tail(fit + _MARGIN, free, orders) < 0
+
+
+def fits(ours: Array, theirs: Array, rows: Index, columns: Index) -> float:
+    """The correlation of some rows and columns of two equilibrated matrices (r, c, k)."""
+    some = []
+    for index in (rows, columns):
+        there = np.flatnonzero(index >= 0)
+        some.append(there[np.unique(np.linspace(0, len(there) - 1, _FEW).astype(np.int64))])
+    one = ours[np.ix_(rows[some[0]], columns[some[1]])]
+    other = theirs[np.ix_(*some)]
+    one, other = one - one.mean((0, 1)), other - other.mean((0, 1))
+    size = float(np.sqrt(np.vdot(one, one) * np.vdot(other, other)))
+    return float(np.vdot(one, other)) / size if size > 0 else 0.0
+
+
+def rows_for(ours: Array, theirs: Array, columns: Index) -> Index:
+    """The rows of ``theirs`` (r, c, k): those of ``ours`` that are most alike in known columns."""
+    known = np.flatnonzero(columns >= 0)
+    if theirs.shape[0] * theirs[0].size > _LARGE:
+        known = known[np.unique(np.linspace(0, len(known) - 1, _SOME).astype(np.int64))]
+    one, other = theirs[:, known], ours[:, columns[known]]
+    return assigned(one.reshape(len(one), -1) @ other.reshape(len(other), -1).T)
+
+
+def columns_for(ours: Array, theirs: Array, rows: Index) -> Index:
+    """The same for columns, in known rows."""
+    return rows_for(ours.swapaxes(0, 1), theirs.swapaxes(0, 1), rows)
+
+
+def candidates(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple[int, ...]]]:
+    """Rows, columns, and which of them were searched: one axis as it is, then none."""
+    if ours.shape[1:] == theirs.shape[1:]:
+        columns = np.arange(theirs.shape[1])
+        yield rows_for(ours, theirs, columns), columns, (0,)
+    if ours.shape[::2] == theirs.shape[::2]:
+        rows = np.arange(len(theirs))
+        yield rows, columns_for(ours, theirs, rows), (1,)
+    if ours.shape[1] == 1 or theirs.shape[1] == 1:
+        return
+    flat = ours - ours.mean((0, 1)), theirs - theirs.mean((0, 1))
+    yield (*_descent(*flat, _alike(*flat)), (0, 1))
+    turned = _alike(flat[0].swapaxes(0, 1), flat[1].swapaxes(0, 1))
+    yield (*_descent(*flat, rows_for(*flat, turned)), (0, 1))
+
+
+def _descent(ours: Array, theirs: Array, rows: Index) -> tuple[Index, Index]:
+    """Columns by rows and rows by columns, until they no longer fit better."""
+    best, found = -np.inf, None
+    for _ in range(_PASSES):
+        columns = columns_for(ours, theirs, rows)
+        here, there = rows >= 0, columns >= 0
+        one = taken(ours, rows[here], columns[there]).ravel()
+        fit = float(one @ taken(theirs, np.flatnonzero(here), np.flatnonzero(there)).ravel())
+        if fit <= best * _BETTER and found is not None:
+            break
+        best, found = fit, (rows, columns)
+        rows = rows_for(ours, theirs, columns)
+    assert found is not None
+    return found
+
+
+def _alike(ours: Array, theirs: Array) -> Index:
+    """The rows of ``theirs``: those of ``ours`` whose sorted values are nearest."""
+    count = min(ours.shape[1], theirs.shape[1], _QUANTILES)
+    one, other = _sorted_values(theirs, count), _sorted_values(ours, count)
+    half = (np.square(each).sum(1) / 2 for each in (one, other))
+    return assigned(one @ other.T - next(half)[:, None] - next(half))
+
+
+def _sorted_values(matrix: Array, count: int) -> Array:
+    """(r, count · f): quantiles of each row's kernels by their sizes, and by their places."""
+    known = np.sort(matrix, axis=1)  # (r, c, k)
+    places = np.clip((np.arange(count) + 0.5) / count * known.shape[1] - 0.5, 0, None)
+    low = places.astype(np.int64)
+    high = np.minimum(low + 1, known.shape[1] - 1)
+    share = (places - low).astype(np.float32)[:, None]
+    quantiles: Array = known[:, low] * (1 - share) + known[:, high] * share
+    return quantiles.reshape(len(matrix), -1)
