@@ -76,12 +76,24 @@ def _over_keys(ground: Ground, network: str, way: str, most: float) -> Row:
     seeds = (1,) if ground.folder is None else (1, 2)
     strangers = [ground.state(network, seed) for seed in seeds]
     mixtures = [MIXTURES[way](stranger, victim, most) for stranger in strangers]
-    given = attacks.gained(strangers[0], mixtures[0], victim)
     return {
         "change": most,
         **_judged(mixtures, victim, SECRET[: 4 * ground.keys]),
-        "cosines": [round(min(given.values()), 3), round(max(given.values()), 3)],
-        "expected": tails.reached(attacks.sketched(victim, PUBLIC), given, 200_000),
+        **_likely(strangers[0], mixtures[0], victim),
+    }
+
+
+def _likely(stranger: State, mixture: State, victim: State) -> Row:
+    """What a mixture gained, what it shows that a tenth could have given it, and its chances."""
+    given, known = attacks.gained(stranger, mixture, victim), attacks.cheap(mixture, 0.1)
+    ordered = sorted(given.values())
+    source = attacks.sketched(victim, PUBLIC)
+    return {
+        "tensors": len(given),
+        "cosines": [round(ordered[place], 3) for place in (0, len(ordered) // 2, -1)],
+        "of_what_rows_show": round(max(given[name] / known[name] for name in given), 3),
+        "expected": tails.reached(source, given, 200_000),
+        "expected_if_the_null_knew_rows": tails.reached(source, given, 200_000, known),
     }
 
 
@@ -170,16 +182,12 @@ def _between(stranger: Path, victim: Path, most: float) -> Row:
 def _mixed_files(stranger: Path, victim: Path, way: str, keys: int) -> Row:
     state, aim = _state(stranger), _state(victim)
     mixture = MIXTURES[way](state, aim, 0.1)
-    given = attacks.gained(state, mixture, aim)
-    ordered = sorted(given.values())
     return {
         "files": [stranger.name, victim.name],
         "change": round(attacks.change(state, mixture), 4),
         "before": attacks.said(state, attacks.sketched(aim, SECRET[0]), SECRET[0]),
         **_judged([mixture], aim, SECRET[:keys]),
-        "tensors": len(given),
-        "cosines": [round(ordered[place], 3) for place in (0, len(ordered) // 2, -1)],
-        "expected": tails.reached(attacks.sketched(aim, PUBLIC), given, 200_000),
+        **_likely(state, mixture, aim),
     }
 
 

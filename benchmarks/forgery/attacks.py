@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import tails
 from directions import steered, sums_of
 from numpy.typing import NDArray
 
@@ -135,6 +136,11 @@ def _cosines(state: State, victim: State) -> dict[str, float]:
             norms = np.linalg.norm(one) * np.linalg.norm(other)
             found[name] = float(np.vdot(one, other) / norms)
     return found
+
+
+def cheap(state: State, most: float) -> dict[str, float]:
+    """The cosines that a change gives tensors that have codes, by their rows alone."""
+    return {name: tails.cheap(_matrix(state[name]), most) for name in _coded(state)}
 
 
 def noisy(state: State, most: float, seed: int, rank: int | None = None) -> dict[str, Any]:

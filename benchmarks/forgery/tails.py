@@ -23,6 +23,8 @@ from assay.sketches.projections import cosines
 from assay.values import TensorSketch, WeightSketch
 
 _WORTH = -3.0  # corrected, as the matching of tensors has it
+_GIVEN = 0.1  # what the null is about
+_MOST = 0.99  # cosine: none is told from the same
 _ANGLES = 4000  # of which the tail is looked up
 _AT_ONCE = 100_000  # draws
 
@@ -53,15 +55,41 @@ def drawn(
     return found
 
 
-def reached(source: WeightSketch, given: float | Mapping[str, float], draws: int) -> dict[str, Any]:
+def cheap(matrix: NDArray[np.float64], most: float) -> float:
+    """The cosine that a change gives a matrix (r, c), whichever the other one is.
+
+    A row of norm n gets a cosine of s by n · s.  So the smallest rows are replaced, and the others
+    get what is as 1 / n².
+    """
+    rows = matrix - matrix.mean(1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=1)
+    unit = rows[norms > 0] / norms[norms > 0, None]
+    apart = np.linalg.norm(unit - unit.mean(0))  # what all rows have in common does not count
+    squares = np.sort(norms[norms > 0] ** 2)
+    spent = np.cumsum(squares) - squares  # where so many rows, from 0, are replaced
+    others = np.cumsum(1 / squares[::-1])[::-1]
+    left = np.maximum((most * np.linalg.norm(matrix)) ** 2 - spent, 0)
+    level = np.sqrt(left / others)
+    replaced = np.flatnonzero(level <= squares)
+    total = replaced[0] + (level * others)[replaced[0]] if len(replaced) else len(squares)
+    return float(min(total / (len(squares) ** 0.5 * max(apart, 1e-9)), _MOST))
+
+
+def reached(
+    source: WeightSketch,
+    given: float | Mapping[str, float],
+    draws: int,
+    known: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """The share of draws in which a model is near by the tolerance, or nearly so.
 
     Its tensors have ``given`` as cosines to the source's: all the same one, or each by its name.
+    With ``known``, the null is one about these cosines instead of one for all.
     """
     random = np.random.default_rng(0)
     tensors = [tensor for tensor in source.tensors if tensor.code is not None]
     parts = [
-        _alarms(tensors, given, min(_AT_ONCE, draws - start), random)
+        _alarms(tensors, given, known, min(_AT_ONCE, draws - start), random)
         for start in range(0, draws, _AT_ONCE)
     ]
     alarms = np.concatenate(parts)
@@ -75,6 +103,7 @@ def reached(source: WeightSketch, given: float | Mapping[str, float], draws: int
 def _alarms(
     tensors: list[TensorSketch],
     given: float | Mapping[str, float],
+    known: Mapping[str, float] | None,
     draws: int,
     random: np.random.Generator,
 ) -> NDArray[np.float64]:
@@ -83,7 +112,11 @@ def _alarms(
     for place, tensor in enumerate(tensors):
         cosine = given if isinstance(given, float) else given.get(tensor.name, 0.0)
         sums = counting(tensor)
-        angles = np.arccos(drawn(tensor.shape, sums, cosine, draws, random)) / np.pi
+        cosines_drawn = drawn(tensor.shape, sums, cosine, draws, random)
+        if known is not None:  # on Fisher's scale, another mean is a shift
+            beyond = np.arctanh(max(known.get(tensor.name, _GIVEN), _GIVEN)) - np.arctanh(_GIVEN)
+            cosines_drawn = np.tanh(np.arctanh(cosines_drawn) - beyond)
+        angles = np.arccos(cosines_drawn) / np.pi
         found[:, place] = tails(tensor.shape, sums)[np.rint(angles * _ANGLES).astype(np.intp)]
     same = [sum(other.shape == tensor.shape for other in tensors) for tensor in tensors]
     sizes = np.array([tensor.size for tensor in tensors])
