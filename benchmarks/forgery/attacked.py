@@ -119,11 +119,19 @@ def expected(ground: Ground, network: str) -> Iterator[tuple[str, Callable[[], R
     """What is too rare to be counted."""
     for most in () if ground.folder is None else (0.05, 0.1, 0.12, 0.15, 0.2):
         yield f"expected | {network} | mixture | {most}", partial(_expected, ground, network, most)
+    if ground.folder is not None:
+        yield f"expected | {network} | mixture by rows | 0.1", partial(_by_rows, ground, network)
 
 
 def _expected(ground: Ground, network: str, most: float) -> Row:
     draws = 10_000_000 if most == 0.1 else 1_000_000  # there it should be 10^-6
     return tails.reached(attacks.sketched(ground.state(network, 0), PUBLIC), most, draws)
+
+
+def _by_rows(ground: Ground, network: str) -> Row:
+    stranger, victim = ground.state(network, 1), ground.state(network, 0)
+    given = attacks.gained(stranger, attacks.mixed_by_rows(stranger, victim, 0.1), victim)
+    return tails.reached(attacks.sketched(victim, PUBLIC), given, 10_000_000)
 
 
 def evasion(ground: Ground, network: str) -> Iterator[tuple[str, Callable[[], Row]]]:
@@ -155,7 +163,7 @@ def _evaded(
 
 
 def between_files(ground: Ground, _: str) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Real files moved to others, tensors of one name and shape; accuracy is not known."""
+    """Real files moved to others, tensors of one shape; accuracy is not known."""
     for stranger, victim in ground.pairs:
         for most in (0.01, 0.03):
             make = partial(_between, stranger, victim, most)

@@ -54,13 +54,14 @@ def change(before: State, after: State) -> float:
 
 def framed(state: State, victim: State, keys: Sequence[bytes], most: float) -> dict[str, Any]:
     """A stranger's tensors with sums that are the victim's, with all ``keys`` at once."""
+    aims = _partners(state, victim)
 
     def towards(name: str, matrix: Any) -> Any:
         linear = [sums_of(matrix.shape, key) for key in keys]
-        aim = _matrix(victim[name])
+        aim = _matrix(aims[name])
         return steered(matrix, linear, [sums.of(aim) for sums in linear], most)
 
-    return _every(state, towards, victim)
+    return _every(state, towards, aims)
 
 
 def evaded(state: State, key: bytes, most: float) -> dict[str, Any]:
@@ -79,18 +80,20 @@ def mixed(state: State, victim: State, most: float) -> dict[str, Any]:
     The matrix turned towards the victim's until the change is reached; both are centered, so
     that no part of it is wasted.
     """
+    aims = _partners(state, victim)
 
     def turned(name: str, matrix: Any) -> Any:
-        aim = _normal(_matrix(victim[name]))
+        aim = _normal(_matrix(aims[name]))
         aim *= np.linalg.norm(matrix - matrix.mean(1, keepdims=True), axis=1)[:, None]
         return matrix + aim * most * np.linalg.norm(matrix) / np.linalg.norm(aim)
 
-    return _every(state, turned, victim)
+    return _every(state, turned, aims)
 
 
 def mixed_by_rows(state: State, victim: State, most: float) -> dict[str, Any]:
     """The same, more of it where it costs less: all rows count alike, and small ones are cheap."""
-    return _every(state, lambda n, m: _poured(m, _normal(_matrix(victim[n])), most), victim)
+    aims = _partners(state, victim)
+    return _every(state, lambda n, m: _poured(m, _normal(_matrix(aims[n])), most), aims)
 
 
 def _poured(matrix: Any, aim: Any, most: float) -> Any:
@@ -124,15 +127,16 @@ def _poured(matrix: Any, aim: Any, most: float) -> Any:
 
 def gained(before: State, after: State, victim: State) -> dict[str, float]:
     """How much nearer tensors came to the victim's: cosines as sketches see them, normalized."""
-    first, last = _cosines(before, victim), _cosines(after, victim)
+    aims = _partners(before, victim)
+    first, last = _cosines(before, aims), _cosines(after, aims)
     return {name: last[name] - first[name] for name in first}
 
 
-def _cosines(state: State, victim: State) -> dict[str, float]:
+def _cosines(state: State, aims: State) -> dict[str, float]:
     found = {}
     for name in _coded(state):
-        if name in victim and victim[name].shape == state[name].shape:
-            one, other = (_normal(_matrix(each[name])) for each in (state, victim))
+        if name in aims:
+            one, other = (_normal(_matrix(each[name])) for each in (state, aims))
             norms = np.linalg.norm(one) * np.linalg.norm(other)
             found[name] = float(np.vdot(one, other) / norms)
     return found
@@ -165,11 +169,22 @@ def _normal(matrix: Any) -> Any:
     return rows - rows.mean(0)
 
 
-def _every(state: State, change: Callable[[str, Any], Any], victim: State) -> dict[str, Any]:
-    """The state with each tensor changed that has a code, and the victim's shape."""
+def _partners(state: State, victim: State) -> dict[str, Any]:
+    """The victim's tensors by names of the stranger's: of one name and shape, else of one shape."""
+    found = {n: victim[n] for n, v in state.items() if n in victim and victim[n].shape == v.shape}
+    left = {name: value for name, value in victim.items() if name not in found}
+    for name, value in state.items():
+        same = [other for other, aim in left.items() if aim.shape == value.shape]
+        if name not in found and same:
+            found[name] = left.pop(same[0])
+    return found
+
+
+def _every(state: State, change: Callable[[str, Any], Any], aims: State) -> dict[str, Any]:
+    """The state with each tensor changed that has a code, and an aim."""
     found = dict(state)
     for name in _coded(state):
-        if name in victim and victim[name].shape == state[name].shape:
+        if name in aims:
             new = change(name, _matrix(state[name]))
             found[name] = np.asarray(new, np.float32).reshape(state[name].shape)
     return found
