@@ -103,7 +103,8 @@ def main() -> int:
                         print(json.dumps(row), file=ledger)
     if not chosen.small and chosen.only == [""]:
         about = {
-            "command": "python benchmarks/forgery/run.py FAMILIES --data DATA --files A B --files C D",
+            "command": "python benchmarks/forgery/run.py FAMILIES --data DATA"
+            " --files A B --files C D",
             "seed": 0,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
             "torch": torch.__version__,
