@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from dataclasses import dataclass
-from functools import lru_cache
 from math import asin, prod
 from typing import Literal
 
