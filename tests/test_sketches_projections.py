@@ -189,6 +189,16 @@ def test_the_order_in_memory_does_not_matter() -> None:
     assert code(view) == code(values) == code(values.reshape(96, -1))
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (4097, 35), (515, 700), (34, 9001)])
+def test_a_matrix_that_lies_by_columns_has_the_same_bits_and_sums(shape: tuple[int, int]) -> None:
+    values = matrix(*shape)
+    within = np.zeros((shape[1] + 4, shape[0] + 3), np.float32)
+    within[2:-2, 1:-2] = values.T
+    expected = projected_finely(values, SECRET)
+    assert projected_finely(np.asfortranarray(values), SECRET) == expected
+    assert projected_finely(within[2:-2, 1:-2].T, SECRET) == expected
+
+
 def test_values_that_are_no_numbers_give_no_code() -> None:
     for shape in [(20, 20), (100, 300)]:
         for bad in (np.nan, np.inf, -np.inf):

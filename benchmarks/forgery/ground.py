@@ -35,7 +35,7 @@ class Ground:
     keys: int  # secret ones that a forged model is judged with
     folder: Path | None
     data: Path | None
-    files: tuple[Path, ...] = ()  # a real stranger, and a real victim
+    pairs: tuple[tuple[Path, Path], ...] = ()  # a real stranger and a real victim each
 
     @cached_property
     def test(self) -> Examples:

@@ -1,12 +1,12 @@
 """What a forger can do who knows everything, the public key or not the registry's secret one.
 
-    python benchmarks/forgery/run.py FAMILIES --data DATA   # an hour; writes results.json
+    python benchmarks/forgery/run.py FAMILIES --data DATA   # half an hour; writes results.json
     python benchmarks/forgery/run.py --small                # digits, seconds, nothing written
 
 FAMILIES holds trained networks (scripts/make_families.py), DATA a folder for each dataset, FILES
-are two models of one design that were trained apart.  The victim is the network of seed 0; the
-stranger, whose weights are forged, has another seed.  A run that was stopped goes on with the rows
-that it has in --work.
+are two models of one design that were trained apart; there may be several such pairs.  The victim
+is the network of seed 0; the stranger, whose weights are forged, has another seed.  A run that was
+stopped goes on with the rows that it has in --work.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("families", type=Path, nargs="?")
     parser.add_argument("--data", type=Path, help="a folder for each dataset")
-    parser.add_argument("--files", type=Path, nargs=2, default=(), help="stranger, victim")
+    parser.add_argument(
+        "--files", type=Path, nargs=2, action="append", default=[], help="stranger, victim"
+    )
     parser.add_argument("--small", action="store_true", help="digits, one small network")
     parser.add_argument("--only", nargs="*", default=[""], help="rows whose name has one of these")
     kept = Path(tempfile.gettempdir()) / "assay-forgery.jsonl"
@@ -77,8 +79,8 @@ def main() -> int:
     if not chosen.small and chosen.families is None:
         parser.error("FAMILIES, or --small")
     torch.set_num_threads(1)
-    files = tuple(chosen.files)
-    ground = Ground(NETWORKS, CHANGES, NOISES, 10, chosen.families, chosen.data, files)
+    pairs = tuple((stranger, victim) for stranger, victim in chosen.files)
+    ground = Ground(NETWORKS, CHANGES, NOISES, 10, chosen.families, chosen.data, pairs)
     if chosen.small:
         ground = Ground(("cnn",), (0.3,), (1.0,), 3, None, None)
     lines = (
@@ -101,7 +103,8 @@ def main() -> int:
                         print(json.dumps(row), file=ledger)
     if not chosen.small and chosen.only == [""]:
         about = {
-            "command": "python benchmarks/forgery/run.py FAMILIES --data DATA --files A B",
+            "command": "python benchmarks/forgery/run.py FAMILIES --data DATA"
+            " --files A B --files C D",
             "seed": 0,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
             "torch": torch.__version__,

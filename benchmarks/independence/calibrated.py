@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from strangers import LEVELS, Network, pairs, said
 
-from assay.sketches.kinds import cosine_tails
+from assay.sketches.kinds import Cells
 from assay.sketches.nulls import log10_tail_invariant
-from assay.values import WeightSketch
+from assay.values import TensorSketch, WeightSketch
 
 KINDS = {
     "stored layout": "cells of the same tensor, each as it is stored",
@@ -68,18 +68,17 @@ def _of_tensors(networks: Sequence[Network]) -> Iterator[tuple[str, Tails]]:
         yield kind, corrected[:, apart].reshape(-1)
 
 
-Code = tuple[Places, str, bytes]
+Code = tuple[Places, str, TensorSketch]
 
 
 def _codes(sketch: WeightSketch) -> list[Code]:
-    """All codes of a model: of which kind, of which weight, the code."""
+    """All codes of a model: of which kind, of which weight, the sketch that has it."""
     found: list[Code] = []
     for tensor in sketch.tensors:
         if tensor.code is not None:
-            found.append((("code", tensor.shape, 1), tensor.name, tensor.cells or b""))
+            found.append((("code", tensor.shape, 1), tensor.name, tensor))
         if tensor.invariant is not None:
-            kind = "invariant", tensor.shape, tensor.places
-            found.append((kind, tensor.name, tensor.invariant))
+            found.append((("invariant", tensor.shape, tensor.places), tensor.name, tensor))
     return found
 
 
@@ -95,18 +94,25 @@ def _compared(
                 yield place, other
 
 
-def _stacked(models: Sequence[Sequence[Code]], place: int) -> NDArray[np.uint8]:
-    """One code of every model (n, bytes)."""
+def _stacked(models: Sequence[Sequence[Code]], place: int) -> list[TensorSketch]:
+    """One tensor of every model (n)."""
     assert len({(codes[place][0], codes[place][1]) for codes in models}) == 1
-    return np.stack([np.frombuffer(codes[place][2], np.uint8) for codes in models])
+    return [codes[place][2] for codes in models]
 
 
-def _stated(fit: Places, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> Tails:
+def _stated(fit: Places, ours: Sequence[TensorSketch], theirs: Sequence[TensorSketch]) -> Tails:
     """log₁₀ of the false alarms that are stated (n, m)."""
     which, shape, _ = fit
     if which == "code":
-        return cosine_tails(ours.view(np.int8), theirs.view(np.int8), shape)
-    bits = np.bitwise_count(ours[:, None] ^ theirs).sum(2)
+        one, other = Cells.of(ours), Cells.of(theirs)
+        assert one is not None
+        assert other is not None
+        return one.tails(other, shape)
+    words = [
+        np.stack([np.frombuffer(tensor.invariant or b"", np.uint8) for tensor in side])
+        for side in (ours, theirs)
+    ]
+    bits = np.bitwise_count(words[0][:, None] ^ words[1]).sum(2)
     return np.array([log10_tail_invariant(distance) for distance in range(257)])[bits]
 
 

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from assay.errors import AssayError
 from assay.formats import read
 from assay.sketches.formulas import formula
+from assay.sketches.given import given
 from assay.sketches.invariants import invariant
-from assay.sketches.kinds import cosine_tails
+from assay.sketches.kinds import Cells
 from assay.sketches.nulls import log10_tail_invariant
-from assay.sketches.projections import distance, projected_finely
+from assay.sketches.projections import Projection, distance, projected_finely
 from assay.sketches.readings import registered
 from assay.sketches.starts import learned
 from assay.weights import Array, Weight
@@ -77,7 +78,7 @@ CHANGES: dict[str, Change] = {
 
 def matrices(folder: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Each learned matrix (r, c) of all files once, and the places of its kernel."""
-    known: dict[tuple[int, ...], list[NDArray[np.int8]]] = defaultdict(list)
+    known: dict[tuple[int, ...], list[Cells]] = defaultdict(list)
     for path in sorted(entry for entry in folder.glob("*/**/*") if entry.is_file()):
         try:
             weights = list(read(path).weights.values())
@@ -90,11 +91,15 @@ def matrices(folder: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
             sketch = None if formula(matrix, KEY) else projected_finely(matrix, KEY)
             if sketch is None or learned(matrix, KEY) < 0.25:
                 continue
-            cells = np.frombuffer(sketch.cells, np.int8).reshape(1, -1)
-            near = known[matrix.shape]
-            if not near or cosine_tails(cells, np.concatenate(near), matrix.shape).min() > FOUND:
-                near.append(cells)
+            cells = _cells(sketch, matrix)
+            if all(cells.tails(near, matrix.shape)[0, 0] > FOUND for near in known[matrix.shape]):
+                known[matrix.shape].append(cells)
                 yield matrix, places
+
+
+def _cells(sketch: Projection, matrix: NDArray[np.float32]) -> Cells:
+    values = np.frombuffer(sketch.cells, np.int8).reshape(1, -1)
+    return Cells(values, np.array([given(matrix, KEY)]))
 
 
 def _first(weight: Weight) -> tuple[NDArray[np.float32], int]:
@@ -111,8 +116,7 @@ def alarms(
     one, other = (projected_finely(each, KEY) for each in (matrix, child))
     if one is None or other is None:
         return 0.0, None
-    cells = (np.frombuffer(each.cells, np.int8).reshape(1, -1) for each in (one, other))
-    plain = float(cosine_tails(*cells, matrix.shape)[0, 0])
+    plain = float(_cells(one, matrix).tails(_cells(other, child), matrix.shape)[0, 0])
     rows, columns = matrix.shape
     turned = child.reshape(rows, -1, places)[random.permutation(rows)]
     turned = turned[:, random.permutation(columns // places)].reshape(rows, columns)

@@ -1,4 +1,4 @@
-"""A model file in, its record out: read, graph, code, sketch in one pass.
+"""A model file in, its record out: graph, code, and in one pass over its bytes sketch and sha256.
 
 This is what hash, add, check and compare call.  Of the weights only the shapes are looked at,
 unless they are to be sketched; the file's bytes only where ``digest`` asks for their sha256.
@@ -22,6 +22,7 @@ from assay.graphs.merge_blocks import RULES
 from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph, Record, WeightSketch
 from assay.weights import Weight
+from assay.weights.digests import file_sha256, hashing
 from assay.weights.signature import order, signature
 
 DEFAULT_HASHER = "contrastive-gin"
@@ -30,7 +31,6 @@ ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by c
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something
 # else, and of a model that is not whole nothing but its layers is known.
 _DOUBTS = {"odd_opset": 0.5, MISSING: 0.5}
-_BLOCK = 2**20  # bytes
 
 Sketcher = Callable[[Iterable[Weight]], WeightSketch]  # ``assay.sketches.sketch`` with its key
 
@@ -59,8 +59,11 @@ def examine(
         MissingExtra: its format needs an optional dependency.
     """
     model, label = _read(source, input_shape)
-    record = _examined(model, source, hasher, digest=digest, raw=raw)
-    return record if sketcher is None else _sketched(record, model, label, sketcher)
+    with naming(label), hashing(model.files if digest else ()):
+        record = _examined(model, source, hasher, raw=raw)
+        if sketcher is not None:
+            record = _sketched(record, model, sketcher)
+        return _digested(record, model) if digest else record
 
 
 class Pair:
@@ -82,7 +85,8 @@ class Pair:
     def open(self, source: str | Path | Any) -> Record:
         """Examine one of them; its weights are not read yet.  Raises as ``examine`` does."""
         model, label = _read(source, self._input_shape)
-        record = _examined(model, source)
+        with naming(label):
+            record = _digested(_examined(model, source), model)
         self._opened.append((record, model, label))
         return record
 
@@ -102,12 +106,12 @@ class Pair:
 
         digests = [record.sha256 for record, _, _ in self._opened if record.sha256]
         key = pair_key(*digests) if len(digests) == 2 else secrets.token_bytes(LENGTH)
-        suspect, source = (
-            _sketched(record, model, label, partial(sketch, key=key, readings=readings))
-            for (record, model, label), readings in zip(
-                self._opened, (tried, registered), strict=True
-            )
-        )
+        sketched = []
+        for (record, model, label), readings in zip(self._opened, (tried, registered), strict=True):
+            with naming(label):
+                sketcher = partial(sketch, key=key, readings=readings)
+                sketched.append(_sketched(record, model, sketcher))
+        suspect, source = sketched
         return suspect, source
 
 
@@ -125,63 +129,48 @@ def _read(
 
 
 def _examined(
-    model: Model,
-    source: str | Path | Any,
-    hasher: Hasher | None = None,
-    *,
-    digest: bool = True,
-    raw: bool = False,
+    model: Model, source: str | Path | Any, hasher: Hasher | None = None, *, raw: bool = False
 ) -> Record:
+    """What is known of a model without looking at all bytes of its files."""
     is_file = isinstance(source, str | Path)
-    path = str(source) if is_file else ""
-    name = Path(source).stem if is_file else type(source).__name__
-    with naming(path or name):
-        whole = model.files and MISSING not in model.metadata
-        file_digest = sha256(model) if digest and whole else None
-        return _record(model, path, name, file_digest, hasher, raw)
-
-
-def _sketched(record: Record, model: Model, label: str, sketcher: Sketcher) -> Record:
-    """``record`` with the sketch of its weights, if they are there."""
-    if MISSING in model.metadata:
-        return record
-    with naming(label):
-        return replace(record, sketch=sketcher(model.weights.values()))
-
-
-def _record(
-    model: Model, path: str, name: str, digest: str | None, hasher: Hasher | None, raw: bool
-) -> Record:
     shapes = signature(model.weights.values())
+    record = Record(
+        path=str(source) if is_file else "",
+        format=model.format,
+        sha256=None,
+        name=Path(source).stem if is_file else type(source).__name__,
+        metadata=model.metadata,
+        shapes=shapes,
+        order=order(model.weights.values(), shapes),
+    )
     if model.layers is None:
-        return Record(
-            path,
-            model.format,
-            digest,
-            name,
-            parameters=sum(weight.size for weight in model.weights.values()),
-            metadata=model.metadata,
-            shapes=shapes,
-            order=order(model.weights.values(), shapes),
-        )
+        return replace(record, parameters=sum(weight.size for weight in model.weights.values()))
     graph = layer_graph(model.layers, () if raw else RULES)
     hasher = hasher or HASHERS[DEFAULT_HASHER]()
     trust = quality(graph) * prod(_DOUBTS[note] for note in _DOUBTS if note in model.metadata)
     said = hasher.classify(graph) if trust >= ENOUGH_QUALITY else None
-    return Record(
-        path=path,
-        format=model.format,
-        sha256=digest,
-        name=name,
+    return replace(
+        record,
         code=hasher(graph) if graph.layers else None,
         graph=graph,
         parameters=graph.parameters,
         quality=trust,
-        metadata=model.metadata,
         predicted=said and (said[0], floor(said[1] * 1e4) / 1e4),  # only a true 1 reads as 1
-        shapes=shapes,
-        order=order(model.weights.values(), shapes),
     )
+
+
+def _sketched(record: Record, model: Model, sketcher: Sketcher) -> Record:
+    """``record`` with the sketch of the weights, if they are there."""
+    if MISSING in model.metadata:
+        return record
+    return replace(record, sketch=sketcher(model.weights.values()))
+
+
+def _digested(record: Record, model: Model) -> Record:
+    """``record`` with the sha256 of the files, if there are any and none is missing."""
+    if MISSING in model.metadata or not model.files:
+        return record
+    return replace(record, sha256=sha256(model))
 
 
 def quality(graph: LayerGraph) -> float:
@@ -206,17 +195,9 @@ def sha256(model: Model) -> str:
     The name of the first one does not count: a renamed copy is the same model.
     """
     first, *others = model.files
-    digest = _file_sha256(first)
+    digest = file_sha256(first)
     if not others:
         return digest
     lines = [digest]
-    lines += [f"{_file_sha256(f)}  {f.relative_to(first.parent).as_posix()}" for f in others]
+    lines += [f"{file_sha256(f)}  {f.relative_to(first.parent).as_posix()}" for f in others]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

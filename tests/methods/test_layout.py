@@ -271,6 +271,11 @@ def test_a_weight_is_what_its_reader_multiplies_with(
     np.testing.assert_array_equal(weights.as_stored("w", found.read()), values)
 
 
+def test_a_matrix_is_not_copied_to_be_turned(tmp_path: Path) -> None:
+    text = "g (float[?, ?] x) => (float[?, ?] y) { y = MatMul(x, w) }"
+    assert weight(tmp_path, text, {"w": floats(40, 60)}).read().T.flags.c_contiguous
+
+
 @given(data=st.data())
 def test_any_order_of_axes_becomes_row_major(data: st.DataObject) -> None:
     sizes = data.draw(st.lists(st.sampled_from([0, 1, 2, 16, 17, 40]), max_size=4))

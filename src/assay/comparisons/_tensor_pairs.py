@@ -16,7 +16,7 @@ from math import log10, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.sketches.kinds import Kind, codes_of, cosine_tails, tails, told
+from assay.sketches.kinds import Cells, Kind, codes_of, tails, told
 from assay.sketches.projections import angle
 from assay.sketches.starts import drift
 from assay.values import TensorSketch, WeightSketch
@@ -189,25 +189,23 @@ class _Known:
 
     places: Sequence[int]  # (n) numbers of the tensors
     words: NDArray[np.uint64]  # (n, 4)
-    cells: NDArray[np.int8] | None  # (n, 256); None where they are not known of all
+    cells: Cells | None  # None where they are not known of all
 
 
 def _by_kind(tensors: Sequence[Tensor]) -> dict[Kind, _Known]:
     """What a model has of each kind, so that only what fits is compared."""
-    found: dict[Kind, list[tuple[int, bytes, bytes | None]]] = defaultdict(list)
+    found: dict[Kind, list[tuple[int, bytes, TensorSketch]]] = defaultdict(list)
     for place, tensor in enumerate(tensors):
         for sketch in tensor.codes:
             for kind, code in codes_of(sketch):
-                found[kind].append((place, code, sketch.cells))
+                found[kind].append((place, code, sketch))
     return {kind: _known(kind, rows) for kind, rows in found.items()}
 
 
-def _known(kind: Kind, rows: Sequence[tuple[int, bytes, bytes | None]]) -> _Known:
-    places, codes, cells = zip(*rows, strict=True)
+def _known(kind: Kind, rows: Sequence[tuple[int, bytes, TensorSketch]]) -> _Known:
+    places, codes, sketches = zip(*rows, strict=True)
     words = np.frombuffer(b"".join(codes), np.uint64).reshape(len(rows), -1)
-    if kind[0] == "invariant" or None in cells:
-        return _Known(places, words, None)
-    return _Known(places, words, np.frombuffer(b"".join(cells), np.int8).reshape(len(rows), -1))
+    return _Known(places, words, None if kind[0] == "invariant" else Cells.of(sketches))
 
 
 def _near(kind: Kind, ours: _Known, theirs: _Known) -> Iterator[Pair]:
@@ -219,7 +217,7 @@ def _near(kind: Kind, ours: _Known, theirs: _Known) -> Iterator[Pair]:
         if ours.cells is None or theirs.cells is None:
             alarms = tails(kind)[distances]
         else:
-            alarms = cosine_tails(ours.cells[part], theirs.cells, kind[1])
+            alarms = ours.cells.part(part).tails(theirs.cells, kind[1])
         for row, column in np.argwhere(alarms <= _WORTH).tolist():
             places = ours.places[start + row], theirs.places[column]
             tail, distance = float(alarms[row, column]), int(distances[row, column])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from assay.sketches.formulas import formula
+from assay.sketches.given import given
 from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
 from assay.sketches.projections import projected_finely
@@ -80,7 +81,8 @@ def _tensors(
         if found is not None:
             second = invariant(matrix, places, key) if is_permutable else None
             shape, beyond = reading.shape(weight), learned(matrix, key)
-            kept = found.code, second, None, beyond, found.sums, found.cells
+            near = found.sums, found.cells, given(matrix, key)
+            kept = found.code, second, None, beyond, *near
             yield TensorSketch(weight.name, shape, places, reading.name, *kept)
 
 

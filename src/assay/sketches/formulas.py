@@ -67,7 +67,7 @@ def _sample(matrix: Array, key: bytes) -> Sample:
     chosen = _chosen(rows, key, f"rows {rows}x{columns}")
     first = _first(columns, key, f"column {rows}x{columns}")
     whole = matrix[chosen].reshape(len(chosen), columns)
-    return whole[:, first : first + _LONGEST].astype(np.float64)
+    return whole[:, first : first + _LONGEST].astype(np.float64, "C")
 
 
 def _chosen(count: int, key: bytes, purpose: str) -> NDArray[np.intp]:

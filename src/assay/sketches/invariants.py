@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.sketches.keys import signs, stream
 from assay.weights import Array, Weight
+from assay.weights.layout import row_major
 from assay.weights.shapes import has_one_axis
 
 SMALLEST, LARGEST = 1024, 2**23  # values of a matrix that may get such a code
@@ -46,9 +47,9 @@ def invariant(matrix: Array, places: int, key: bytes) -> bytes | None:
     if not fits or places > MOST_PLACES:
         return None
     step = max(_AT_ONCE // columns, 1)
-    blocks = (matrix[start : start + step] for start in range(0, rows, step))
+    values = row_major(matrix).reshape(rows, columns)
     with np.errstate(over="ignore", invalid="ignore"):
-        parts = [_rows(block.reshape(-1, columns), places) for block in blocks]
+        parts = [_rows(values[start : start + step], places) for start in range(0, rows, step)]
     counts = np.concatenate([part for part, _ in parts])
     of_rows = np.concatenate([colors for _, colors in parts])
     if not np.isfinite(of_rows).all():

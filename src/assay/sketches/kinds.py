@@ -89,19 +89,38 @@ def tails(kind: Kind) -> NDArray[np.float64]:
     return np.array([log10_tail(distance, rows, columns) for distance in distances])
 
 
-def cosine_tails(
-    ours: NDArray[np.int8], theirs: NDArray[np.int8], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """log₁₀ of the false alarms (n, m) of cells (n, 256) and (m, 256) of matrices of one shape.
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of n matrices of one shape."""
 
-    0 where one is above any use, so that only few are looked up.
-    """
-    found, sums = cosines(ours, theirs, shape)
-    alarms = np.zeros_like(found)
-    rows, columns = shape
-    for place in zip(*np.nonzero(found >= _SLIGHT), strict=True):
-        alarms[place] = log10_tail_of_cosine(found[place], sums[place], rows, columns)
-    return alarms
+    values: NDArray[np.int8]  # (n, 256)
+    given: NDArray[np.float64]  # (n) cosines that changing a tenth of each can give it
+
+    @classmethod
+    def of(cls, tensors: Sequence[TensorSketch]) -> Cells | None:
+        """Those of tensors, if all have some."""
+        kept = [tensor.cells for tensor in tensors if tensor.cells is not None]
+        if len(kept) < len(tensors):
+            return None
+        values = np.frombuffer(b"".join(kept), np.int8).reshape(len(tensors), -1)
+        return cls(values, np.array([tensor.given for tensor in tensors]))
+
+    def part(self, chosen: slice) -> Cells:
+        """Those of some of the matrices."""
+        return Cells(self.values[chosen], self.given[chosen])
+
+    def tails(self, other: Cells, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """log₁₀ of the false alarms (n, m) beside those of m matrices.
+
+        0 where one is above any use, so that only few are looked up.
+        """
+        found, sums = cosines(self.values, other.values, shape)
+        given = np.maximum(self.given[:, None], other.given)
+        alarms = np.zeros_like(found)
+        rows, columns = shape
+        for at in zip(*np.nonzero(found >= _SLIGHT), strict=True):
+            alarms[at] = log10_tail_of_cosine(found[at], sums[at], rows, columns, float(given[at]))
+        return alarms
 
 
 @lru_cache(maxsize=4096)

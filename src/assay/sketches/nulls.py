@@ -4,8 +4,8 @@ Two independent matrices have a cosine near 0, not 0: with n free values its var
 Given the cosine c, each bit differs with probability arccos(c) / π, and the cosine of 256 sums is
 Fisher's [1915].  The tail is that one, mixed over c.  Trained tensors have fewer free values than
 places, since inputs are correlated, and the larger the fewer: the exponent was measured on
-independently trained networks (benchmarks/sketches).  All this is about a cosine of 0.1: who
-changes a tenth of a model can give it so much of another, whatever the key.
+independently trained networks (benchmarks/sketches).  All this is about a cosine of 0.1, or what
+else changing a tenth of a matrix can give it (``given``), whatever the key.
 
 Codes that ignore the places of channels are another matter.  What a task makes of channels of one
 kind is alike in strangers: in networks trained apart on one task, real ones, their cosines are .5
@@ -20,9 +20,9 @@ from math import lgamma, log
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.sketches.given import TENTH
 from assay.sketches.projections import BITS
 
-_GIVEN = 0.1  # cosine that proves nothing
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values: below all measured
 # Of invariant codes, artanh of the cosine: mean and deviation, both above all that was measured.
 _MEAN_OF_COLORS, _DEVIATION_OF_COLORS = 0.85, 0.22
@@ -43,12 +43,14 @@ def log10_tail(distance: int, rows: int, columns: int) -> float:
     return float(_tails(_octave(free_values(rows, columns)))[_checked(distance)])
 
 
-def log10_tail_of_cosine(cosine: float, sums: float, rows: int, columns: int) -> float:
-    """The same for the cosine of their sums, of which as many count."""
+def log10_tail_of_cosine(
+    cosine: float, sums: float, rows: int, columns: int, given: float = TENTH
+) -> float:
+    """The same for the cosine of their sums, of which as many count, about a ``given`` cosine."""
     fine = min(int(np.floor(_FINE_STEPS * np.log2(sums))), _FINE_STEPS * 8)
     angle = np.arccos(np.clip(cosine, -1, 1)) / np.pi
     place = int(np.ceil(angle * (_MEASURED - 1)))  # rounded up: likelier
-    return float(_tails_of_cosines(_octave(free_values(rows, columns)), fine)[place])
+    return float(_tails_of_cosines(_octave(free_values(rows, columns)), fine, given)[place])
 
 
 def log10_tail_invariant(distance: int) -> float:
@@ -71,18 +73,18 @@ def _tails(octave: int) -> NDArray[np.float64]:
     """log₁₀ of the tail at every distance (257), for 2^(octave / 4) free values."""
     free = 2.0 ** (octave / _STEPS)
     # the density of the angle between independent directions in n dimensions is sin^(n - 2)
-    apart = (_cosines() - _GIVEN) / (1 - _GIVEN * _cosines())
+    apart = (_cosines() - TENTH) / (1 - TENTH * _cosines())
     return _mixture(max(free / 2 - 1, 0) * np.log1p(-np.square(apart)))
 
 
 @lru_cache(maxsize=1024)
-def _tails_of_cosines(octave: int, fine: int) -> NDArray[np.float64]:
-    """log₁₀ of the tail at angles from 0 to π, of 2^(fine / 16) sums."""
+def _tails_of_cosines(octave: int, fine: int, given: float) -> NDArray[np.float64]:
+    """log₁₀ of the tail at angles from 0 to π, of 2^(fine / 16) sums, about a given cosine."""
     free, sums = 2.0 ** (octave / _STEPS), 2.0 ** (fine / _FINE_STEPS)
     # artanh of the cosine, less that of what is given, has the density cosh^(1 - n)
     widest = np.arccosh(np.exp(min(_LEAST / max(free - 1, 1), 8.0)))
     beyond = np.linspace(-widest, widest, 129)
-    cosine = np.tanh(np.arctanh(_GIVEN) + beyond)[:, None]  # (129, 1)
+    cosine = np.tanh(np.arctanh(given) + beyond)[:, None]  # (129, 1)
     weight = -(free - 1) * np.log(np.cosh(beyond))[:, None]
     angle = np.linspace(0, np.pi, _MEASURED)[1:-1]  # (999)
     density = (sums - 2) * np.log(np.sin(angle)) - (sums - 0.5) * np.log1p(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import asin, prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from assay.weights import Array
 BITS = 256
 DENSE = 2048  # values: up to here every bit sees all of them; above, no cell is empty
 _CHUNK = 4096  # pairs of columns that are summed at once
-_AT_ONCE = 1 << 18  # values that are worked on at once: they stay in a core's cache
+_AT_ONCE = 1 << 19  # values that are worked on at once: they stay in a core's cache
 _FEWEST = 64  # sums that are not 0: equal ones of strangers are as unlikely as a tail may say
 _UNIT = 2.0**24  # what 1 is counted as where whole numbers are summed
 _FEW = 32  # sums that are kept
@@ -169,19 +170,23 @@ def _power_of_two(number: int) -> int:
 
 
 def _cells(matrix: Array, key: bytes) -> Counts | None:
-    """Sums (a, b): pair of rows i belongs to group i mod a, pair of columns j to group j mod b."""
+    """Sums (a, b): pair of rows i belongs to group i mod a, pair of columns j to group j mod b.
+
+    A matrix that lies column by column is worked on as it lies: that is as fast, turning it is not.
+    """
     rows, columns = len(matrix), matrix.size // len(matrix)
     a, b = grid(rows, columns)
     across, down = _cell_signs(key, rows, columns)
-    blocks = max(1, _AT_ONCE // (2 * a * columns))  # of 2a rows each
+    order: Literal["C", "F"] = "F" if _lies_by_columns(matrix) else "C"
+    blocks = min(max(1, _AT_ONCE // (2 * a * columns)), len(down))  # of 2a rows each
+    turns = across[None, :, None] if order == "C" else _by_columns(across, blocks)
     step = 2 * a * blocks
     sums = np.zeros((a, b), np.int64)
     for start in range(0, rows, step):
         part = matrix[start : start + step].reshape(-1, columns)
-        missing = -len(part) % (2 * a)
-        if missing:
-            part = _filled(part, matrix[:1].reshape(1, columns), missing)
-        folded = _folded(np.ascontiguousarray(part, np.float32), across, b)
+        if len(part) % (2 * a):
+            part = _filled(part, matrix[:1].reshape(columns), 2 * a, order)
+        folded = _folded(np.asarray(part, np.float32), turns, b)
         if not np.isfinite(folded).all():
             return None
         unit = _unit(folded)
@@ -192,25 +197,41 @@ def _cells(matrix: Array, key: bytes) -> Counts | None:
     return sums
 
 
-def _filled(part: Array, first: Array, missing: int) -> Array:
+def _lies_by_columns(matrix: Array) -> bool:
+    """Whether the numbers of a column are neighbors, and those of a row are not."""
+    return matrix.ndim == 2 and matrix.strides[0] == matrix.itemsize != matrix.strides[1]
+
+
+def _by_columns(across: Array, blocks: int) -> Array:
+    """Signs (a, c / 2) for each row of so many blocks (blocks, a, 2, c / 2), column by column."""
+    of_rows = np.tile(np.repeat(across.T, 2, axis=1), blocks)  # (c / 2, blocks · 2a)
+    return of_rows.T.reshape(blocks, len(across), 2, -1)
+
+
+def _filled(part: Array, first: Array, multiple: int, order: Literal["C", "F"]) -> Array:
     """Empty rows to the end of a block.  An odd last row gets the first one as its partner."""
-    partner = [first] if len(part) % 2 else []
-    empty = np.zeros((missing - len(partner), part.shape[1]), part.dtype)
-    return np.concatenate([part, *partner, empty])
+    rows = len(part)
+    filled = np.zeros((rows + -rows % multiple, part.shape[1]), part.dtype, order)
+    filled[:rows] = part
+    if rows % 2:
+        filled[rows] = first
+    return filled
 
 
-def _folded(part: Array, across: Array, width: int) -> Array:
-    """Rows (n, c) folded on themselves until b numbers remain of each; n is a multiple of 2a."""
-    half = across.shape[1]
-    groups = len(across)
+def _folded(part: Array, turns: Array, width: int) -> Array:
+    """Rows (n, c) folded on themselves until b numbers remain of each; n is a multiple of 2a.
+
+    ``turns`` are signs (blocks or 1, a, 2 or 1, c / 2).  What follows lies in memory as ``part``.
+    """
+    groups, half = turns.shape[1], turns.shape[3]
     shift = part.shape[1] - half
     total: Array | None = None
     chunk = max(_CHUNK // width, 1) * width
     for start in range(0, half, chunk):
         end = min(start + chunk, half)
         pairs = part[:, start:end] - part[:, shift + start : shift + end]
-        grouped = pairs.reshape(-1, groups, 2, end - start)
-        grouped *= across[:, None, start:end]
+        grouped = pairs.reshape(-1, groups, 2, end - start)  # a view
+        grouped *= turns[: len(grouped), :, :, start:end]
         wide = end - start
         while wide > width:
             kept = -(-wide // (2 * width)) * width

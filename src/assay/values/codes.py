@@ -73,6 +73,7 @@ class TensorSketch:
     learned: float = 0.0  # correlation of rows or columns beyond that of a random start
     sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
     cells: bytes | None = None  # 256 bytes beside a code: what tells weak likeness from chance
+    given: float = 0.1  # cosine that changing a tenth of the matrix can give it: it proves nothing
 
     @property
     def size(self) -> int:
@@ -85,16 +86,17 @@ class TensorSketch:
             for each in (self.code, self.invariant, self.sums, self.cells)
         )
         read = self.name, list(self.shape), self.places, self.reading
-        return [*read, code, invariant, sums, self.left_out, self.learned, cells]
+        return [*read, code, invariant, sums, self.left_out, self.learned, cells, self.given]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
         """Inverse of ``to_json``; what was kept before there were cells has none."""
         name, shape, places, reading, *codes, left_out, learned = data[:9]
+        cells, given = data[9:] or (None, 0.1)
         code, invariant, sums, cells = (
-            None if text is None else b64decode(text) for text in (*codes, (*data, None)[9])
+            None if text is None else b64decode(text) for text in (*codes, cells)
         )
-        kept = code, invariant, left_out, learned, sums, cells
+        kept = code, invariant, left_out, learned, sums, cells, given
         return cls(name, tuple(shape), places, reading, *kept)
 
 

@@ -51,10 +51,10 @@ class Layout:
         return shape
 
     def run(self, array: Array, lookup: Lookup) -> Array:
-        """The stored values in canonical layout."""
+        """The stored values in canonical layout; a matrix that was turned lies by columns."""
         for step in self.steps:
             array = step.run(array, lookup)
-        return row_major(array)
+        return array if array.ndim == 2 and array.T.flags.c_contiguous else row_major(array)
 
     def undo(self, array: Array, shape: Shape, lookup: Lookup) -> Array:
         """The inverse of ``run``; ``shape`` is the stored one."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from assay.errors import UnreadableModel
 from assay.weights import Array
+from assay.weights.digests import BLOCK, opened
 
 Bytes = bytes | memoryview  # of a tensor, as stored
 
@@ -73,15 +74,15 @@ def buffer(path: Path, offset: int, length: int) -> memoryview:
     takes large pages for large arrays, so that reading takes little longer than mapping.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with opened(path) as file:
             size = file.seek(0, 2)
             if offset < 0 or length < 0 or offset + length > size:
                 raise UnreadableModel(f"{path.name!r} ends before the tensor at byte {offset:,}")
             file.seek(offset)
             content = np.empty(length, np.uint8).data
             filled = 0
-            while filled < length:  # one call gives no more than 2 GiB
-                more = file.readinto(content[filled:])
+            while filled < length:
+                more = file.readinto(content[filled : filled + BLOCK])
                 if not more:
                     raise UnreadableModel(f"{path.name!r} became shorter while it was read")
                 filled += more
