@@ -20,6 +20,7 @@ import numpy as np
 
 from assay.alignment import TensorAlignment, align
 from assay.comparisons import Comparison
+from assay.comparisons._spellings import Read, canonical, spelled_alike
 from assay.comparisons.weights import combined
 from assay.diagnosis.models import Listed, Matched, diagnosed
 from assay.diagnosis.tensors import Change, change
@@ -43,8 +44,6 @@ _COPIES, _COPIED = 3, 0.1  # tensors so copied, of one model's values: frozen la
 _NEARLY_ALL = 0.95  # of both models' values: the same model
 _ROUNDED = ("float32", "float16", "bfloat16", "int8")  # numbers that are no other model
 
-_Read = Mapping[str, Array]
-
 
 @dataclass(frozen=True)
 class AlignedWeights(Comparison):
@@ -65,6 +64,10 @@ class AlignedWeights(Comparison):
         (ours, not_ours), (theirs, not_theirs) = _read(suspect), _read(source)
         if not ours or not theirs:
             return None
+        is_mute = not all(
+            weight.canonical for each in (suspect, source) for weight in each.values()
+        )
+        ours = spelled_alike(ours, theirs, is_mute)
         found = align(ours, theirs)
         layers = [
             _layer(tensor, ours[tensor.suspect], theirs[tensor.source]) for tensor in found.tensors
@@ -118,7 +121,7 @@ def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, in
         elif has_one_axis(weight.shape):
             why = "one axis"
         else:
-            values = weight.read()
+            values = canonical(weight, weight.read())
             why = formula(values, PUBLIC) if np.isfinite(values).all() else "not finite"
         if why is None:
             found[name] = values
@@ -127,7 +130,7 @@ def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, in
     return found, left_out
 
 
-def _is_proven(layer: LayerMatch, ours: _Read, theirs: _Read) -> bool:
+def _is_proven(layer: LayerMatch, ours: Read, theirs: Read) -> bool:
     """Whether strangers' tensors are not so alike, as the best of all pairs."""
     alarm = layer.log10_false_alarm or 0.0
     return alarm + log10(max(len(ours), len(theirs))) <= _WORTH
@@ -175,7 +178,7 @@ def _shares(layers: Sequence[Matched], shapes: Sequence[Listed]) -> list[float]:
     ]
 
 
-def _copied(layers: Sequence[Matched], theirs: _Read, shapes: Sequence[Listed]) -> dict[str, Any]:
+def _copied(layers: Sequence[Matched], theirs: Read, shapes: Sequence[Listed]) -> dict[str, Any]:
     """Learned tensors whose values are the source's: how many, and of both models' values."""
     copies = [
         (layer, changed)
@@ -203,7 +206,7 @@ def _matrix(values: Array) -> Array:
     return values.reshape([size for size in values.shape if size != 1])
 
 
-def _without(names: Sequence[str], tensors: _Read) -> list[str]:
+def _without(names: Sequence[str], tensors: Read) -> list[str]:
     return [name for name in tensors if name not in {*names}]
 
 

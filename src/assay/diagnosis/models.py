@@ -17,6 +17,7 @@ from assay.values import LayerMatch
 
 SLIGHT = 0.02  # of the values: fewer are no finding
 _MOST = 0.5  # of the values: what holds for the model
+_TURNED = 0.25  # what turning a stream back may leave, over the source
 _LAST, _HEAD = 2, 0.25  # tensors that a head may be made of; its share of the values
 _PLAIN = ("float32", "not finite")
 
@@ -74,10 +75,12 @@ def _share(matched: Sequence[Matched], holds: Callable[[Change], float]) -> floa
 
 def _numbers(matched: Sequence[Matched]) -> Iterator[Finding]:
     """The numbers most values are stored in, where they are not those of the source."""
-    shares = Counter[str]()
+    shares, finer = Counter[str](), 0
     for match, change in matched:
         if change.numbers not in _PLAIN and change.numbers != change.before:
             shares[change.numbers] += prod(match.source_shape)
+        elif change.numbers == "float32" != change.before:
+            finer += prod(match.source_shape)
     total = sum(prod(match.source_shape) for match, _ in matched)
     for numbers, size in shares.most_common(1):
         if size >= _MOST * total:
@@ -86,6 +89,9 @@ def _numbers(matched: Sequence[Matched]) -> Iterator[Finding]:
                 "half-precision" if half else "clustered" if "cluster" in numbers else "quantized"
             )
             yield Finding(kind, f"stored as {numbers}", size / total)
+    if finer >= _MOST * total:
+        text = "stored in more bits than the source, which is this model rounded"
+        yield Finding("finer-numbers", text, finer / total)
 
 
 def _pruned(matched: Sequence[Matched]) -> Iterator[Finding]:
@@ -106,14 +112,14 @@ def _gone(change: Change) -> float:
 
 def _moved(matched: Sequence[Matched]) -> Iterator[Finding]:
     """Trained on: in all layers or some, or by an adapter that was merged."""
-    moved = [pair for pair in matched if not pair[1].is_copy]
-    share = _share(matched, lambda change: float(not change.is_copy))
+    moved = [pair for pair in matched if _has_moved(*pair)]
+    size = sum(prod(match.source_shape) for match, _ in moved)
+    share = size / sum(prod(match.source_shape) for match, _ in matched)
     if share < SLIGHT:
         return
     amount = _share(moved, lambda change: change.moved)
     names = tuple(match.suspect for match, _ in moved)
     low = [(match, change) for match, change in moved if change.rank is not None]
-    size = sum(prod(match.source_shape) for match, _ in moved)
     if sum(prod(match.source_shape) for match, _ in low) >= _MOST * size:
         rank = max(change.rank or 0 for _, change in low)
         text = f"differences of rank {rank} at most were added: a merged adapter"
@@ -123,6 +129,11 @@ def _moved(matched: Sequence[Matched]) -> Iterator[Finding]:
     kept = f", {len(frozen)} of {len(matched)} tensors kept as they were" if frozen else ""
     text = f"weights moved by {amount:.1%} of their size{kept}: trained on, or merged"
     yield Finding("fine-tuned", text, share, amount, _some(names, matched))
+
+
+def _has_moved(match: LayerMatch, change: Change) -> bool:
+    """Whether a tensor was changed by more than undoing what was done to it leaves."""
+    return change.moved > (_TURNED if "rotated" in match.undone else 0.0)
 
 
 def _freedoms(matched: Sequence[Matched]) -> Iterator[Finding]:
@@ -171,10 +182,10 @@ def _layers(matched: Sequence[Matched], source: Listed, suspect: Listed) -> Iter
     if _is_head(lost, new) and max(lost_share, new_share) <= _HEAD:
         yield Finding("head-replaced", "the last layer is another", 1 - lost_share, None, (*new,))
         return
-    if lost:
+    if lost and (new or lost_share >= SLIGHT):  # a small one may have become too small to compare
         text = f"{lost_share:.0%} of the source's weights are not there"
         yield Finding("layers-dropped", text, 1 - lost_share, lost_share, (*lost,))
-    if new:
+    if new and (lost or new_share >= SLIGHT):
         is_whole = lost_share < _MOST < new_share
         kind = "part-of" if is_whole else "layers-inserted"
         text = f"{new_share:.0%} of the suspect's weights are none of the source's"

@@ -81,11 +81,22 @@ def change(source: Array, suspect: Array) -> Change:
     rounds = numbers.step is not None and unchanged >= 1 - _CLIPPED
     if (unchanged == 1.0 or rounds) and new.any():
         return Change(str(numbers), cosine, pruned, of, unchanged=unchanged, before=before)
+    if numbers.name == "float32" and _is_finer(new, old):
+        return Change("float32", cosine, before=str(stored_in(old)))
     difference = np.where(gone, 0, new - old)
     kept = np.where(gone, 0, old)
     moved = float(np.linalg.norm(difference) / max(float(np.linalg.norm(kept)), 1e-30))
     rank = None if gone.any() or numbers.step is not None else low_rank(difference)
     return Change(str(numbers), cosine, pruned, of, moved, rank, unchanged, before)
+
+
+def _is_finer(new: Array, old: Array) -> bool:
+    """Whether the source is the suspect in fewer bits."""
+    numbers = stored_in(old)
+    if numbers.name == "float32":
+        return False
+    unchanged = float(_explained(new, old, numbers).mean())
+    return unchanged == 1.0 or (numbers.step is not None and unchanged >= 1 - _CLIPPED)
 
 
 def low_rank(difference: Array) -> int | None:
