@@ -63,7 +63,7 @@ def test_every_weight_has_a_code_or_a_reason() -> None:
         "kernel": values(32, 16, 3, 3),
     }
     found = sketch([weight(name, array) for name, array in weights.items()])
-    assert found.scheme == "projection-256@public+s1"
+    assert found.scheme == "projection-256@public+s2"
     assert {tensor.name: tensor.left_out for tensor in found.tensors} == {
         "bias": "one axis",
         "scale": "one axis",

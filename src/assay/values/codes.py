@@ -72,6 +72,7 @@ class TensorSketch:
     left_out: str | None = None  # why there is no code
     learned: float = 0.0  # correlation of rows or columns beyond that of a random start
     sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
+    fragments: bytes | None = None  # hashes of rows' exact values, 8 bytes each; None: tell nothing
 
     @property
     def size(self) -> int:
@@ -79,10 +80,7 @@ class TensorSketch:
         return prod(self.shape)
 
     def to_json(self) -> list[Any]:
-        codes = [
-            None if code is None else b64encode(code).decode()
-            for code in (self.code, self.invariant, self.sums)
-        ]
+        codes = [*map(_as_text, (self.code, self.invariant, self.sums))]
         return [
             self.name,
             list(self.shape),
@@ -91,13 +89,23 @@ class TensorSketch:
             *codes,
             self.left_out,
             self.learned,
+            _as_text(self.fragments),
         ]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
-        name, shape, places, reading, *codes, left_out, learned = data
-        code, invariant, sums = (None if text is None else b64decode(text) for text in codes)
-        return cls(name, tuple(shape), places, reading, code, invariant, left_out, learned, sums)
+        name, shape, places, reading, *codes, left_out, learned, fragments = (*data, None)[:10]
+        code, invariant, sums, kept = map(_as_bytes, (*codes, fragments))
+        codes = [code, invariant, left_out, learned, sums, kept]
+        return cls(name, tuple(shape), places, reading, *codes)
+
+
+def _as_text(code: bytes | None) -> str | None:
+    return None if code is None else b64encode(code).decode()
+
+
+def _as_bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)
 
 
 @dataclass(frozen=True, slots=True)
