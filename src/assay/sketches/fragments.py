@@ -9,6 +9,7 @@ strangers' rows may have the same ends: of quantized, clipped or repeated values
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,31 +25,41 @@ ONE_IN = 10**7  # of so many pairs of strangers' tensors one shares a hash, at m
 _DTYPES = ("float32", "float64")  # numbers of fewer bits are equal by chance
 _FEWEST = 8  # rows whose ends can be told to be spread …
 _SHORTEST = 8  # … and values of a row whose ends are not all there is of it
-_COARSE = 2**8  # an end that is a multiple of so many units in the last place was rounded
+_COARSE = 2**8  # an end that is a multiple of so many units in the last place was rounded …
+_ROUNDED = 2**3  # … and so are all, where most are multiples of so many
+_LOOKED_AT = 256  # rows with the smallest hashes, to tell how far ends are spread
 _UNIT = 2**40  # a probability of 1, in whole numbers
 _ROWS, _COLUMNS = 8, 128  # that are looked at for a lattice
-_MOST = 0.9  # of the steps between a row's values are whole, on a lattice …
+_SAME = 0.2  # of a row's values, but for their signs: dummy neurons may make .15 so
+_MOST = 0.9  # of the gaps between a row's values are whole steps, on a lattice …
 _STEPS = 2**16  # … of so many steps, at most, …
-_MISSED = 6  # … of which no two values may be nearer than so many
+_PARTS = np.arange(1, 7)  # … so many of which may be between the two nearest values
 _WHOLE = 0.01  # of a step: rounding
 
-Ends = NDArray[np.uint32]  # (2, r) bits of the largest and the smallest value of each row
+
+class _Rows(NamedTuple):
+    """Rows of a matrix, by their hashes, ascending and different."""
+
+    hashes: NDArray[np.uint64]  # (n)
+    ends: NDArray[np.uint32]  # (2, n) bits of the largest and the smallest value
+    places: NDArray[np.intp]  # (n) in the matrix
 
 
 def fragments(matrix: Array, key: bytes) -> bytes | None:
     """The smallest hashes of a matrix's rows (r, …), ascending, 8 bytes each.
 
-    None where strangers might have the same ones more often than ONE_IN says.  Neither the
-    order of rows nor of columns plays a part, nor what the columns' axes are.
+    None where strangers might have the same ones more often than ONE_IN says.  Neither the order
+    of rows nor of columns plays a part, nor what the columns' axes are.
     """
-    rows = len(matrix)
-    if rows < _FEWEST or matrix.size // rows < _SHORTEST:
+    count = len(matrix)
+    if count < _FEWEST or matrix.size // count < _SHORTEST:
         return None
-    ends = _ends(matrix)
-    hashes, first = np.unique(_hashed(ends, key), return_index=True)
-    if len(hashes) < _FEWEST or not _are_telling(ends[:, first]) or _is_lattice(matrix, key):
+    rows = _rows(matrix, key)
+    if len(rows.hashes) < _FEWEST or not _are_telling(rows, count):
         return None
-    return hashes[:KEPT].astype("<u8").tobytes()
+    if _are_quantized(matrix, rows, key):
+        return None
+    return rows.hashes[:KEPT].astype("<u8").tobytes()
 
 
 def hashes_of(kept: bytes | None) -> list[int]:
@@ -66,17 +77,24 @@ def chosen(weights: Sequence[Weight]) -> frozenset[int]:
     return smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 8)
 
 
-def _ends(matrix: Array) -> Ends:
-    """Of all rows but those with an end of zero, or that was rounded, or twice the same."""
+def _rows(matrix: Array, key: bytes) -> _Rows:
+    """Those with the smallest hashes; none with an end of zero, or rounded, or twice the same."""
     within = tuple(range(1, matrix.ndim))
     both = np.stack([matrix.max(within), matrix.min(within)])
     bits = both.view(np.uint32)
-    fine = (np.isfinite(both) & (bits % _COARSE != 0)).all(0) & (np.abs(both[0]) != np.abs(both[1]))
-    return bits[:, fine]
+    told = (np.isfinite(both) & (bits % _COARSE != 0)).all(0)
+    places = np.flatnonzero(told & (np.abs(both[0]) != np.abs(both[1])))
+    ends = bits[:, places]
+    hashes = _hashed(ends, key)
+    if len(hashes) > _LOOKED_AT:
+        least = np.argpartition(hashes, _LOOKED_AT)[:_LOOKED_AT]
+        hashes, ends, places = hashes[least], ends[:, least], places[least]
+    hashes, first = np.unique(hashes, return_index=True)
+    return _Rows(hashes, ends[:, first], places[first])
 
 
-def _hashed(ends: Ends, key: bytes) -> NDArray[np.uint64]:
-    """64 bits for each pair (r), which only who has the key can foretell [Steele et al., 2014]."""
+def _hashed(ends: NDArray[np.uint32], key: bytes) -> NDArray[np.uint64]:
+    """64 bits for each pair (n), which only who has the key can foretell [Steele et al., 2014]."""
     drawn = np.frombuffer(stream(key, "fragments", 16), "<u8")
     high, low = ends.astype(np.uint64)
     return _mixed(_mixed(high ^ drawn[0]) + (low ^ drawn[1]))
@@ -88,59 +106,68 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def _are_telling(ends: Ends) -> bool:
-    """Whether such ends (2, r) are shared with tensors of the same spread no more than by chance.
+def _are_telling(rows: _Rows, count: int) -> bool:
+    """Whether ends such as these, of so many rows, are in strangers' only by a rare chance.
 
     A pair of rows coincides as often as the densities of both ends say, and more often the more
-    one end tells of the other.  Of r² such pairs, KEPT / r lie among those that are kept.  All is
-    counted in whole numbers, so that every machine decides alike.
+    one end tells of the other.  Of count² such pairs, KEPT / count are among those that are kept.
+    All is counted in whole numbers, so that every machine decides alike.
     """
-    rows = ends.shape[1]
+    ends, known = rows.ends, len(rows.hashes)
     places = np.where(ends >> 31, -(ends & 0x7FFFFFFF).astype(np.int64), ends.astype(np.int64))
-    order = places.argsort(axis=1, kind="stable")
-    ranks = order.argsort(axis=1, kind="stable")
+    ranks = places.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     pair = _coincidence(places[0], ends[0]) * _coincidence(places[1], ends[1])
-    whole = rows * (rows**2 - 1)  # Spearman's correlation is 1 - apart / whole
+    whole = known * (known**2 - 1)  # Spearman's correlation is 1 - apart / whole
     apart = 6 * int(np.square(ranks[0] - ranks[1]).sum())
     free: int = whole**2 - (whole - apart) ** 2
-    expected: int = pair * KEPT * rows * whole**2  # in units of 2^-80 and of whole², as free is
+    expected: int = pair * KEPT * count * whole**2  # in units of 2^-80 and of whole², as free is
     return expected * ONE_IN <= _UNIT**2 * free
 
 
 def _coincidence(places: NDArray[np.int64], bits: NDArray[np.uint32]) -> int:
     """How likely two rows' ends are equal, 1 is 2^40, from how near neighbors are [Vasicek, 1976].
 
-    ``places`` (r) are the values' numbers among all floats.
+    ``places`` (n) are the values' numbers among all floats.
     """
-    rows = len(places)
-    apart = max(2, int(rows**0.5) // 2)
+    count = len(places)
+    apart = max(2, int(count**0.5) // 2)
     ordered = np.sort(places)
     gaps = np.maximum(ordered[apart:] - ordered[:-apart], 1)
-    likely = int((apart * _UNIT // (rows * gaps)).sum()) // len(gaps) + 1
-    units = np.sort(bits & -bits.astype(np.int64))  # most are multiples of one in the last place
-    return likely * int(units[rows // 4])
+    likely = int((apart * _UNIT // (count * gaps)).sum()) // len(gaps) + 1
+    unit = int(np.sort(bits & -bits.astype(np.int64))[count // 4])  # most are multiples of it
+    return likely if unit < _ROUNDED else _UNIT
 
 
-def _is_lattice(matrix: Array, key: bytes) -> bool:
-    """Whether values are whole numbers of steps, a step for each row: they were quantized.
+def _are_quantized(matrix: Array, rows: _Rows, key: bytes) -> bool:
+    """Whether the values of most rows, or all ends, are few, or whole numbers of steps.
 
-    Looks at a sample of rows, and at as many columns as show it.
+    Looks at some of the rows, and at as many columns as show it.
     """
-    rows, columns = len(matrix), matrix.size // len(matrix)
-    size = f"{rows}x{columns}"
-    drawn = numbers(key, f"fragments {size}", _ROWS + 1)
-    picked = (drawn[:_ROWS] * rows).astype(np.intp)
-    first = int(drawn[_ROWS] * (max(columns - _COLUMNS, 0) + 1))
-    sample = matrix[picked].reshape(_ROWS, columns)[:, first : first + _COLUMNS]
-    values = np.sort(sample.astype(np.float64), axis=1)
-    if not np.isfinite(values).all():
-        return True
-    gaps = np.diff(values, axis=1)
-    distinct = (gaps > 0).sum(1) + 1
-    least = np.where(gaps > 0, gaps, np.inf).min(1, keepdims=True)
-    coarse = 2 * distinct < np.count_nonzero(values, axis=1)
-    for parts in range(1, _MISSED + 1):
-        steps = gaps * (parts / least)
-        whole = np.abs(steps - np.rint(steps)) < _WHOLE
-        coarse |= (whole.mean(1) >= _MOST) & (steps.sum(1) < _STEPS)
-    return bool(2 * coarse.sum() >= _ROWS)
+    columns = matrix.size // len(matrix)
+    first = int(numbers(key, f"fragments {columns}", 1)[0] * (max(columns - _COLUMNS, 0) + 1))
+    picked = matrix[rows.places[:_ROWS]].reshape(-1, columns)[:, first : first + _COLUMNS]
+    within = _few(np.abs(picked)) | _stepped(picked)
+    return bool(2 * within.sum() >= len(picked) or _stepped(rows.ends.view(np.float32)).any())
+
+
+def _few(values: Array) -> NDArray[np.bool_]:
+    """In which rows (n, c), not below 0, values other than 0 are often the same."""
+    ordered = np.sort(values, axis=1)
+    same = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)
+    found: NDArray[np.bool_] = same.sum(1) > _SAME * np.count_nonzero(values, axis=1)
+    return found
+
+
+def _stepped(values: Array) -> NDArray[np.bool_]:
+    """In which rows (n, c) values lie on a lattice: gaps between them are whole steps."""
+    ordered = np.sort(values[:, :_COLUMNS].astype(np.float64), axis=1)
+    gaps = np.diff(ordered, axis=1)
+    several = gaps > 0
+    least = np.where(several, gaps, np.inf).min(1)
+    with np.errstate(over="ignore", invalid="ignore"):  # where the least gap is all but zero
+        finest = _PARTS[:, None] / least  # (p, n) steps of a gap of 1
+        steps = gaps * finest[:, :, None]
+        few = (ordered[:, -1] - ordered[:, 0]) * finest < _STEPS
+        whole = (np.abs(steps - np.rint(steps)) < _WHOLE) & several
+    found: NDArray[np.bool_] = ((whole.sum(2) >= _MOST * several.sum(1)) & few).any(0)
+    return found
