@@ -14,7 +14,7 @@ from typing import Any
 
 from assay.values import WeightSketch
 
-KEPT = 128  # hashes of a model, at most
+KEPT = 64  # hashes of a model, at most
 CROWD = 200  # models that hold a hash, of those that are leads
 
 

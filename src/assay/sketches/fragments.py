@@ -30,14 +30,15 @@ _ROUNDED = 2**3  # … and so are all, where most are multiples of so many
 _LOOKED_AT = 256  # rows with the smallest hashes, to tell how far ends are spread
 _UNIT = 2**40  # a probability of 1, in whole numbers
 _ROWS, _COLUMNS = 8, 128  # that are looked at for a lattice
-_SAME = 0.2  # of a row's values, but for their signs: dummy neurons may make .15 so
+_BLOCK, _ALIGNED = 16, 32  # columns that have one step where a row has several, and where they lie
+_SAME = 0.18  # of rows' values, but for their signs: dummy neurons may make .15 so
 _MOST = 0.9  # of the gaps between a row's values are whole steps, on a lattice …
 _STEPS = 2**16  # … of so many steps, at most, …
 _PARTS = np.arange(1, 7)  # … so many of which may be between the two nearest values
 _WHOLE = 0.01  # of a step: rounding
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """Rows of a matrix, by their hashes, ascending and different."""
 
     hashes: NDArray[np.uint64]  # (n)
@@ -54,12 +55,12 @@ def fragments(matrix: Array, key: bytes) -> bytes | None:
     count = len(matrix)
     if count < _FEWEST or matrix.size // count < _SHORTEST:
         return None
-    rows = _rows(matrix, key)
-    if len(rows.hashes) < _FEWEST or not _are_telling(rows, count):
+    found = rows(matrix, key)
+    if len(found.hashes) < _FEWEST or not _are_telling(found, count):
         return None
-    if _are_quantized(matrix, rows, key):
+    if _are_quantized(matrix, found, key):
         return None
-    return rows.hashes[:KEPT].astype("<u8").tobytes()
+    return found.hashes[:KEPT].astype("<u8").tobytes()
 
 
 def hashes_of(kept: bytes | None) -> list[int]:
@@ -77,7 +78,7 @@ def chosen(weights: Sequence[Weight]) -> frozenset[int]:
     return smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 8)
 
 
-def _rows(matrix: Array, key: bytes) -> _Rows:
+def rows(matrix: Array, key: bytes, most: int = _LOOKED_AT) -> Rows:
     """Those with the smallest hashes; none with an end of zero, or rounded, or twice the same."""
     within = tuple(range(1, matrix.ndim))
     both = np.stack([matrix.max(within), matrix.min(within)])
@@ -86,11 +87,11 @@ def _rows(matrix: Array, key: bytes) -> _Rows:
     places = np.flatnonzero(told & (np.abs(both[0]) != np.abs(both[1])))
     ends = bits[:, places]
     hashes = _hashed(ends, key)
-    if len(hashes) > _LOOKED_AT:
-        least = np.argpartition(hashes, _LOOKED_AT)[:_LOOKED_AT]
+    if len(hashes) > most:
+        least = np.argpartition(hashes, most)[:most]
         hashes, ends, places = hashes[least], ends[:, least], places[least]
     hashes, first = np.unique(hashes, return_index=True)
-    return _Rows(hashes, ends[:, first], places[first])
+    return Rows(hashes, ends[:, first], places[first])
 
 
 def _hashed(ends: NDArray[np.uint32], key: bytes) -> NDArray[np.uint64]:
@@ -106,18 +107,18 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def _are_telling(rows: _Rows, count: int) -> bool:
+def _are_telling(known: Rows, count: int) -> bool:
     """Whether ends such as these, of so many rows, are in strangers' only by a rare chance.
 
     A pair of rows coincides as often as the densities of both ends say, and more often the more
     one end tells of the other.  Of count² such pairs, KEPT / count are among those that are kept.
     All is counted in whole numbers, so that every machine decides alike.
     """
-    ends, known = rows.ends, len(rows.hashes)
+    ends, size = known.ends, len(known.hashes)
     places = np.where(ends >> 31, -(ends & 0x7FFFFFFF).astype(np.int64), ends.astype(np.int64))
     ranks = places.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     pair = _coincidence(places[0], ends[0]) * _coincidence(places[1], ends[1])
-    whole = known * (known**2 - 1)  # Spearman's correlation is 1 - apart / whole
+    whole = size * (size**2 - 1)  # Spearman's correlation is 1 - apart / whole
     apart = 6 * int(np.square(ranks[0] - ranks[1]).sum())
     free: int = whole**2 - (whole - apart) ** 2
     expected: int = pair * KEPT * count * whole**2  # in units of 2^-80 and of whole², as free is
@@ -138,24 +139,26 @@ def _coincidence(places: NDArray[np.int64], bits: NDArray[np.uint32]) -> int:
     return likely if unit < _ROUNDED else _UNIT
 
 
-def _are_quantized(matrix: Array, rows: _Rows, key: bytes) -> bool:
-    """Whether the values of most rows, or all ends, are few, or whole numbers of steps.
+def _are_quantized(matrix: Array, known: Rows, key: bytes) -> bool:
+    """Whether values are few, or those of most rows, or all ends, are whole numbers of steps.
 
-    Looks at some of the rows, and at as many columns as show it.
+    Looks at some of the rows, at as many columns as show it, and at a block of them.
     """
     columns = matrix.size // len(matrix)
-    first = int(numbers(key, f"fragments {columns}", 1)[0] * (max(columns - _COLUMNS, 0) + 1))
-    picked = matrix[rows.places[:_ROWS]].reshape(-1, columns)[:, first : first + _COLUMNS]
-    within = _few(np.abs(picked)) | _stepped(picked)
-    return bool(2 * within.sum() >= len(picked) or _stepped(rows.ends.view(np.float32)).any())
+    free = max(columns - _COLUMNS, 0) // _ALIGNED + 1
+    first = int(numbers(key, f"fragments {columns}", 1)[0] * free) * _ALIGNED
+    picked = matrix[known.places[:_ROWS]].reshape(-1, columns)[:, first : first + _COLUMNS]
+    if _are_few(np.abs(picked)) or _stepped(known.ends.view(np.float32)).any():
+        return True
+    stepped = _stepped(picked) | _stepped(picked[:, :_BLOCK])
+    return bool(2 * stepped.sum() >= len(picked))
 
 
-def _few(values: Array) -> NDArray[np.bool_]:
-    """In which rows (n, c), not below 0, values other than 0 are often the same."""
+def _are_few(values: Array) -> bool:
+    """Whether values of a row (n, c), not below 0, are often the same; zeros do not count."""
     ordered = np.sort(values, axis=1)
     same = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)
-    found: NDArray[np.bool_] = same.sum(1) > _SAME * np.count_nonzero(values, axis=1)
-    return found
+    return bool(same.sum() > _SAME * np.count_nonzero(values))
 
 
 def _stepped(values: Array) -> NDArray[np.bool_]:
