@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_sketches import put, sketched
-from small_weights import found, moved, network, saved, without_channels
+from small_weights import changed, found, moved, network, pruned, saved, without_channels
 
 from assay.registry import Registry, Where, _fragments
 from assay.registry._database import Database
@@ -60,6 +60,17 @@ def test_a_model_without_some_channels_is_found_among_strangers(
     ]
     assert kin["base"].relation is Relation.COMMON_ANCESTOR
     assert kin["base"].evidence[0].method.startswith("Fragments(")
+
+
+def test_of_evidence_that_says_the_same_the_surest_comes_first(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.add(saved(tmp_path, "base", BASE))
+    small = saved(tmp_path, "small", changed(BASE, lambda values: pruned(values, 0.9)))
+    kin = found(registry, small)["base"]
+    said = [one.log10_false_alarm for one in kin.evidence if one.log10_false_alarm is not None]
+    assert [one.method.partition("(")[0] for one in kin.evidence[:2]] == ["Fragments", "Weights"]
+    assert said == sorted(said)
 
 
 def test_two_pruned_children_of_a_base_are_explained_by_it(

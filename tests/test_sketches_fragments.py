@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+from ast import literal_eval
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from assay.sketches.fragments import KEPT, chosen, fragments, hashes_of
 from assay.sketches.keys import PUBLIC
 from assay.weights import Array, Weight
 
+ROOT = Path(__file__).parents[1]
 STORED = [54824935875008103, 150825369220385035]
 SHAPES = [(64, 64), (300, 96), (32, 16, 3, 3), (64, 9), (10, 64), (1000, 40)]
 SECRET = bytes(range(32))
@@ -78,12 +83,16 @@ def by_rows(steps: int) -> Callable[[Array], Array]:
     return quantized
 
 
-def in_blocks(values: Array) -> Array:
-    """As 8-bit blocks of llama.cpp are: 32 values with a 16-bit scale."""
-    parts = values.reshape(len(values), -1, 32)
-    scale = (np.abs(parts).max(2, keepdims=True) / 127).astype(np.float16).astype(np.float32)
-    whole: Array = np.rint(parts / scale) * scale
-    return whole.reshape(values.shape)
+def in_blocks(kind: str) -> Callable[[Array], Array]:
+    """As 8-bit blocks of llama.cpp are: 32 values with a scale."""
+
+    def quantized(values: Array) -> Array:
+        parts = values.reshape(len(values), -1, 32)
+        scale = (np.abs(parts).max(2, keepdims=True) / 127).astype(kind).astype(np.float32)
+        whole: Array = np.rint(parts / scale) * scale
+        return whole.reshape(values.shape)
+
+    return quantized
 
 
 TELL_NOTHING: dict[str, Callable[[Array], Array]] = {
@@ -95,7 +104,8 @@ TELL_NOTHING: dict[str, Callable[[Array], Array]] = {
     "8 bits by rows": by_rows(127),
     "8 bits, other steps": lambda x: by_rows(127)(x) + np.abs(x).max(1, keepdims=True) / 254,
     "4 bits by rows": by_rows(7),
-    "8 bits in blocks": in_blocks,
+    "8 bits in blocks": in_blocks("float16"),
+    "8 bits in blocks, scales of 32": in_blocks("float32"),
     "three values": lambda x: np.sign(np.where(np.abs(x) > 0.7, x, 0)) * np.abs(x).mean(),
     "clusters": lambda x: np.sort(drawn(16))[np.digitize(x, np.linspace(-2, 2, 15))],
     "clipped": lambda x: np.clip(x, -1, 1),
@@ -124,6 +134,17 @@ def test_there_are_none_where_strangers_might_have_the_same(
 @given(st.integers(0, 10**6), st.sampled_from(SHAPES))
 def test_strangers_share_none(seed: int, shape: tuple[int, ...]) -> None:
     assert kept(drawn(*shape, seed=seed)).isdisjoint(kept(drawn(*shape, seed=seed + 1)))
+
+
+@pytest.mark.torch  # the benchmark reads trained networks, too
+def test_the_benchmark_finds_that_strangers_share_none() -> None:
+    pytest.importorskip("torch")
+    command = [sys.executable, "benchmarks/fragments/run.py", "--small"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    rows = [literal_eval(line) for line in ran.stdout.splitlines()]
+    assert rows[0]["tensors_that_keep"] == rows[0]["tensors"] == 60
+    assert sum(row["shared_all"] for row in rows) > 0  # there was something to be found
 
 
 def test_odd_rows_are_passed_over() -> None:

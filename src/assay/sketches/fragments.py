@@ -32,7 +32,8 @@ _UNIT = 2**40  # a probability of 1, in whole numbers
 _ROWS, _COLUMNS = 8, 128  # that are looked at for a lattice
 _BLOCK, _ALIGNED = 16, 32  # columns that have one step where a row has several, and where they lie
 _SAME = 0.18  # of rows' values, but for their signs: dummy neurons may make .15 so
-_MOST = 0.9  # of the gaps between a row's values are whole steps, on a lattice …
+_GAPS = 4  # between a row's values, from which on they tell; a sparse row has fewer
+_MOST = 0.9  # of them are whole steps, on a lattice …
 _STEPS = 2**16  # … of so many steps, at most, …
 _PARTS = np.arange(1, 7)  # … so many of which may be between the two nearest values
 _WHOLE = 0.01  # of a step: rounding
@@ -172,5 +173,7 @@ def _stepped(values: Array) -> NDArray[np.bool_]:
         steps = gaps * finest[:, :, None]
         few = (ordered[:, -1] - ordered[:, 0]) * finest < _STEPS
         whole = (np.abs(steps - np.rint(steps)) < _WHOLE) & several
-    found: NDArray[np.bool_] = ((whole.sum(2) >= _MOST * several.sum(1)) & few).any(0)
+    count = several.sum(1)
+    found: NDArray[np.bool_] = ((whole.sum(2) >= _MOST * count) & few).any(0)
+    found &= count >= _GAPS
     return found
