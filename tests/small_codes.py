@@ -11,7 +11,7 @@ from assay.values import Record, TensorSketch, WeightSketch
 
 SHAPE = (64, 64)
 PLACES = 9  # of a kernel: so many make an invariant code sure
-SCHEME = "projection-256@test+s1"
+SCHEME = "projection-256@test+s2"
 
 
 def tensor(

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from assay.registry import Registry
@@ -58,6 +59,21 @@ def eight_bits(values: Array) -> Array:
 def pruned(values: Array, rate: float) -> Array:
     """The smallest values are zero."""
     return np.where(np.abs(values) > np.quantile(np.abs(values), rate), values, 0)
+
+
+def without_channels(weights: Sequence[Weight], seed: int, rate: float = 0.3) -> list[Weight]:
+    """Each layer but the last loses some of its outputs, and the next one what read them."""
+    draw = np.random.default_rng([seed, 2])
+    inputs: NDArray[np.intp] | None = None
+    made = []
+    for each in weights:
+        values = each.read()
+        if values.ndim > 1:
+            values = values if inputs is None else values[:, inputs]
+            inputs = np.sort(draw.permutation(len(values))[: round((1 - rate) * len(values))])
+            values = values[inputs] if each.name != weights[-2].name else values
+        made.append(weight(each.name, np.ascontiguousarray(values)))
+    return made
 
 
 def renamed(weights: Sequence[Weight], prefix: str) -> list[Weight]:

@@ -82,8 +82,8 @@ def test_where_few_columns_have_most_of_the_energy_fewer_cells_count() -> None:
 
 
 def test_a_scheme_names_the_key_and_does_not_tell_it() -> None:
-    assert scheme(PUBLIC) == "projection-256@public+s1"
-    assert scheme(SECRET) == "projection-256@630dcd29+s1"
+    assert scheme(PUBLIC) == "projection-256@public+s2"
+    assert scheme(SECRET) == "projection-256@630dcd29+s2"
     with pytest.raises(BadOption, match="a key of 3 bytes: a sketch's key has 32"):
         scheme(b"abc")
 

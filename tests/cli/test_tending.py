@@ -103,7 +103,7 @@ def test_mistakes_are_named(run: Run) -> None:
 def test_a_sketch_is_given_to_programs_alike_whoever_asks(run: Run) -> None:
     lines = run("hash", "--json", "--sketch", "base.safetensors", "copy.safetensors").json
     first, second = (line["sketch"] for line in lines)
-    assert first["scheme"] == "projection-256@public+s1"
+    assert first["scheme"] == "projection-256@public+s2"
     assert WeightSketch.from_json(first).to_json() == first
     assert [row[4] for row in first["tensors"]] == [row[4] for row in second["tensors"]]
     assert any(row[4] for row in first["tensors"])

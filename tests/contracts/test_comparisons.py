@@ -61,6 +61,7 @@ OTHERS = {  # what has something to compare, where it is no layer graph
     "tensor-shapes": graphless(),
     "tensor-order": listed(),
     "weights": st.sampled_from(SKETCHED),
+    "fragments": st.sampled_from([each for each in SKETCHED if each is not SKETCHED[3]]),  # rounded
 }
 
 

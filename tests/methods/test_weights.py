@@ -212,7 +212,7 @@ def test_what_cannot_be_judged_gives_no_evidence() -> None:
     other_key = replace(base, sketch=sketch(BASE, bytes(32)))
     assert METHOD.compare(base, other_key) is None
     assert (
-        METHOD.compare(base, replace(base, sketch=WeightSketch("projection-256@public+s1", ())))
+        METHOD.compare(base, replace(base, sketch=WeightSketch("projection-256@public+s2", ())))
         is None
     )
 

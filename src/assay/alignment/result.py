@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -69,6 +70,8 @@ class TensorAlignment:
         if self.is_rescaled:
             found = found * (self.row_scales[:, None] * self.column_scales)[:, :, None]
         found = found * (down[:, None] & across)[:, :, None]
+        if flat and prod(shape[2:]) != len(self.columns):  # places of a kernel that were left out
+            return found[:, :, 0]
         return found.reshape(len(found), *((1,) if flat else (len(self.columns),)), *shape[2:])
 
 

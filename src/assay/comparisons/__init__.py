@@ -75,9 +75,16 @@ def kin(
             if evidence is not None:
                 evidence = _corrected(evidence, candidates)
                 found.append((method.relation(evidence, tolerance), evidence))
-    found.sort(key=lambda each: -each[0])  # stable: structure before weights where both say nothing
+    found.sort(key=_place)  # stable: structure before weights where both say nothing
     strongest = max((relation for relation, _ in found), default=Relation.UNRELATED)
     return Kin(source, strongest, tuple(evidence for _, evidence in found))
+
+
+def _place(said: tuple[Relation, Evidence]) -> tuple[int, float]:
+    """What says most comes first; of what says the same of weights, what is surest."""
+    relation, evidence = said
+    alarm = evidence.log10_false_alarm or 0.0
+    return -relation, alarm if relation >= Relation.COMMON_ANCESTOR else 0.0
 
 
 def _corrected(evidence: Evidence, candidates: int) -> Evidence:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from assay.errors import SchemeMismatch
+from assay.registry import _fragments
 from assay.registry._rows import as_bytes, pack, pack_sketch
 from assay.registry._shapes import keep
 from assay.values import HashCode, Json, Record, WeightSketch
@@ -94,6 +95,7 @@ def resketch(connection: sqlite3.Connection, key: int, sketch: WeightSketch | No
         " ON CONFLICT (model) DO UPDATE SET scheme = excluded.scheme, body = excluded.body",
         [key, sketch.scheme, pack_sketch(sketch)],
     )
+    _fragments.keep(connection, key, sketch)
 
 
 def check_length(connection: sqlite3.Connection, code: HashCode | None) -> None:

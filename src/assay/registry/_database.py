@@ -19,7 +19,7 @@ from assay.errors import AssayError, DamagedRegistry
 
 FILE = "registry.sqlite"
 APPLICATION_ID = 0x41737379  # "Assy": marks the file as a registry
-VERSION = 3  # of the schema below
+VERSION = 4  # of the schema below
 BUSY_TIMEOUT_S = 30.0
 
 # What a file without a graph is found by; layout 1 had no such table.
@@ -54,7 +54,16 @@ CREATE TABLE bases (  -- public ones: what their children share by them is not r
     model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE
 );
 """
-UPGRADES = {1: SHAPES, 2: SKETCHES}  # what each older layout lacks
+# What models are found by whose layers have other shapes; layout 3 had no such table.
+FRAGMENTS = """
+CREATE TABLE fragments (  -- smallest hashes of the models' rows, made with the sketch's key
+    hash INTEGER NOT NULL,
+    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+    PRIMARY KEY (hash, model)
+) WITHOUT ROWID;
+CREATE INDEX fragments_model ON fragments(model);
+"""
+UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS}  # what each older layout lacks
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -218,7 +227,7 @@ class Database:
             if self.file.stat().st_size:  # it did; or the file is somebody else's
                 return
             self.file.chmod(0o600)  # codes that are made with a secret key are secrets
-            for statement in _statements(SCHEMA + SHAPES + SKETCHES):
+            for statement in _statements(SCHEMA + SHAPES + SKETCHES + FRAGMENTS):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -104,7 +104,7 @@ class Keyring:
         found = read(file)
         with self._database.write() as connection:
             row = connection.execute(CURRENT).fetchone()
-            if row is not None and row[0] not in {key.scheme for key in found}:
+            if row is not None and _drawn(row[0]) not in {_drawn(key.scheme) for key in found}:
                 raise AssayError(f"{file}: has no key of {row[0]}, by which models are sketched")
             own = {key.scheme: key for key in found}
             try:
@@ -122,7 +122,7 @@ class Keyring:
         if row is None:
             return None
         for known in read(self.file):
-            if known.scheme == row[0]:
+            if _drawn(known.scheme) == _drawn(row[0]):
                 return known
         raise DamagedRegistry(f"{self.file}: has no key of {row[0]}: {REMEDY}")
 
@@ -141,24 +141,37 @@ class Keyring:
 
 
 def read(file: Path) -> list[SecretKey]:
-    """The keys in a file, the oldest first.  Raises DamagedRegistry where it is no such file."""
+    """The keys in a file, the oldest first.  Raises DamagedRegistry where it is no such file.
+
+    Their schemes are those of the sketches that this version makes with them: what an older one
+    sketched with the same key is to be read again.
+    """
     from assay.sketches.keys import scheme
 
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))["keys"]
-        found = [SecretKey(row["scheme"], row["made"], row["secret"]) for row in rows]
-        whole = all(scheme(each.key) == each.scheme for each in found)
+        found = [
+            SecretKey(scheme(bytes.fromhex(row["secret"])), row["made"], row["secret"])
+            for row in rows
+        ]
+        schemes = [row["scheme"] for row in rows]
+        whole = [*map(_drawn, schemes)] == [_drawn(each.scheme) for each in found]
     except FileNotFoundError as error:
         raise DamagedRegistry(f"{file}: is missing: {REMEDY}") from error
     except PermissionError as error:
         raise AssayError(f"{file}: only its owner can add and check: run as that user") from error
     except OSError as error:
         raise AssayError(f"{file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AssayError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, AssayError) as error:
         raise DamagedRegistry(f"{file}: is no file of keys, or a damaged one: {REMEDY}") from error
     if not whole or not found:
         raise DamagedRegistry(f"{file}: its keys are not those of their schemes: {REMEDY}")
     return found
+
+
+def _drawn(scheme: str) -> str:
+    """What a scheme says of its key: all but the version."""
+    return scheme.rpartition("+")[0]
 
 
 def write(file: Path, keys: Iterable[SecretKey]) -> None:

@@ -1,8 +1,8 @@
 """Which registered models are worth comparing with a suspect in full.
 
-Those with its bytes, with tensors near its own, with the nearest codes, or with its tensor shapes.
-Public bases with tensors near its own are looked at whatever the filter: they explain what others
-have in common with it.
+Those with its bytes, with tensors near its own or exact rows of them, with the nearest codes, or
+with its tensor shapes.  Public bases with tensors like its own are looked at whatever the filter:
+they explain what others have in common with it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from assay.registry._fragments import holders
 from assay.registry._rows import COLUMNS, Where, unpack, unpack_sketch
 from assay.registry._search import Known, Search
 from assay.registry._shapes import nearest
 from assay.values import Match, Record
 
+IS_BASE = "id IN (SELECT model FROM bases)"
 TIED = 200  # more codes that are looked at where they tie with the last one to be compared
 
 
@@ -37,6 +39,11 @@ def leads(known: Known, search: Search) -> list[Lead]:
         distances = {key: 0 for (key,) in cursor}
         alike = nearest(connection, search.suspect, search.count, (condition, arguments))
         bases = [key for (key,) in connection.execute("SELECT model FROM bases")]
+        explaining = set[int]()
+        for sketch in search.sketches.values():
+            alike += holders(connection, sketch, search.count, (condition, arguments))
+            if bases:
+                explaining |= {*holders(connection, sketch, search.count, (IS_BASE, []))}
         allowed = None
         if search.where != Where():
             passing = connection.execute(f"SELECT id FROM models WHERE {condition}", arguments)
@@ -44,7 +51,6 @@ def leads(known: Known, search: Search) -> list[Lead]:
     if search.suspect.code is not None:
         near = known.codes.search(search.suspect.code, search.count + TIED, allowed)
         distances |= {match.key: match.distance for match in _first(known, near, search)}
-    explaining = set()
     for sketch in search.sketches.values():
         alike += known.tensors.search(sketch, search.count, allowed)
         if bases:

@@ -2,19 +2,20 @@
 
 A weight is read as a matrix (``readings``), left out where it tells nothing (``formulas``), and
 projected with a key (``projections``), twice where it is not too large: the second code stays when
-channels change places (``invariants``).  ``nulls`` says how likely a distance is between strangers,
+channels change places (``invariants``).  Hashes of exact values stay when channels are removed or
+added (``fragments``).  ``nulls`` says how likely a distance is between strangers,
 ``starts`` whether a weight is more than the random numbers that it began with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from assay.sketches import fragments, invariants
 from assay.sketches.formulas import formula
 from assay.sketches.given import given
-from assay.sketches.invariants import chosen, invariant
 from assay.sketches.keys import PUBLIC, scheme
 from assay.sketches.projections import projected_finely
 from assay.sketches.readings import Reading, registered
@@ -41,21 +42,19 @@ def sketch(
     """
     name = scheme(key)
     listed = tuple(weights)
-    permutable = chosen(listed)
-    return WeightSketch(
-        name,
-        tuple(
-            tensor
-            for place, weight in enumerate(listed)
-            for tensor in _tensors(weight, key, readings, place in permutable)
-        ),
-    )
+    permutable, exact = invariants.chosen(listed), fragments.chosen(listed)
+    found: list[TensorSketch] = []
+    for place, weight in enumerate(listed):
+        more = {"invariant"} if place in permutable else set[str]()
+        more |= {"fragments"} if place in exact else set()
+        found += _tensors(weight, key, readings, more)
+    return WeightSketch(name, tuple(found))
 
 
 def _tensors(
-    weight: Weight, key: bytes, readings: Readings, is_permutable: bool
+    weight: Weight, key: bytes, readings: Readings, more: Collection[str]
 ) -> Iterator[TensorSketch]:
-    """The sketch of one weight in each reading, or why it has none.
+    """The sketch of one weight in each reading, with ``more`` than its code; or why it has none.
 
     What is a formula as it is registered tells nothing in any reading; what looks like one in a
     reading that is merely tried is not tried.
@@ -65,6 +64,7 @@ def _tensors(
         yield TensorSketch(weight.name, weight.shape, left_out=left_out)
         return
     values, likely = weight.read(), registered(weight)
+    stored = values
     for reading in readings(weight):
         matrix, places = reading.matrix(values), reading.places(weight)
         why = formula(matrix, key)
@@ -79,11 +79,12 @@ def _tensors(
             yield TensorSketch(weight.name, weight.shape, left_out=why)
             return
         if found is not None:
-            second = invariant(matrix, places, key) if is_permutable else None
-            shape, beyond = reading.shape(weight), learned(matrix, key)
+            second = invariants.invariant(matrix, places, key) if "invariant" in more else None
+            exact = reading.matrix(stored)
+            rows = fragments.fragments(exact, key) if "fragments" in more else None
             near = found.sums, found.cells, given(matrix, key)
-            kept = found.code, second, None, beyond, *near
-            yield TensorSketch(weight.name, shape, places, reading.name, *kept)
+            kept = found.code, second, None, learned(matrix, key), *near, rows
+            yield TensorSketch(weight.name, reading.shape(weight), places, reading.name, *kept)
 
 
 def _tame(values: Array) -> Array:

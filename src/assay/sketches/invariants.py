@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.sketches.budgets import smallest
 from assay.sketches.keys import signs, stream
 from assay.weights import Array, Weight
 from assay.weights.layout import row_major
@@ -71,21 +72,14 @@ def invariant(matrix: Array, places: int, key: bytes) -> bytes | None:
 
 
 def chosen(weights: Sequence[Weight]) -> frozenset[int]:
-    """Which weights get such a code: it takes long, so the smallest ones within a budget do.
-
-    The budget is a share of all values, so a model and one made from it choose alike.
-    """
+    """Which weights get such a code: it takes long, so the smallest ones within a budget do."""
     sizes = [weight.size for weight in weights]
-    budget = 2**19 + sum(sizes) // 128
-    found = set()
-    for place in sorted(range(len(sizes)), key=lambda place: sizes[place]):
-        if not SMALLEST <= sizes[place] <= LARGEST or has_one_axis(weights[place].shape):
-            continue
-        budget -= sizes[place]
-        if budget < 0:
-            break
-        found.add(place)
-    return frozenset(found)
+    fitting = {
+        place: size
+        for place, size in enumerate(sizes)
+        if SMALLEST <= size <= LARGEST and not has_one_axis(weights[place].shape)
+    }
+    return smallest(fitting, 2**19 + sum(sizes) // 128)
 
 
 def _rows(matrix: Array, places: int) -> tuple[NDArray[np.int8], Numbers]:

@@ -17,7 +17,7 @@ from assay.errors import BadOption
 
 LENGTH = 32  # bytes of a key
 PUBLIC = hashlib.sha256(b"assay: the public key of sketches").digest()
-_VERSION = "s1"  # of everything in this package that decides a bit
+_VERSION = "s2"  # of everything in this package that decides a bit
 
 Signs = NDArray[np.int8]
 

@@ -74,6 +74,7 @@ class TensorSketch:
     sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
     cells: bytes | None = None  # 256 bytes beside a code: what tells weak likeness from chance
     given: float = 0.1  # cosine that changing a tenth of the matrix can give it: it proves nothing
+    fragments: bytes | None = None  # hashes of rows' exact values, 8 bytes each; None: tell nothing
 
     @property
     def size(self) -> int:
@@ -81,23 +82,29 @@ class TensorSketch:
         return prod(self.shape)
 
     def to_json(self) -> list[Any]:
-        code, invariant, sums, cells = (
-            None if each is None else b64encode(each).decode()
-            for each in (self.code, self.invariant, self.sums, self.cells)
+        code, invariant, sums, cells, fragments = map(
+            _as_text, (self.code, self.invariant, self.sums, self.cells, self.fragments)
         )
         read = self.name, list(self.shape), self.places, self.reading
-        return [*read, code, invariant, sums, self.left_out, self.learned, cells, self.given]
+        told = code, invariant, sums, self.left_out, self.learned, cells, self.given, fragments
+        return [*read, *told]
 
     @classmethod
     def from_json(cls, data: list[Any]) -> TensorSketch:
-        """Inverse of ``to_json``; what was kept before there were cells has none."""
+        """Inverse of ``to_json``; older ones end with what was learned."""
         name, shape, places, reading, *codes, left_out, learned = data[:9]
-        cells, given = data[9:] or (None, 0.1)
-        code, invariant, sums, cells = (
-            None if text is None else b64decode(text) for text in (*codes, cells)
-        )
-        kept = code, invariant, left_out, learned, sums, cells, given
+        cells, given, fragments = data[9:] or (None, 0.1, None)
+        code, invariant, sums, cells, fragments = map(_as_bytes, (*codes, cells, fragments))
+        kept = code, invariant, left_out, learned, sums, cells, given, fragments
         return cls(name, tuple(shape), places, reading, *kept)
+
+
+def _as_text(code: bytes | None) -> str | None:
+    return None if code is None else b64encode(code).decode()
+
+
+def _as_bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)
 
 
 @dataclass(frozen=True, slots=True)
