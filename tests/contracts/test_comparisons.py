@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +70,9 @@ def compared(name: str) -> st.SearchStrategy[Record]:
     return OTHERS.get(name, records())
 
 
-names = pytest.mark.parametrize("name", COMPARISONS)
+OF_FILES = ("aligned-weights",)  # what is stored of models does not suffice
+names = pytest.mark.parametrize("name", [name for name in COMPARISONS if name not in OF_FILES])
+of_files = pytest.mark.parametrize("name", OF_FILES)
 
 
 @names
@@ -127,3 +130,30 @@ def test_graphs_of_different_rules_are_not_compared(record: Record) -> None:
     assert record.graph is not None
     other_rules = replace(record, graph=replace(record.graph, rules="g0"))
     assert method.compare(record, other_rules) is None
+
+
+@of_files
+def test_of_files_too_a_model_is_nearest_to_itself_and_nothing_is_changed(name: str) -> None:
+    method = COMPARISONS[name]()
+    models = [
+        {weight.name: weight for weight in weights}
+        for weights in (BASE, BASE[:3], changed(BASE, eight_bits), moved(BASE, 1, 0.3), network(2))
+    ]
+    before = [{key: weight.read().copy() for key, weight in model.items()} for model in models]
+    for suspect in models:
+        own = method.compare_weights(suspect, suspect)
+        assert own is not None
+        assert method.relation(own) is Relation.SAME_MODEL
+        for source in models:
+            evidence = method.compare_weights(suspect, source)
+            assert evidence is not None
+            assert own.score >= evidence.score
+            assert evidence == method.compare_weights(suspect, source)
+            assert name.replace("-", "") in evidence.method.lower()
+    for model, values in zip(models, before, strict=True):
+        assert all(np.array_equal(model[key].read(), value) for key, value in values.items())
+
+
+@of_files
+def test_of_files_nothing_is_said_of_what_is_stored(name: str) -> None:
+    assert COMPARISONS[name]().compare(SKETCHED[0], SKETCHED[0]) is None
