@@ -16,6 +16,7 @@ from assay.alignment.matrices import Array, Index
 
 _SAME = 0.9  # of two orders' channels, to be one order
 _MOST = 8  # orders that are tried for an axis
+_EQUAL = 0.05  # of a copy's size: what splitting the channels that it reads differently makes
 _TWIN = 0.95  # cosine of a row and another one, to be its copy
 
 
@@ -62,7 +63,9 @@ def twins(matrix: Array, rows: Index) -> Twins:
     best = cosines.argmax(1)
     is_twin = cosines[np.arange(len(added)), best] > _TWIN
     copies, of = added[is_twin], kept[best[is_twin]]
-    return Twins(copies, of, (sizes[copies] / sizes[of]).astype(np.float32))
+    factors = sizes[copies] / sizes[of]
+    factors = np.where(np.abs(factors - 1) < _EQUAL, 1, factors).astype(np.float32)
+    return Twins(copies, of, factors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,7 +33,7 @@ from assay.weights.indices import INDICES
 from assay.weights.shapes import has_one_axis
 
 FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
-_SMALLEST = 256  # values of a tensor that is compared
+_SMALLEST = 64  # values of a tensor that is compared
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 _ALIKE = 0.5  # correlation of tensors that are matched where others prove that models are related
 _LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
