@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from children import DISGUISES, Parent
+from children import DISGUISES, Child, Parent
 from parents import FILES, Ground, whole
-from run import Made, children
+from run import Made, children, write
 
 from assay.comparisons import kin
+from assay.comparisons.aligned_weights import merge_of
 from assay.examine import Pair
+from assay.formats import read
 from assay.values import Json, Kin, Relation
 
 HERE = Path(__file__).parent
@@ -53,10 +55,10 @@ EXPECTED = {
     "half of the layers kept": Expected(("layers-dropped", "layers-inserted")),  # or the head alone
     "backbone in a larger model": Expected(("part-of",), ("layers-dropped",), (0.5, 0.95)),
     "low-rank adapter merged": Expected(("adapter-merged",), amount=(8, 8)),
-    "average, plain": Expected(("fine-tuned",)),
-    "average, SLERP": Expected(("fine-tuned",)),
-    "average, TIES": Expected(("fine-tuned",)),
-    "average with a stranger": Expected(("fine-tuned",)),
+    "average, plain": Expected(("merged",), amount=(0.45, 0.55)),
+    "average, SLERP": Expected(("merged",), amount=(0.45, 0.55)),
+    "average, TIES": Expected(("merged",)),
+    "average with a stranger": Expected(("merged",), amount=(0.45, 0.55)),
     "neurons permuted": Expected(("permuted",)),
     "channels rescaled": Expected(("rescaled",)),
     "dummy neurons, zero": Expected(("dummy-neurons",), ("permuted",), (0.05, 0.5)),
@@ -83,6 +85,24 @@ def diagnosis(found: Kin) -> list[Json]:
     return told[0] if told else []
 
 
+def parents_of(parent: Parent, made: Made, ground: Ground, work: Path) -> dict[str, Path]:
+    """Of an average, the files of all models that it was made of; else none.
+
+    The second one that was tuned from the parent is trained again, where it is not there.
+    """
+    if not made.disguise.startswith("average"):
+        return {}
+    if made.source is None:
+        files = {each.family: each.file for each in ground.parents}
+        return {"parent": parent.file, "stranger": files[made.families[0]]}
+    other = work / "".join(c if c.isalnum() else "-" for c in parent.name) / "sibling"
+    if not (other / "child.safetensors").exists():
+        other.mkdir(exist_ok=True)
+        write(Child(parent.siblings[1]), parent, other)
+    both = {"first": Path(made.source), "second": other / "child.safetensors"}
+    return both | ({"base": parent.file} if "TIES" in made.disguise else {})
+
+
 def is_right(found: Sequence[Json], wanted: Expected) -> bool:
     """Whether all that was done is named, by its amount, and nothing else."""
     kinds = {finding["kind"]: finding for finding in found}
@@ -106,6 +126,11 @@ def rows(ground: Ground, work: Path) -> Iterator[Json]:
         found = compared(made.file, made.source or parent.file)
         took = monotonic() - started
         told = diagnosis(found)
+        parents = parents_of(parent, made, ground, work)
+        if parents:
+            several = {name: read(path).weights for name, path in parents.items()}
+            merge = merge_of(read(Path(made.file)).weights, several)
+            told = [merge.to_json()] if merge else told
         alarms = [e.log10_false_alarm for e in found.evidence if e.log10_false_alarm is not None]
         yield row | {
             "relation": str(found.relation),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_weights import eight_bits, pruned
 
-from assay.comparisons.aligned_weights import AlignedWeights
+from assay.comparisons.aligned_weights import AlignedWeights, merge_of
 from assay.values import Evidence, LayerMatch, Relation
 from assay.weights import Array, Weight
 
@@ -211,6 +211,51 @@ def test_nothing_is_said_where_there_is_nothing_or_too_much_to_compare() -> None
     few = {"bias": np.ones(63, np.float32)}
     assert METHOD.compare_weights(weights(few), weights(BASE)) is None
     assert AlignedWeights(most=1000).compare_weights(weights(BASE), weights(BASE)) is None
+
+
+def told_of_merge(suspect: State, *parents: State) -> tuple[str, float | None] | None:
+    listed = {f"parent {place}": weights(parent) for place, parent in enumerate(parents)}
+    found = merge_of(weights(suspect), listed)
+    return found and (found.kind, found.amount)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7])
+def test_a_sum_of_models_is_told_with_its_shares(share: float) -> None:
+    first, second = each(noisy), each(lambda x: noisy(x[::-1], 0.2)[::-1])
+    mean = {n: share * first[n] + (1 - share) * second[n] for n in first}
+    about = ("merged", pytest.approx(share, abs=0.02))
+    assert told_of_merge(mean, first, second) == about
+    assert told_of_merge(mean, second, first) == about
+    assert told_of_merge(hidden(permutation, mean), first, second) == about
+    third = told_of_merge(
+        {n: v / 3 + 2 * mean[n] / 3 for n, v in BASE.items()}, first, second, BASE
+    )
+    assert third is not None
+
+
+def test_a_merge_with_a_stranger_in_another_order_of_channels_is_told() -> None:
+    stranger = network(5)
+    mean = {n: (BASE[n] + stranger[n]) / 2 for n in BASE}
+    assert told_of_merge(mean, BASE, stranger) == ("merged", pytest.approx(0.5, abs=0.02))
+
+
+def test_values_that_were_picked_from_models_are_told() -> None:
+    first, second = each(noisy), each(lambda x: noisy(x[::-1], 0.2)[::-1])
+    draw = np.random.default_rng(0)
+    picked = {}
+    for name, base in BASE.items():
+        choice = draw.integers(0, 4, base.shape)
+        options = [base, first[name], second[name], (first[name] + second[name]) / 2]
+        picked[name] = np.choose(choice, options).astype(np.float32)
+    assert told_of_merge(picked, first, second, BASE) == ("merged", None)
+
+
+def test_what_was_trained_on_is_no_merge() -> None:
+    first, second = each(noisy), each(lambda x: noisy(x[::-1], 0.2)[::-1])
+    assert told_of_merge(first, BASE, second) is None
+    assert told_of_merge(first, BASE, network(5)) is None
+    assert told_of_merge(BASE, BASE, first) is None  # it is one of them
+    assert told_of_merge(first, BASE) is None
 
 
 def test_a_tensor_that_is_no_tensor_of_the_other_costs_nothing() -> None:

@@ -22,7 +22,8 @@ from assay.alignment import TensorAlignment, align
 from assay.comparisons import Comparison
 from assay.comparisons._spellings import Read, canonical, spelled_alike
 from assay.comparisons.weights import combined
-from assay.diagnosis.models import Listed, Matched, diagnosed
+from assay.diagnosis.merges import merged
+from assay.diagnosis.models import Finding, Listed, Matched, diagnosed
 from assay.diagnosis.tensors import Change, change
 from assay.sketches.formulas import formula
 from assay.sketches.keys import PUBLIC
@@ -106,6 +107,19 @@ class AlignedWeights(Comparison):
         part = copied["tensors"] >= _FEWEST and max(copied["values"]) >= _PART
         few = copied["tensors"] >= _COPIES and max(copied["values"]) >= _COPIED
         return Relation.DERIVED if part or few else Relation.COMMON_ANCESTOR
+
+
+def merge_of(
+    suspect: Mapping[str, Weight], sources: Mapping[str, Mapping[str, Weight]]
+) -> Finding | None:
+    """Whether a suspect is a merge of several models, by their names; None where it is not one.
+
+    The channels of all are brought into the first one's order.  Raises UnreadableModel.
+    """
+    first, *others = (_read(weights)[0] for weights in sources.values())
+    ours = align(read := _read(suspect)[0], first).applied(read)
+    parents = [first, *(align(other, first).applied(other) for other in others)]
+    return merged(ours, parents, [*sources])
 
 
 def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, int]]:
