@@ -45,18 +45,17 @@ def merged(suspect: Mapping[str, Array], parents: Parents, names: Sequence[str])
     ``names`` are what the parents are called.  Tensors that not all have are left out.
     """
     told = [*_tensors(suspect, parents)]
-    size = sum(each.size for each in told)
     if not told or len(parents) < 2:
         return None
-    shares = sum(each.size * each.shares for each in told) / size  # (k)
+    sizes = np.array([each.size for each in told], np.float64)
+    sizes /= sizes.sum()
+    shares = (sizes @ np.stack([each.shares for each in told])).tolist()
     kept = tuple(name for name, share in zip(names, shares, strict=True) if share > _SMALL)
-    if sum(each.size for each in told if each.is_sum) >= _PICKED * size and len(kept) > 1:
-        parts = ", ".join(
-            f"{share:.0%} of {name}" for name, share in zip(names, shares, strict=True)
-        )
-        return Finding("merged", f"a sum of models: {parts}", 1.0, float(max(shares)), kept)
-    picked = sum(each.size * each.picked for each in told) / size
-    alone = max(sum(each.size * each.alone for each in told) / size)
+    if sizes @ [each.is_sum for each in told] >= _PICKED and len(kept) > 1:
+        parts = (f"{share:.0%} of {name}" for name, share in zip(names, shares, strict=True))
+        return Finding("merged", f"a sum of models: {', '.join(parts)}", 1.0, max(shares), kept)
+    picked = float(sizes @ [each.picked for each in told])
+    alone = float((sizes @ np.stack([each.alone for each in told])).max())
     if picked >= _PICKED and alone < picked - _SMALL:
         text = f"{picked:.0%} of the weights are those of one of {len(parents)} models, or a mean"
         return Finding("merged", text, picked, None, tuple(names))
@@ -89,4 +88,5 @@ def _picked(own: Numbers, matrix: Numbers) -> tuple[float, Numbers]:
     found = np.zeros(own.shape, bool)
     for subset in subsets:
         found |= np.abs(matrix[[*subset]].mean(0) - own) <= limit
-    return float(found.mean()), (np.abs(matrix - own) <= limit).mean(1)
+    alone = np.count_nonzero(np.abs(matrix - own) <= limit, axis=1) / own.size
+    return float(found.mean()), np.asarray(alone, np.float64)
