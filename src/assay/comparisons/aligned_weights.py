@@ -109,6 +109,23 @@ class AlignedWeights(Comparison):
         return Relation.DERIVED if part or few else Relation.COMMON_ANCESTOR
 
 
+def explains(source_and_base: Evidence, suspect_and_source: Evidence) -> bool:
+    """Whether a base has whatever a suspect has of a source, as far as weights are copies.
+
+    ``source_and_base`` is what was found of the source, compared with its base.  Without the base,
+    two models that kept some of its layers as they were look as if one came from the other.
+    """
+    of_base = {layer["suspect"] for layer in source_and_base.detail["layers"]}
+    own = [
+        LayerMatch.from_json(layer)
+        for layer in suspect_and_source.detail["layers"]
+        if layer["source"] not in of_base and not layer["change"].get("moved")
+    ]
+    size = sum(prod(layer.source_shape) for layer in own)
+    whole = sum(prod(layer["source_shape"]) for layer in suspect_and_source.detail["layers"])
+    return len(own) < _FEWEST or size < _TELLING * whole
+
+
 def merge_of(
     suspect: Mapping[str, Weight], sources: Mapping[str, Mapping[str, Weight]]
 ) -> Finding | None:

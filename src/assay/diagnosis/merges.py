@@ -77,7 +77,7 @@ def _tensors(suspect: Mapping[str, Array], parents: Parents) -> Iterator[_Told]:
         shares, *_ = np.linalg.lstsq(matrix.T, own, rcond=None)
         left = float(np.linalg.norm(own - shares @ matrix))
         is_sum = left <= _LEFT * min(apart) and min(apart) > 0
-        yield _Told(own.size, shares, is_sum, *_picked(own, matrix))
+        yield _Told(own.size, shares.astype(np.float64), is_sum, *_picked(own, matrix))
 
 
 def _picked(own: Numbers, matrix: Numbers) -> tuple[float, Numbers]:
