@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -165,29 +165,55 @@ def disguises_page() -> str:
     folder = ROOT / "benchmarks" / "disguises"
     found = json.loads((folder / "results.json").read_text())
     _, introduction = (folder / "README.md").read_text().strip().split("\n\n", 1)
+    both = json.loads((folder / "compare.json").read_text())
+    return "\n".join(
+        [
+            "# Disguises",
+            "",
+            GENERATED,
+            "",
+            introduction,
+            "",
+            "## What check says",
+            "",
+            f"Measured with `{found['command']}` on {found['machine']}.",
+            "",
+            *matrix(found["rows"], disguise_cell),
+            "",
+            "## What compare says",
+            "",
+            f"Measured with `{both['command']}` on {both['machine']}. {both['found']} of"
+            f" {both['cells']} found; the diagnosis of {both['diagnosis_right']} right;"
+            f" {both['accused']} of {both['strangers']} strangers accused.",
+            "",
+            *matrix(both["rows"], comparison_cell),
+            "",
+        ]
+    )
+
+
+def matrix(rows: list[Json], cell: Callable[[list[Json]], str]) -> list[str]:
+    """A line for each disguise, a column for each network."""
     cells: dict[str, dict[str, list[Json]]] = {}
-    for row in found["rows"]:
+    for row in rows:
         own = cells.setdefault(row["disguise"], {}).setdefault(row["column"], [])
         own += [row] if "why" not in row else []
-    columns = [*dict.fromkeys(row["column"] for row in found["rows"])]
-    lines = [
-        "# Disguises",
-        "",
-        GENERATED,
-        "",
-        introduction,
-        "",
-        "## Matrix",
-        "",
-        f"Measured with `{found['command']}` on {found['machine']}.",
-        "",
-        "| disguise | " + " | ".join(columns) + " |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
+    columns = [*dict.fromkeys(row["column"] for row in rows)]
+    lines = ["| disguise | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for disguise, of_columns in cells.items():
-        said = (disguise_cell(of_columns.get(column, [])) for column in columns)
+        said = (cell(of_columns.get(column, [])) for column in columns)
         lines.append("| " + " | ".join((disguise, *said)) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def comparison_cell(rows: list[Json]) -> str:
+    """How many parents are named how, and whether what was done is told."""
+    if not rows:
+        return "–"
+    wrong = sum(not row["right"] for row in rows)
+    said = disguise_cell(rows).rpartition(" ")
+    named = said[0] if said[2].lstrip("-").isdigit() else said[2]
+    return named if not wrong else f"{named}, **{wrong} not told**"
 
 
 def disguise_cell(rows: list[Json]) -> str:

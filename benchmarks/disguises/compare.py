@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -193,6 +195,7 @@ def main() -> int:
     strangers = [row["stranger"] for row in tried if row["stranger"]]
     about = {
         "command": "python benchmarks/disguises/compare.py FAMILIES --files FOLDER",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
         "cells": len(tried),
         "found": sum(map(is_found, tried)),
         "diagnosis_right": sum(row["right"] for row in tried),
