@@ -27,14 +27,15 @@ def layer_weights(operators: OperatorGraph, names: Iterable[str]) -> tuple[tuple
     stages = [operators]
     for run in PASSES:
         stages.append(run(stages[-1]))
-    places, count = _places(stages[-1])
-    held: list[list[str]] = [[] for _ in range(count)]
+    places, weighted = _places(stages[-1])
+    held: list[list[str]] = [[] for _ in weighted]
     left = set(wanted)
     found: dict[str, set[int]] = {}
     for stage in reversed(stages):
         readers = stage.consumers()
         for name in sorted(left & readers.keys()):
-            found[name] = _reached(name, readers, places)
+            layers = _reached(name, readers, places)
+            found[name] = {layer for layer in layers if weighted[layer]} or layers
         left = left - {name for name, layers in found.items() if layers}
     for name in wanted:
         for place in sorted(found.get(name, ())):
@@ -42,8 +43,8 @@ def layer_weights(operators: OperatorGraph, names: Iterable[str]) -> tuple[tuple
     return tuple(map(tuple, held))
 
 
-def _places(operators: OperatorGraph) -> tuple[dict[str, int], int]:
-    """Tensor → the layer that writes it; and how many layers there are."""
+def _places(operators: OperatorGraph) -> tuple[dict[str, int], list[bool]]:
+    """Tensor → the layer that writes it; and of each layer whether it has parameters, (n)."""
     raw = compact(operators, "")
     kept = layers_left(handed_on(raw, only_moves))
     found = blocks(drop_layout(raw))
@@ -54,7 +55,7 @@ def _places(operators: OperatorGraph) -> tuple[dict[str, int], int]:
         for name in operators.operators[kept[i]].outputs
         if name
     }
-    return places, len(found)
+    return places, [any(raw.layers[kept[i]].parameters for i in b) for b in found.values()]
 
 
 def _reached(name: str, readers: _Readers, places: Mapping[str, int]) -> set[int]:

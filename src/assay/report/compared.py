@@ -1,0 +1,143 @@
+"""A comparison of two files as the reports show it: which layer became which, and how alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+from assay.graphs import layer_graph
+from assay.graphs.layer_weights import layer_weights
+from assay.formats import Model
+from assay.report.pairing import by_place
+from assay.values import Evidence, Kin, Layer, LayerGraph, LayerMatch, Record, Report, WeightedGraph
+
+LISTED = "layers"  # in the detail of evidence from both files' weights
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """A layer of the source, and the one of the suspect that it became."""
+
+    number: int  # from 1, in the order of the source
+    source: int
+    suspect: int
+    match: LayerMatch | None = None  # of their largest weights; None: told by their places alone
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A report on two files, with both graphs."""
+
+    report: Report
+    suspect: WeightedGraph
+    source: WeightedGraph
+    command: str = ""  # that makes it again
+
+    @property
+    def kin(self) -> Kin:
+        """The source, and what ties the suspect to it."""
+        return self.report.matches[0]
+
+    @property
+    def records(self) -> tuple[Record, Record]:
+        """Source and suspect."""
+        return self.kin.record, self.report.suspect
+
+    @property
+    def graphs(self) -> tuple[WeightedGraph, WeightedGraph]:
+        """Source and suspect."""
+        return self.source, self.suspect
+
+    @cached_property
+    def detail(self) -> Mapping[str, Any]:
+        """What was found layer by layer; empty where no weights were compared."""
+        found = layered(self.kin.evidence)
+        return {} if found is None else found.detail
+
+    @cached_property
+    def matches(self) -> tuple[LayerMatch, ...]:
+        """In the order of the source's layers."""
+        return layer_matches(self.detail)
+
+    @cached_property
+    def pairs(self) -> tuple[LayerPair, ...]:
+        """Layers of both that are one another's."""
+        source, suspect = self.source.graph, self.suspect.graph
+        found = _by_weights(self.matches, self.source, self.suspect)
+        known = {(ours, theirs): match for ours, theirs, match in found}
+        more = by_place(source, suspect, [*known]) if self.source.whole else []
+        both = sorted([*known, *more])
+        return tuple(
+            LayerPair(number, ours, theirs, known.get((ours, theirs)))
+            for number, (ours, theirs) in enumerate(both, 1)
+        )
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Name of a source's weight → the number of its layer's pair."""
+        return {
+            name: pair.number
+            for pair in reversed(self.pairs)
+            for name in self.source.weights[pair.source]
+        }
+
+
+def layered(evidence: Sequence[Evidence]) -> Evidence | None:
+    """The evidence that tells of layers, if there is one."""
+    return next((each for each in evidence if LISTED in each.detail), None)
+
+
+def layer_matches(detail: Mapping[str, Any]) -> tuple[LayerMatch, ...]:
+    """What a detail tells of layers."""
+    return tuple(LayerMatch.from_json(each) for each in detail.get(LISTED, ()))
+
+
+def weighted(model: Model) -> WeightedGraph:
+    """A model's layers and their weights; of a file without a graph, its tensors in their order.
+
+    Tensors of one name but for its last part are one layer there.  Raises UnreadableModel.
+    """
+    if model.layers is not None:
+        held = layer_weights(model.layers, model.weights)
+        return WeightedGraph(layer_graph(model.layers), held)
+    layers: dict[str, list[str]] = {}
+    for name in model.weights:
+        layers.setdefault(_owner(name), []).append(name)
+    drawn = tuple(
+        Layer(owner or "tensors", None, parameters=sum(model.weights[n].size for n in names))
+        for owner, names in layers.items()
+    )
+    graph = LayerGraph(drawn, (), "tensors")
+    return WeightedGraph(graph, tuple(map(tuple, layers.values())), whole=False)
+
+
+def _owner(name: str) -> str:
+    """A weight's name without its last part."""
+    for mark in ("/", "."):
+        head, found, _ = name.rpartition(mark)
+        if found:
+            return head
+    return name
+
+
+def _by_weights(
+    matches: Sequence[LayerMatch], source: WeightedGraph, suspect: WeightedGraph
+) -> list[tuple[int, int, LayerMatch]]:
+    """Layers of source and suspect whose weights match, each at most once, largest first."""
+    homes = [
+        {name: place for place, names in reversed([*enumerate(g.weights)]) for name in names}
+        for g in (source, suspect)
+    ]
+    taken: tuple[set[int], set[int]] = set(), set()
+    found = []
+    for match in sorted(matches, key=lambda match: -prod(match.source_shape)):
+        ours, theirs = homes[0].get(match.source), homes[1].get(match.suspect)
+        if ours is None or theirs is None or ours in taken[0] or theirs in taken[1]:
+            continue
+        taken[0].add(ours)
+        taken[1].add(theirs)
+        found.append((ours, theirs, match))
+    return found
