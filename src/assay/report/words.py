@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 from assay.values import Evidence, Json, Kin, Record, Relation, Report
@@ -33,6 +34,7 @@ NO_GRAPH = "The file holds no graph: its structure is told by the shapes of its 
 NO_WEIGHTS = "None of its weights tells anything: only its structure was compared."
 SHAPES_ALIKE = "The shapes of its tensors are those of a model below, or many of them are."
 FAIR_QUALITY = 0.5
+_LISTS = ("layers", "diagnosis", "only_source", "only_suspect", "not_compared")  # shown apart
 HEADINGS = ("RELATION", "SCORE", "FALSE ALARM", "OWNER", "NAME", "SHA256")
 
 
@@ -44,6 +46,11 @@ def json_line(value: Json) -> str:
 def printable(text: str) -> str:
     """``text`` with line ends, terminal controls and what is not Unicode written as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def escaped(text: str) -> str:
+    """``printable`` text for a page."""
+    return escape(printable(text))
 
 
 def score_text(score: float) -> str:
@@ -85,7 +92,7 @@ def evidence_text(evidence: Evidence) -> str:
     if "in_words" in evidence.detail:
         known.append(evidence.detail["in_words"])
     else:
-        pairs = evidence.detail.items()
+        pairs = ((k, v) for k, v in evidence.detail.items() if k not in _LISTS)
         known += [f"{key.replace('_', ' ')} {_value(value)}" for key, value in pairs]
     return printable(f"{evidence.method.partition('(')[0]}: {', '.join(known)}")
 

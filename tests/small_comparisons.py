@@ -1,0 +1,63 @@
+"""Comparisons of two files as ``assay compare`` has them, from weights of the same names."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from assay.diagnosis.tensors import change
+from assay.examine import examine
+from assay.formats import Model, read
+from assay.report.compared import Compared, weighted
+from assay.values import Evidence, Kin, LayerMatch, Relation, Report
+
+SMALLEST = 256  # values of a tensor that is compared
+
+
+def compared(suspect: Path, source: Path, relation: Relation = Relation.DERIVED) -> Compared:
+    """What would be known of the two if weights of one name and shape were one another's."""
+    models = read(suspect), read(source)
+    report = Report(examine(suspect), (Kin(examine(source), relation, (evidence(*models),)),))
+    command = f"assay compare {suspect} {source} --html page.html"
+    return Compared(report, weighted(models[0]), weighted(models[1]), command)
+
+
+def evidence(suspect: Model, source: Model) -> Evidence:
+    """Each tensor of the source that the suspect has, too, with what became of it."""
+    layers = [_match(name, suspect, source) for name in _large(source) if name in suspect.weights]
+    found = [layer for layer in layers if layer is not None]
+    names = {layer.source for layer in found}
+    detail = {
+        "layers": [layer.to_json() for layer in found],
+        "diagnosis": [{"kind": "fine-tuned", "text": "all layers were trained on", "share": 1.0}],
+        "only_source": [name for name in _large(source) if name not in names],
+        "only_suspect": [name for name in _large(suspect) if name not in names],
+        "not_compared": {
+            "suspect": {f"fewer than {SMALLEST} values": _few(suspect)},
+            "source": {f"fewer than {SMALLEST} values": _few(source)},
+        },
+        "in_words": f"{len(found)} of {len(_large(suspect))} tensors are one of the other's",
+    }
+    return Evidence("AlignedWeights(most=500000000)", 0.97, -77.0, detail)
+
+
+def _large(model: Model) -> list[str]:
+    return [name for name, weight in model.weights.items() if weight.size >= SMALLEST]
+
+
+def _few(model: Model) -> int:
+    return len(model.weights) - len(_large(model))
+
+
+def _match(name: str, suspect: Model, source: Model) -> LayerMatch | None:
+    ours, theirs = suspect.weights[name], source.weights[name]
+    if ours.shape != theirs.shape:
+        return None
+    old, new = theirs.read(), ours.read()
+    found = float(np.corrcoef(old.ravel(), new.ravel())[0, 1]) if prod(ours.shape) else 0.0
+    shapes = theirs.shape, ours.shape
+    told = change(old.reshape(len(old), -1), new.reshape(len(new), -1)).to_json()
+    undone = ("permuted",) if found < 0.5 else ()
+    return LayerMatch(name, name, *shapes, round(found, 4), round(found, 4), undone, -12.0, told)
