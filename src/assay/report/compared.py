@@ -68,12 +68,28 @@ class Compared:
         source, suspect = self.source.graph, self.suspect.graph
         found = _by_weights(self.matches, self.source, self.suspect)
         known = {(ours, theirs): match for ours, theirs, match in found}
-        more = by_place(source, suspect, [*known]) if self.source.whole else []
+        more = by_place(source, suspect, [*known], self.alone)
         both = sorted([*known, *more])
         return tuple(
             LayerPair(number, ours, theirs, known.get((ours, theirs)))
             for number, (ours, theirs) in enumerate(both, 1)
         )
+
+    @cached_property
+    def alone(self) -> tuple[set[int], set[int]]:
+        """Layers of source and suspect with weights that were compared and have no partner."""
+        found = []
+        for graph, key in zip(self.graphs, ("only_source", "only_suspect"), strict=True):
+            names = {*self.detail.get(key, ())}
+            matched = {m.source if key == "only_source" else m.suspect for m in self.matches}
+            found.append(
+                {
+                    place
+                    for place, held in enumerate(graph.weights)
+                    if names & {*held} and not matched & {*held}
+                }
+            )
+        return found[0], found[1]
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:

@@ -1,6 +1,6 @@
 """Colors and measures of the page of a comparison, light and dark.
 
-Correlations run from blue to red by way of gray [RdBu, colorbrewer2.org], which readers who see
+Correlations run from blue to red by way of yellow [after RdYlBu, colorbrewer2.org], which readers who see
 no red or no green tell apart, too; boxes say the number as well.
 """
 
@@ -12,7 +12,8 @@ KINDS = (  # classes of boxes, and what they mean
     ("k2", ".60 – .90"),
     ("k1", ".30 – .60"),
     ("k0", "below .30"),
-    ("lone", "weights, no partner known"),
+    ("lone", "compared, no partner"),
+    ("left", "weights not compared"),
     ("bare", "no weights"),
 )
 STYLE = """
@@ -28,12 +29,13 @@ svg { display: block; } .graphs svg { width: 100%; height: auto; font: 11.5px sy
 .box text { text-anchor: middle; fill: #111; } .box .small { font-size: 10.5px; }
 .k4 rect, rect.k4 { fill: #2166ac; } .k4 text { fill: #fff; }
 .k3 rect, rect.k3 { fill: #92c5de; }
-.k2 rect, rect.k2 { fill: #e4e4e4; }
-.k1 rect, rect.k1 { fill: #f4a582; }
+.k2 rect, rect.k2 { fill: #fbe7a1; }
+.k1 rect, rect.k1 { fill: #ee8d4a; }
 .k0 rect, rect.k0 { fill: #b2182b; } .k0 text { fill: #fff; }
 .lone rect, rect.lone { fill: var(--paper); stroke: var(--lone); stroke-width: 2; stroke-dasharray: 5 3; }
 .bare rect, rect.bare { fill: var(--paper); stroke: var(--edge); }
-.lone text, .bare text { fill: var(--ink); }
+.left rect, rect.left { fill: var(--paper); stroke: var(--edge); stroke-width: 1.5; stroke-dasharray: 2 2; }
+.lone text, .bare text, .left text { fill: var(--ink); }
 rect.lone { stroke-dasharray: none; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; align-items: center; margin-bottom: 0; }
 .legend span { display: inline-flex; gap: .35rem; align-items: center; white-space: nowrap; }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assay.report.compared import Compared, LayerPair
-from assay.report.layer_words import layer_words, shortened
+from assay.report.layer_words import layer_words, shape_text, shortened
 from assay.report.layered import Item, Ranks, ranks
 from assay.report.rows import cuts, grid
 from assay.report.words import escaped, score_text
@@ -19,7 +19,8 @@ from assay.values import WeightedGraph
 
 WIDTH = 1200  # of both sides, in pixels of the page at its usual size
 MOST_LAYERS = 200  # that are drawn in one piece
-_SIDE, _BOX, _PITCH = 584, 36, 58  # width of a side; heights of a box and of a row
+_SIDE, _MARGIN = 582, 10  # width of a side; left of it long edges run
+_BOX, _PITCH = 36, 58  # heights of a box and of a row
 _WIDEST, _GAP, _LANE = 250, 8, 10
 _LETTER = 6.4  # pixels, on average
 _STEPS = ((0.99, "k4"), (0.9, "k3"), (0.6, "k2"), (0.3, "k1"))
@@ -43,7 +44,7 @@ class Drawing:
         self.compared = compared
         self.sides = tuple(
             _Side(graph, ranks(graph.graph), left)
-            for graph, left in zip(compared.graphs, (0, WIDTH - _SIDE), strict=True)
+            for graph, left in zip(compared.graphs, (_MARGIN, WIDTH - _SIDE), strict=True)
         )
         pairs = [(pair.source, pair.suspect) for pair in compared.pairs]
         self.rows = grid(self.sides[0].ranks, self.sides[1].ranks, pairs)
@@ -113,11 +114,12 @@ class Drawing:
 
     def kind(self, place: int, layer: int) -> str:
         """The class of a layer's box."""
-        side, pair = self.sides[place].graph, self.pair_of[place].get(layer)
+        pair, graph = self.pair_of[place].get(layer), self.sides[place].graph
         if pair is not None and pair.match is not None:
             return step(pair.match.correlation)
-        weighs = bool(side.weights[layer] or side.graph.layers[layer].parameters)
-        return "bare" if pair is not None or not weighs else "lone"
+        if layer in self.compared.alone[place]:
+            return "lone"
+        return "left" if graph.weights[layer] or graph.graph.layers[layer].parameters else "bare"
 
     def _block(self, start: int, end: int) -> Block:
         layers = tuple(
@@ -161,7 +163,9 @@ class Drawing:
         told = score_text(pair.match.correlation) if pair and pair.match else ""
         names = side.weights[layer]
         space = room - len(told) - 3
-        name = shortened(names[0], space) if names and side.whole and space >= 8 else ""
+        shape = side.graph.layers[layer].shape
+        about = names[0] if names and side.whole else shape_text(shape) if shape else ""
+        name = shortened(about, space) if space >= 8 else ""
         return (first if len(first) <= room else number), " · ".join(filter(None, (told, name)))
 
 
@@ -232,18 +236,20 @@ class _Side:
         return f"M{u:.1f} 0V{top:.1f}" if ends else ""
 
     def _around(self, upper: Item, lower: Item, place: int, block: Block) -> str:
-        """A long edge, along the outer border."""
+        """A long edge: between two rows to the left border, along it, between two rows back."""
         first, last = self.row_of(upper), self.row_of(lower)
         if first >= block.end or last < block.start:
             return ""
-        outer = self.left + (1 + place % 5 * 2 if self.left == 0 else _SIDE - 1 - place % 5 * 2)
-        turn = 0.5 if self.left else -0.5
-        height = (block.end - block.start) * _PITCH
-        (x, wide), (u, broad) = self.boxes[upper], self.boxes[lower]
-        start, end = self._top(first, block) + _BOX / 2, self._top(last, block) + _BOX / 2
-        line = f"M{x + turn * wide:.1f} {start:.1f}H{outer:.1f}" if first >= block.start else ""
-        line += f"M{outer:.1f} {max(start, 0):.1f}V{min(end, height):.1f}"
-        return line + (f"H{u + turn * broad:.1f}" if last < block.end else "")
+        height, gap = (block.end - block.start) * _PITCH, (_PITCH - _BOX) / 2
+        outer = self.left + place % 5 * 2 - 8
+        (x, _), (u, _) = self.boxes[upper], self.boxes[lower]
+        start, end = self._top(first, block) + _BOX, self._top(last, block)
+        line = f"M{outer:.1f} 0"
+        if first >= block.start:
+            line = f"M{x:.1f} {start:.1f}V{start + gap:.1f}H{outer:.1f}"
+        if last >= block.end:
+            return f"{line}V{height}"
+        return f"{line}V{end - gap:.1f}H{u:.1f}V{end:.1f}"
 
 
 def step(correlation: float) -> str:

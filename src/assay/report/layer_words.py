@@ -89,7 +89,8 @@ def layer_words(graph: WeightedGraph, place: int, pair: LayerPair | None) -> str
         lines.append(f"weights {', '.join(names[:_MOST_NAMES])}{more}")
     if pair is None:
         weighs = names or layer.parameters
-        lines.append("no layer of the other is known to be this one" if weighs else "no weights")
+        lines.append("no layer of the other is known to be this one")
+        lines += [] if weighs else ["no weights"]
     elif pair.match is None:
         lines.append(f"#{pair.number}, told by its place alone")
     else:
