@@ -11,7 +11,16 @@ from assay.diagnosis.tensors import change
 from assay.examine import examine
 from assay.formats import Model, read
 from assay.report.compared import Compared, weighted
-from assay.values import Evidence, Kin, LayerMatch, Relation, Report
+from assay.values import (
+    Evidence,
+    Kin,
+    LayerGraph,
+    LayerMatch,
+    Record,
+    Relation,
+    Report,
+    WeightedGraph,
+)
 
 SMALLEST = 256  # values of a tensor that is compared
 
@@ -61,3 +70,22 @@ def _match(name: str, suspect: Model, source: Model) -> LayerMatch | None:
     told = change(old.reshape(len(old), -1), new.reshape(len(new), -1)).to_json()
     undone = ("permuted",) if found < 0.5 else ()
     return LayerMatch(name, name, *shapes, round(found, 4), round(found, 4), undone, -12.0, told)
+
+
+def large(graph: LayerGraph) -> Compared:
+    """A graph, and what might be found if a fine-tuned copy of it were compared with it."""
+    names = tuple(
+        (f"stage{place // 40}.block{place // 8 % 5}.{place}.weight",) if layer.parameters else ()
+        for place, layer in enumerate(graph.layers)
+    )
+    held = WeightedGraph(graph, names)
+    layers = [
+        LayerMatch(name, name, (64, 64), (64, 64), round(1 - place / 700, 4), None)
+        for place, name in enumerate(name for each in names for name in each)
+    ]
+    detail = {"layers": [layer.to_json() for layer in layers], "in_words": "all match"}
+    found = Evidence("AlignedWeights(most=500000000)", 0.9, -77.0, detail)
+    source = Record("source.onnx", "onnx", "a" * 64, "source", graph=graph, quality=1.0)
+    suspect = Record("suspect.onnx", "onnx", "b" * 64, "suspect", graph=graph, quality=1.0)
+    report = Report(suspect, (Kin(source, Relation.DERIVED, (found,)),))
+    return Compared(report, held, held, "assay compare suspect.onnx source.onnx")

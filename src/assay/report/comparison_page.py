@@ -89,7 +89,8 @@ def _graphs(compared: Compared) -> str:
         pictures = "\n".join(
             _folded(drawing, block, place == 0) for place, block in enumerate(drawing.blocks())
         )
-        hint = "<p>The graphs are large: each line is a part of both; open it to see its layers.</p>"
+        hint = """<p>The graphs are large: each line is a part of both, the source's layers above the suspect's.
+ Open it to see how they are joined.</p>"""
     else:
         pictures, hint = drawing.svg(drawing.whole()), ""
     graphless = [
@@ -120,8 +121,8 @@ def _legend() -> str:
 
 def _folded(drawing: Drawing, block: Block, is_open: bool) -> str:
     """A block behind a line that sums it up."""
-    return f"""<details{" open" if is_open else ""}><summary>{escaped(drawing.summary(block))}
-{drawing.strip(block)}</summary>
+    return f"""<details{" open" if is_open else ""}><summary>{drawing.strip(block)}
+{escaped(drawing.summary(block))}</summary>
 {drawing.svg(block)}</details>"""
 
 

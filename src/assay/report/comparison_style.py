@@ -37,10 +37,11 @@ svg { display: block; } .graphs svg { width: 100%; height: auto; font: 11.5px sy
 .left rect, rect.left { fill: var(--paper); stroke: var(--edge); stroke-width: 1.5; stroke-dasharray: 2 2; }
 .lone text, .bare text, .left text { fill: var(--ink); }
 rect.lone { stroke-dasharray: none; }
-.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; align-items: center; margin-bottom: 0; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: center; font-size: .9rem; margin-bottom: 0; }
 .legend span { display: inline-flex; gap: .35rem; align-items: center; white-space: nowrap; }
 details { border-top: 1px solid var(--line); } summary { cursor: pointer; padding: .35rem 0; }
-.graphs summary svg.strip { width: auto; height: 25px; display: inline-block; vertical-align: middle; }
+.graphs summary svg.strip { width: 330px; height: 25px; display: inline-block; vertical-align: middle;
+  margin-right: .8rem; }
 .swatch { display: inline-block; vertical-align: middle; } .swatch rect { stroke: #0006; }
 .orders label { margin-right: 1.2rem; } .orders .scroll { margin-top: .6rem; }
 #weakest:checked ~ .inorder, #inorder:checked ~ .weakest { display: none; }

@@ -22,7 +22,7 @@ MOST_LAYERS = 200  # that are drawn in one piece
 _SIDE, _MARGIN = 582, 10  # width of a side; left of it long edges run
 _BOX, _PITCH = 36, 58  # heights of a box and of a row
 _WIDEST, _GAP, _LANE = 250, 8, 10
-_LETTER = 6.4  # pixels, on average
+_LETTER, _STRIP = 7.2, 330  # pixels: a letter, on average; a strip of small cells
 _STEPS = ((0.99, "k4"), (0.9, "k3"), (0.6, "k2"), (0.3, "k1"))
 
 Box = tuple[float, float]  # center and width
@@ -89,23 +89,23 @@ class Drawing:
 
     def strip(self, block: Block) -> str:
         """A small cell for each layer, the source's above the suspect's."""
-        cells = []
-        for place, layers in enumerate(block.layers):
-            for at, layer in enumerate(layers[:60]):
-                kind = self.kind(place, layer)
-                cells.append(
-                    f'<rect class="box {kind}" x="{at * 9 + 1}" y="{place * 12 + 1}" width="7"'
-                    ' height="10"/>'
-                )
-        size = 9 * min(60, max(1, *map(len, block.layers)))
-        return f'<svg class="strip" width="{size}" height="25">{"".join(cells)}</svg>'
+        size = min(_STRIP / max(1, *map(len, block.layers)), 9)
+        cells = "".join(
+            f'<rect class="box {self.kind(place, layer)}" x="{at * size + 0.5:.1f}"'
+            f' y="{place * 12 + 1}" width="{max(size - 1.5, 1):.1f}" height="10"/>'
+            for place, layers in enumerate(block.layers)
+            for at, layer in enumerate(layers)
+        )
+        return f'<svg class="strip" viewBox="0 0 {_STRIP} 25" width="{_STRIP}">{cells}</svg>'
 
     def summary(self, block: Block) -> str:
         """What a block holds, on one line."""
         sizes = [len(layers) for layers in block.layers]
         pairs = [self.pair_of[0].get(layer) for layer in block.layers[0]]
         told = [pair.match.correlation for pair in pairs if pair and pair.match]
-        counts = f"{sizes[0]} layers of the source, {sizes[1]} of the suspect"
+        counts = f"{sizes[0]} layers"
+        if sizes[0] != sizes[1]:
+            counts += f" of the source, {sizes[1]} of the suspect"
         if not told:
             return f"{counts}: no weights matched"
         numbers = [pair.number for pair in pairs if pair]
@@ -156,7 +156,7 @@ class Drawing:
     ) -> tuple[str, str]:
         """What is written into a box, as much of it as there is room for."""
         side = self.sides[place].graph
-        room = int(width / _LETTER) - 1
+        room = int((width - 6) / _LETTER)
         op = side.graph.layers[layer].op
         number = str(pair.number) if pair is not None else ""
         first = f"{number} {shortened(op, max(room - len(number) - 1, 0))}".strip()
