@@ -10,7 +10,8 @@ import numpy as np
 from assay.diagnosis.tensors import change
 from assay.examine import examine
 from assay.formats import Model, read
-from assay.report.compared import Compared, weighted
+from assay.report.compared import Compared
+from assay.report.weighted import weighted
 from assay.values import (
     Evidence,
     Kin,
@@ -83,7 +84,8 @@ def large(graph: LayerGraph) -> Compared:
         LayerMatch(name, name, (64, 64), (64, 64), round(1 - place / 700, 4), None)
         for place, name in enumerate(name for each in names for name in each)
     ]
-    detail = {"layers": [layer.to_json() for layer in layers], "in_words": "all match"}
+    listed = [layer.to_json() for layer in layers]
+    detail = {"layers": listed, "only_source": [], "only_suspect": [], "in_words": "all match"}
     found = Evidence("AlignedWeights(most=500000000)", 0.9, -77.0, detail)
     source = Record("source.onnx", "onnx", "a" * 64, "source", graph=graph, quality=1.0)
     suspect = Record("suspect.onnx", "onnx", "b" * 64, "suspect", graph=graph, quality=1.0)

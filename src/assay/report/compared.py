@@ -8,13 +8,10 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from assay.graphs import layer_graph
-from assay.graphs.layer_weights import layer_weights
-from assay.formats import Model
 from assay.report.pairing import by_place
-from assay.values import Evidence, Kin, Layer, LayerGraph, LayerMatch, Record, Report, WeightedGraph
+from assay.values import Evidence, Kin, LayerMatch, Record, Report, WeightedGraph
 
-LISTED = "layers"  # in the detail of evidence from both files' weights
+LONE = "only_source", "only_suspect"  # in the detail of evidence from both files' weights
 
 
 @dataclass(frozen=True)
@@ -79,9 +76,9 @@ class Compared:
     def alone(self) -> tuple[set[int], set[int]]:
         """Layers of source and suspect with weights that were compared and have no partner."""
         found = []
-        for graph, key in zip(self.graphs, ("only_source", "only_suspect"), strict=True):
+        for graph, key in zip(self.graphs, LONE, strict=True):
             names = {*self.detail.get(key, ())}
-            matched = {m.source if key == "only_source" else m.suspect for m in self.matches}
+            matched = {m.source if key == LONE[0] else m.suspect for m in self.matches}
             found.append(
                 {
                     place
@@ -103,40 +100,12 @@ class Compared:
 
 def layered(evidence: Sequence[Evidence]) -> Evidence | None:
     """The evidence that tells of layers, if there is one."""
-    return next((each for each in evidence if LISTED in each.detail), None)
+    return next((each for each in evidence if LONE[0] in each.detail), None)
 
 
 def layer_matches(detail: Mapping[str, Any]) -> tuple[LayerMatch, ...]:
     """What a detail tells of layers."""
-    return tuple(LayerMatch.from_json(each) for each in detail.get(LISTED, ()))
-
-
-def weighted(model: Model) -> WeightedGraph:
-    """A model's layers and their weights; of a file without a graph, its tensors in their order.
-
-    Tensors of one name but for its last part are one layer there.  Raises UnreadableModel.
-    """
-    if model.layers is not None:
-        held = layer_weights(model.layers, model.weights)
-        return WeightedGraph(layer_graph(model.layers), held)
-    layers: dict[str, list[str]] = {}
-    for name in model.weights:
-        layers.setdefault(_owner(name), []).append(name)
-    drawn = tuple(
-        Layer(owner or "tensors", None, parameters=sum(model.weights[n].size for n in names))
-        for owner, names in layers.items()
-    )
-    graph = LayerGraph(drawn, (), "tensors")
-    return WeightedGraph(graph, tuple(map(tuple, layers.values())), whole=False)
-
-
-def _owner(name: str) -> str:
-    """A weight's name without its last part."""
-    for mark in ("/", "."):
-        head, found, _ = name.rpartition(mark)
-        if found:
-            return head
-    return name
+    return tuple(LayerMatch.from_json(each) for each in detail.get("layers", ()))
 
 
 def _by_weights(

@@ -89,8 +89,8 @@ def _graphs(compared: Compared) -> str:
         pictures = "\n".join(
             _folded(drawing, block, place == 0) for place, block in enumerate(drawing.blocks())
         )
-        hint = """<p>The graphs are large: each line is a part of both, the source's layers above the suspect's.
- Open it to see how they are joined.</p>"""
+        hint = """<p>The graphs are large: each line is a part of both, the source's layers above
+the suspect's.  Open it to see how they are joined.</p>"""
     else:
         pictures, hint = drawing.svg(drawing.whole()), ""
     graphless = [
@@ -134,7 +134,8 @@ def _table(compared: Compared) -> str:
     return f"""<section><h2>Layer by layer</h2>
 <div class="orders"><input type="radio" name="order" id="weakest" checked>
 <label for="weakest">least correlated first</label>
-<input type="radio" name="order" id="inorder"><label for="inorder">in the order of the source</label>
+<input type="radio" name="order" id="inorder">
+<label for="inorder">in the order of the source</label>
 <div class="scroll weakest">{_rows(compared, weakest)}</div>
 <div class="scroll inorder">{_rows(compared, compared.matches)}</div></div></section>"""
 
@@ -169,10 +170,7 @@ def _left_out(compared: Compared) -> str:
 
 def _again(compared: Compared) -> str:
     """The evidence in full, and how this page was made."""
-    evidence = [
-        f"{evidence_text(each)} — {each.method}"
-        for each in compared.kin.evidence
-    ]
+    evidence = [f"{evidence_text(each)} — {each.method}" for each in compared.kin.evidence]
     command = f"<pre>{escaped(compared.command)}</pre>" if compared.command else ""
     return f"""<section><h2>Evidence, and how to make this page again</h2>{_listed(evidence)}
 {"".join(f"<p>{escaped(note)}</p>" for note in notes(compared.report))}

@@ -1,7 +1,7 @@
 """Colors and measures of the page of a comparison, light and dark.
 
-Correlations run from blue to red by way of yellow [after RdYlBu, colorbrewer2.org], which readers who see
-no red or no green tell apart, too; boxes say the number as well.
+Correlations run from blue to red by way of yellow [after RdYlBu, colorbrewer2.org], which readers
+who see no red or no green tell apart, too; boxes say the number as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ body { max-width: 77rem; }
   :root { --edge: #7d838c; --ink: #e8e8e8; --paper: #121212; --lone: #f0a35e; }
   body { background: #121212; color: #e8e8e8; }
 }
-svg { display: block; } .graphs svg { width: 100%; height: auto; font: 11.5px system-ui, sans-serif; }
+svg { display: block; }
+.graphs svg { width: 100%; height: auto; font: 11.5px system-ui, sans-serif; }
 .edge { fill: none; stroke: var(--edge); stroke-width: 1.2; }
 .box rect, .strip rect { stroke: #0006; stroke-width: 1; }
 .box text { text-anchor: middle; fill: #111; } .box .small { font-size: 10.5px; }
@@ -32,22 +33,25 @@ svg { display: block; } .graphs svg { width: 100%; height: auto; font: 11.5px sy
 .k2 rect, rect.k2 { fill: #fbe7a1; }
 .k1 rect, rect.k1 { fill: #ee8d4a; }
 .k0 rect, rect.k0 { fill: #b2182b; } .k0 text { fill: #fff; }
-.lone rect, rect.lone { fill: var(--paper); stroke: var(--lone); stroke-width: 2; stroke-dasharray: 5 3; }
-.bare rect, rect.bare { fill: var(--paper); stroke: var(--edge); }
-.left rect, rect.left { fill: var(--paper); stroke: var(--edge); stroke-width: 1.5; stroke-dasharray: 2 2; }
+.lone rect, .bare rect, .left rect { fill: var(--paper); stroke: var(--edge); }
+rect.lone, rect.bare, rect.left { fill: var(--paper); stroke: var(--edge); }
+.lone rect { stroke: var(--lone); stroke-width: 2; stroke-dasharray: 5 3; }
+.left rect { stroke-width: 1.5; stroke-dasharray: 2 2; }
 .lone text, .bare text, .left text { fill: var(--ink); }
-rect.lone { stroke-dasharray: none; }
-.legend { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: center; font-size: .9rem; margin-bottom: 0; }
+rect.lone { stroke: var(--lone); stroke-width: 2; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: center; }
+.legend { font-size: .9rem; margin-bottom: 0; }
 .legend span { display: inline-flex; gap: .35rem; align-items: center; white-space: nowrap; }
 details { border-top: 1px solid var(--line); } summary { cursor: pointer; padding: .35rem 0; }
-.graphs summary svg.strip { width: 330px; height: 25px; display: inline-block; vertical-align: middle;
-  margin-right: .8rem; }
+.graphs summary svg.strip { width: 330px; height: 25px; display: inline-block; }
+.graphs summary svg.strip { vertical-align: middle; margin-right: .8rem; }
 .swatch { display: inline-block; vertical-align: middle; } .swatch rect { stroke: #0006; }
 .orders label { margin-right: 1.2rem; } .orders .scroll { margin-top: .6rem; }
 #weakest:checked ~ .inorder, #inorder:checked ~ .weakest { display: none; }
 .orders td { border-bottom: 1px solid var(--line); font-size: .82rem; }
 .files td { width: 50%; font-size: .85rem; padding-right: 1.5rem; }
 ul { margin: .4rem 0; padding-left: 1.3rem; } li { overflow-wrap: anywhere; }
-pre { background: var(--soft); padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { background: var(--soft); padding: .6rem .8rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { details > svg { display: block; } }
 """

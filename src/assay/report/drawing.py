@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from assay.report.compared import Compared, LayerPair
 from assay.report.layer_words import layer_words, shape_text, shortened
@@ -201,7 +202,7 @@ class _Side:
     def segments(self) -> Iterator[tuple[Item, Item]]:
         """Parts of edges from one rank to the next."""
         for chain in self.ranks.chains:
-            yield from zip(chain, chain[1:], strict=False)
+            yield from pairwise(chain)
 
     def edges(self, block: Block) -> Iterator[str]:
         """The lines of those that are in a block or lead out of it."""
@@ -255,5 +256,3 @@ class _Side:
 def step(correlation: float) -> str:
     """The class of a correlation's color."""
     return next((name for least, name in _STEPS if correlation >= least), "k0")
-
-

@@ -158,7 +158,7 @@ def chance_text(log10: float | None) -> str:
     if log10 > -1:
         return "Independently made models are often as alike."
     if log10 >= -6:
-        return f"One in {10 ** -log10:,.0f} independently made pairs at most would be as alike."
+        return f"One in {10**-log10:,.0f} independently made pairs at most would be as alike."
     return (
         "The chance that independently made models are as alike is at most"
         f" {false_alarm_text(log10)}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from assay.values import LayerGraph
 
@@ -33,8 +34,7 @@ def ranks(graph: LayerGraph) -> Ranks:
     """The layers' places; one under the other where a graph has no edges."""
     count = len(graph.layers)
     if not graph.edges:
-        rows = tuple((place,) for place in range(count))
-        return Ranks(rows, tuple(range(count)), (), ())
+        return Ranks(tuple((place,) for place in range(count)), tuple(range(count)), (), ())
     rank = _longest(graph)
     rows: list[list[Item]] = [[] for _ in range(max(rank) + 1)]
     for layer, row in enumerate(rank):
@@ -71,7 +71,7 @@ def _untangle(rows: list[list[Item]], chains: Sequence[tuple[Item, ...]]) -> Non
     above: dict[Item, list[Item]] = {}
     below: dict[Item, list[Item]] = {}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             above.setdefault(lower, []).append(upper)
             below.setdefault(upper, []).append(lower)
     place: dict[Item, float] = {}

@@ -97,6 +97,7 @@ def _rows(kin: Kin) -> str:
     relation, score, false_alarm, owner, name, _ = map(escaped, row(kin))
     about = [kin.record.path, f"sha256 {kin.record.sha256}", *explanation(kin)]
     found = [*about, *map(evidence_text, kin.evidence)]
+    below = "<br>".join(map(escaped, found))
     return f"""<tr><td class="tight">{relation}</td><td class="tight">{score}</td>
 <td class="tight">{false_alarm}</td><td>{owner}</td><td>{name}</td></tr>
-<tr class="evidence"><td colspan="{len(HEADINGS) - 1}">{"<br>".join(map(escaped, found))}</td></tr>"""
+<tr class="evidence"><td colspan="{len(HEADINGS) - 1}">{below}</td></tr>"""

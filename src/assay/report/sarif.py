@@ -14,7 +14,9 @@ from assay import __version__
 from assay.report.words import MEANING, explanation, false_alarm_text, printable, score_text
 from assay.values import Json, Kin, Record, Relation, Report
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 _RULES = [relation for relation in Relation if relation > Relation.UNRELATED]
 
 

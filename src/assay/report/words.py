@@ -34,7 +34,6 @@ NO_GRAPH = "The file holds no graph: its structure is told by the shapes of its 
 NO_WEIGHTS = "None of its weights tells anything: only its structure was compared."
 SHAPES_ALIKE = "The shapes of its tensors are those of a model below, or many of them are."
 FAIR_QUALITY = 0.5
-_LISTS = ("layers", "diagnosis", "only_source", "only_suspect", "not_compared")  # shown apart
 HEADINGS = ("RELATION", "SCORE", "FALSE ALARM", "OWNER", "NAME", "SHA256")
 
 
@@ -92,7 +91,7 @@ def evidence_text(evidence: Evidence) -> str:
     if "in_words" in evidence.detail:
         known.append(evidence.detail["in_words"])
     else:
-        pairs = ((k, v) for k, v in evidence.detail.items() if k not in _LISTS)
+        pairs = evidence.detail.items()
         known += [f"{key.replace('_', ' ')} {_value(value)}" for key, value in pairs]
     return printable(f"{evidence.method.partition('(')[0]}: {', '.join(known)}")
 
