@@ -27,15 +27,15 @@ def layer_weights(operators: OperatorGraph, names: Iterable[str]) -> tuple[tuple
     stages = [operators]
     for run in PASSES:
         stages.append(run(stages[-1]))
-    places, weighted = _places(stages[-1])
-    held: list[list[str]] = [[] for _ in weighted]
+    places, constant = _places(stages[-1])
+    held: list[list[str]] = [[] for _ in constant]
     left = set(wanted)
     found: dict[str, set[int]] = {}
     for stage in reversed(stages):
         readers = stage.consumers()
         for name in sorted(left & readers.keys()):
             layers = _reached(name, readers, places)
-            found[name] = {layer for layer in layers if weighted[layer]} or layers
+            found[name] = {layer for layer in layers if constant[layer]} or layers
         left = left - {name for name, layers in found.items() if layers}
     for name in wanted:
         for place in sorted(found.get(name, ())):
@@ -44,7 +44,7 @@ def layer_weights(operators: OperatorGraph, names: Iterable[str]) -> tuple[tuple
 
 
 def _places(operators: OperatorGraph) -> tuple[dict[str, int], list[bool]]:
-    """Tensor → the layer that writes it; and of each layer whether it has parameters, (n)."""
+    """Tensor → the layer that writes it; and of each layer whether it reads a constant, (n)."""
     raw = compact(operators, "")
     kept = layers_left(handed_on(raw, only_moves))
     found = blocks(drop_layout(raw))
@@ -55,7 +55,8 @@ def _places(operators: OperatorGraph) -> tuple[dict[str, int], list[bool]]:
         for name in operators.operators[kept[i]].outputs
         if name
     }
-    return places, [any(raw.layers[kept[i]].parameters for i in b) for b in found.values()]
+    reads = [any(operators.tensor(n).constant for n in node.inputs) for node in operators.operators]
+    return places, [any(reads[kept[i]] for i in block) for block in found.values()]
 
 
 def _reached(name: str, readers: _Readers, places: Mapping[str, int]) -> set[int]:
