@@ -6,6 +6,8 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from assay.diagnosis.tensors import change
 from assay.examine import examine
@@ -23,7 +25,8 @@ from assay.values import (
     WeightedGraph,
 )
 
-SMALLEST = 256  # values of a tensor that is compared
+SMALLEST = 32  # values of a tensor that is compared
+AGREE = Path(__file__).parent / "fixtures" / "agree"
 
 
 def compared(suspect: Path, source: Path, relation: Relation = Relation.DERIVED) -> Compared:
@@ -32,6 +35,30 @@ def compared(suspect: Path, source: Path, relation: Relation = Relation.DERIVED)
     report = Report(examine(suspect), (Kin(examine(source), relation, (evidence(*models),)),))
     command = f"assay compare {suspect} {source} --html page.html"
     return Compared(report, weighted(models[0]), weighted(models[1]), command)
+
+
+def tuned(folder: Path, network: str = "attention") -> tuple[Path, Path]:
+    """A network and its fine-tuned copy, in which one weight is new and one has another name."""
+    source, suspect = AGREE / f"{network}.onnx", folder / "tuned.onnx"
+    model = onnx.load(source)
+    random = np.random.default_rng(0)
+    large = [t for t in model.graph.initializer if t.data_type == 1 and prod(t.dims) >= SMALLEST]
+    for place, tensor in enumerate(large):
+        values = numpy_helper.to_array(tensor)
+        noise = random.standard_normal(values.shape).astype(np.float32) * values.std()
+        changed = noise if tensor is large[1] else values + 0.15 * place * noise
+        tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
+    _rename(model, large[-1].name, "other.weight")
+    onnx.save(model, suspect)
+    return suspect, source
+
+
+def _rename(model: onnx.ModelProto, name: str, new: str) -> None:
+    for tensor in model.graph.initializer:
+        tensor.name = new if tensor.name == name else tensor.name
+    for node in model.graph.node:
+        for place, read_name in enumerate(node.input):
+            node.input[place] = new if read_name == name else read_name
 
 
 def evidence(suspect: Model, source: Model) -> Evidence:
