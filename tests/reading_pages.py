@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from html.parser import HTMLParser
 
 ACTIVE = {"script", "link", "img", "iframe", "form", "object", "a", "use", "image", "foreignobject"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 VOID = {"meta", "br", "rect", "path", "input"}
+
+
+def browser() -> str | None:
+    """The command of Chromium, where it is installed."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def words(html: str) -> str:
