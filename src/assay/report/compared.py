@@ -88,6 +88,13 @@ class Compared:
             )
         return found[0], found[1]
 
+    def weight(self, place: int, layer: int) -> str:
+        """The weight that a layer is told by, of the source (0) or the suspect (1)."""
+        names = self.graphs[place].weights[layer]
+        known = {*self.detail.get(LONE[place], ())}
+        known |= {(match.source, match.suspect)[place] for match in self.matches}
+        return next((name for name in names if name in known), names[0] if names else "")
+
     @cached_property
     def numbers(self) -> Mapping[str, int]:
         """Name of a source's weight → the number of its layer's pair."""

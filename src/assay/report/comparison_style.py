@@ -12,8 +12,8 @@ KINDS = (  # classes of boxes, and what they mean
     ("k2", ".60 – .90"),
     ("k1", ".30 – .60"),
     ("k0", "below .30"),
-    ("lone", "compared, no partner"),
-    ("left", "weights not compared"),
+    ("lone", "no partner found"),
+    ("left", "not compared"),
     ("bare", "no weights"),
 )
 STYLE = """

@@ -162,10 +162,10 @@ class Drawing:
         number = str(pair.number) if pair is not None else ""
         first = f"{number} {shortened(op, max(room - len(number) - 1, 0))}".strip()
         told = score_text(pair.match.correlation) if pair and pair.match else ""
-        names = side.weights[layer]
         space = room - len(told) - 3
         shape = side.graph.layers[layer].shape
-        about = names[0] if names and side.whole else shape_text(shape) if shape else ""
+        about = self.compared.weight(place, layer) if side.whole else ""
+        about = about or (shape_text(shape) if shape else "")
         name = shortened(about, space) if space >= 8 else ""
         return (first if len(first) <= room else number), " · ".join(filter(None, (told, name)))
 

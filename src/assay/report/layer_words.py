@@ -17,7 +17,7 @@ HEADINGS = (
 )  # fmt: skip
 ALIGNED = (
     "Correlation is that of a layer's weights once what a network's freedoms allow, such as the"
-    " order and the scale of its channels, is undone; as stored, before."
+    " order and the scale of its channels, is undone; as stored is what it was before that."
 )
 NOTHING = "nothing"
 _MOST_NAMES = 3
