@@ -175,7 +175,7 @@ def test_no_name_in_a_file_is_active_on_the_page(path: str, name: str, command: 
 
 @pytest.mark.parametrize(
     ("log10", "said"),
-    [(None, "not known"), (-0.5, "often"), (-3.0, "One in 1,000"), (-77.0, "at most 1e-77")],
+    [(None, "not known"), (-0.5, "often"), (-3.0, "One in 1,000"), (-77.5, "at most one in 10⁷⁷.")],
 )
 def test_a_false_alarm_reads_as_a_sentence(log10: float | None, said: str) -> None:
     assert said in chance_text(log10)
@@ -194,3 +194,13 @@ def test_omissions_are_told_of_each_file_or_of_both() -> None:
     assert diagnosis_words(
         {"diagnosis": [{"kind": "pruned", "text": "50 % are 0", "share": 1}]}
     ) == ["50 % are 0 [pruned]"]
+
+
+def test_no_false_alarm_is_shown_below_the_floor_of_its_null(pair: Compared) -> None:
+    (evidence,) = pair.kin.evidence
+    detail = {**evidence.detail, "floor": -9.0}
+    kin = replace(pair.kin, evidence=(replace(evidence, detail=detail),))
+    floored = replace(pair, report=Report(pair.report.suspect, (kin,)))
+    assert {match.log10_false_alarm for match in pair.matches} == {-12.0}
+    assert {match.log10_false_alarm for match in floored.matches} == {-9.0}
+    assert "1e-12" not in text(floored.report)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
 from assay.report.pairing import by_place
@@ -57,7 +57,10 @@ class Compared:
     @cached_property
     def matches(self) -> tuple[LayerMatch, ...]:
         """In the order of the source's layers."""
-        return layer_matches(self.detail)
+        names = (name for held in self.source.weights for name in held)
+        places = {name: place for place, name in reversed([*enumerate(names)])}
+        found = layer_matches(self.detail)
+        return tuple(sorted(found, key=lambda match: places.get(match.source, len(places))))
 
     @cached_property
     def pairs(self) -> tuple[LayerPair, ...]:
@@ -111,8 +114,15 @@ def layered(evidence: Sequence[Evidence]) -> Evidence | None:
 
 
 def layer_matches(detail: Mapping[str, Any]) -> tuple[LayerMatch, ...]:
-    """What a detail tells of layers."""
-    return tuple(LayerMatch.from_json(each) for each in detail.get("layers", ()))
+    """What a detail tells of layers; no false alarm is below what its null was measured for."""
+    found = (LayerMatch.from_json(each) for each in detail.get("layers", ()))
+    floor = detail.get("floor", -math.inf)
+    return tuple(
+        match
+        if match.log10_false_alarm is None
+        else replace(match, log10_false_alarm=max(match.log10_false_alarm, floor))
+        for match in found
+    )
 
 
 def _by_weights(
@@ -125,7 +135,7 @@ def _by_weights(
     ]
     taken: tuple[set[int], set[int]] = set(), set()
     found = []
-    for match in sorted(matches, key=lambda match: -prod(match.source_shape)):
+    for match in sorted(matches, key=lambda match: -math.prod(match.source_shape)):
         ours, theirs = homes[0].get(match.source), homes[1].get(match.suspect)
         if ours is None or theirs is None or ours in taken[0] or theirs in taken[1]:
             continue

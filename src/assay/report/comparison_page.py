@@ -40,8 +40,9 @@ _NARROW = {0, 3, 4, 5, 8}  # columns that are not wrapped
 def comparison_page(compared: Compared) -> str:
     """The page."""
     source, suspect = compared.records
-    title = f"assay: {printable(suspect.name or suspect.path)}, compared with"
-    title += f" {printable(source.name or source.path)}"
+    called = suspect.name, source.name
+    ours, theirs = called if called[0] != called[1] else (suspect.path, source.path)
+    title = f"assay: {printable(ours)}, compared with {printable(theirs)}"
     parts = (
         f"<h1>{escaped(title)}</h1>",
         _verdict(compared),
@@ -170,7 +171,7 @@ def _left_out(compared: Compared) -> str:
 
 def _again(compared: Compared) -> str:
     """The evidence in full, and how this page was made."""
-    evidence = [f"{evidence_text(each)} — {each.method}" for each in compared.kin.evidence]
+    evidence = map(evidence_text, compared.kin.evidence)
     command = f"<pre>{escaped(compared.command)}</pre>" if compared.command else ""
     return f"""<section><h2>Evidence, and how to make this page again</h2>{_listed(evidence)}
 {"".join(f"<p>{escaped(note)}</p>" for note in notes(compared.report))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ ALIGNED = (
 )
 NOTHING = "nothing"
 _MOST_NAMES = 3
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def shortened(text: str, room: int) -> str:
@@ -159,7 +161,5 @@ def chance_text(log10: float | None) -> str:
         return "Independently made models are often as alike."
     if log10 >= -6:
         return f"One in {10**-log10:,.0f} independently made pairs at most would be as alike."
-    return (
-        "The chance that independently made models are as alike is at most"
-        f" {false_alarm_text(log10)}."
-    )
+    power = str(math.floor(-log10)).translate(_RAISED)
+    return f"The chance that independently made models are as alike is at most one in 10{power}."
