@@ -47,11 +47,11 @@ def test_the_page_says_what_was_found_of_each_layer(pair: Compared) -> None:
     assert f"assay {__version__} {pair.command}" in seen
 
 
-def test_the_meaning_names_the_source_and_is_not_stronger(pair: Compared) -> None:
+def test_the_meaning_names_the_other_model_and_is_not_stronger(pair: Compared) -> None:
     for relation in Relation:
         kin = replace(pair.kin, relation=relation)
         seen = words(comparison_page(replace(pair, report=Report(pair.report.suspect, (kin,)))))
-        assert MEANING[relation].replace("a model below", "the source") in seen
+        assert MEANING[relation].replace("a model below", "the other model") in seen
         assert "a model below" not in seen
         assert not re.search(r"steal|stole|theft|copied|infring|guilt|proves", seen)
 

@@ -42,6 +42,7 @@ def test_a_result_fails_where_the_report_is_to_be_reviewed(relation: Relation) -
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == str(relation)
     assert result["properties"]["relation"] == str(relation)
     assert "1e-12" in result["message"]["text"]
+    assert "below" not in result["message"]["text"]  # there is nothing below it
 
 
 def test_what_a_public_base_explains_fails_nothing() -> None:

@@ -62,7 +62,7 @@ def _verdict(compared: Compared) -> str:
     chance = f"<br>\n{escaped(chance_text(alarm))}" if alarm is not None else ""
     return f"""<div class="verdict {_TONES[tone(report)]}">
 <strong>Verdict: {report.verdict}</strong> ({review(report)})<br>
-{escaped(meaning(report).replace("a model below", "the source"))}{chance}</div>"""
+{escaped(meaning(report).replace("a model below", "the other model"))}{chance}</div>"""
 
 
 def _findings(compared: Compared) -> str:

@@ -55,11 +55,15 @@ def _rules() -> list[Json]:
     return [
         {
             "id": str(relation),
-            "shortDescription": {"text": MEANING[relation]},
+            "shortDescription": {"text": _meaning(relation)},
             "defaultConfiguration": {"level": _level(relation)},
         }
         for relation in _RULES
     ]
+
+
+def _meaning(relation: Relation) -> str:
+    return MEANING[relation].replace("a model below", "another model")
 
 
 def _level(relation: Relation) -> str:
@@ -76,7 +80,7 @@ def _result(suspect: Record, place: int, kin: Kin) -> Json:
     said = [
         f"{printable(suspect.path)}: {kin.relation} with {printable(name)}, score"
         f" {score_text(kin.score)}, false alarm {false_alarm_text(kin.log10_false_alarm)}.",
-        MEANING[kin.relation],
+        _meaning(kin.relation),
         *(f"{line[0].upper()}{line[1:]}." for line in map(printable, explanation(kin))),
     ]
     return {
