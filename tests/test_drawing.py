@@ -2,9 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_comparisons import large
 
+from assay.report.drawing import MOST_LAYERS, Drawing
+from assay.report.layer_words import change_text
 from assay.report.layered import LONGEST, Ranks, ranks
 from assay.report.pairing import by_place
 from assay.report.rows import TALLEST, cuts, grid
@@ -81,3 +85,39 @@ def test_another_operator_or_one_without_a_partner_is_none() -> None:
     assert by_place(source, suspect, [(0, 0)], (set(), set())) == []
     assert by_place(source, source, [(0, 0)], (set(), {2})) == [(1, 1)]
     assert by_place(source, source, [], (set(), set())) == []
+
+
+def test_an_edge_past_many_ranks_runs_along_the_border_and_through_every_part() -> None:
+    ops = ("Conv",) * (MOST_LAYERS + 50)
+    plain = chain(*ops)
+    skipping = LayerGraph(plain.layers, (*plain.edges, (5, len(ops) - 5)), "g1")
+    drawings = [Drawing(large(graph)) for graph in (plain, skipping)]
+    assert ranks(skipping).aside == ((5, len(ops) - 5),)
+    lines = [[d.svg(block).count("M") for block in d.blocks()] for d in drawings]
+    more = [b - a for a, b in zip(*lines, strict=True)]
+    assert more == [2] * len(more)  # one more on each side
+    whole = [d.svg(d.whole()).count("M") for d in drawings]
+    assert whole[1] - whole[0] == 2
+
+
+def test_a_part_is_summed_up_on_a_line() -> None:
+    drawing = Drawing(large(chain("Conv", "Relu", "Conv")))
+    said = drawing.summary(drawing.whole())
+    assert said == "#1 – #3: 3 layers; 2 matched, correlation 0.999 or more"
+    bare = Drawing(large(chain("Relu", "Relu")))
+    assert bare.summary(bare.whole()) == "2 layers: no weights matched"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "nothing"),
+        ({"numbers": "float32", "cosine": 1.0, "unchanged": 1.0}, "nothing"),
+        ({"numbers": "int8 per output"}, "stored as int8 per output"),
+        ({"pruned": 0.5, "of": "values"}, "50% of the values are now 0"),
+        ({"pruned": 0.25, "of": "outputs"}, "25% of the values are now 0 (whole outputs)"),
+        ({"moved": 0.031, "rank": 4}, "moved by 3.1%, by a matrix of rank 4"),
+    ],
+)
+def test_what_changed_is_said_in_words(change: dict[str, object], said: str) -> None:
+    assert change_text(change) == said
