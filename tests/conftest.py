@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from reading_pages import browser
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker runs on every core: more threads only wait
 settings.register_profile("local", deadline=None)  # no test depends on how busy a machine is
@@ -27,11 +28,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "torch" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs the extra `torch`"))
+    if browser() is None:
+        for item in items:
+            if "browser" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs Chromium"))
 
 
 def _fail_where_skipped(
     config: pytest.Config, report: pytest.TestReport | pytest.CollectReport
 ) -> None:
+    of_browser = isinstance(report, pytest.TestReport) and "browser" in report.keywords
+    if of_browser and not os.environ.get("CI"):
+        return  # no package of Python brings one: only CI must have it
     if config.getoption("--no-skips") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} was skipped, and --no-skips is given: {report.longrepr}"

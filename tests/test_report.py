@@ -6,11 +6,11 @@ import math
 import re
 import unicodedata
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading_pages import words
 
 from assay.report import json_line, page, printable, table, text
 from assay.report.words import LEAD, MEANING, NO_GRAPH, false_alarm_text, notes, score_text
@@ -30,34 +30,6 @@ def kin(relation: Relation, name: str = "vgg", log10: float | None = None) -> Ki
     structure = Evidence("Structure(rounds=2)", 0.8125, log10, {"distance": 7, "layers": [2, 5]})
     other = Evidence("Other(seed=3)", 0.25, -3.5, {"direction": "unknown"})
     return Kin(record(f"models/{name}.onnx", name, "alice"), relation, (structure, other))
-
-
-def words(html: str) -> str:
-    """A page as a reader sees it; every tag must be closed again, and none be active."""
-    seen: list[str] = []
-    opened: list[str] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            names = {name for name, _ in attrs}
-            assert tag not in {"script", "link", "img", "iframe", "form", "object", "a"}
-            assert not names & {"src", "href", "action", "style"}
-            assert not [name for name in names if name.startswith("on")]
-            if tag not in {"meta", "br"}:
-                opened.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert opened.pop() == tag
-
-        def handle_data(self, data: str) -> None:
-            if opened and opened[-1] != "style":
-                seen.append(data)
-
-    reader = Reader()
-    reader.feed(html)
-    reader.close()
-    assert opened == []
-    return " ".join(" ".join(seen).split())
 
 
 @pytest.mark.parametrize("relation", Relation)

@@ -65,6 +65,20 @@ seed = click.option(
     metavar="N",
     help="Of all that is random; by default 0.",
 )
+html = click.option(
+    "--html",
+    "html_path",
+    type=FILE,
+    metavar="FILE",
+    help="Write what is found as a page, too; it opens offline.",
+)
+sarif = click.option(
+    "--sarif",
+    "sarif_path",
+    type=FILE,
+    metavar="FILE",
+    help="Write what is found as SARIF 2.1.0, too, for code hosts and other tools.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 input_shape = click.option(
     "--input-shape",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, color, say, width
+from assay.cli._writing import Outputs
 from assay.comparisons import TOLERANCE
-from assay.errors import BadOption
-from assay.report import json_line, page, printable, text
+from assay.report import json_line, printable, text
 from assay.values import Json, Record, Report
 
 
@@ -107,13 +105,8 @@ def code_line(record: Record) -> str:
     " related; by default 1e-6.",
 )
 @options.input_shape
-@click.option(
-    "--html",
-    "html_path",
-    type=options.FILE,
-    metavar="FILE",
-    help="Write the reports as a page, too; it opens offline.",
-)
+@options.html
+@options.sarif
 @options.registry
 @options.as_json
 @click.pass_context
@@ -128,6 +121,7 @@ def check(
     tolerance: float,
     input_shape: options.Shapes,
     html_path: str | None,
+    sarif_path: str | None,
     location: str | None,
     as_json: bool,
 ) -> None:
@@ -137,10 +131,9 @@ def check(
     an error.  Equal structure is a lead and no finding: networks trained apart look the same.
     """
     where = options.where(owner, format_name, name, exclude_owner)
-    if html_path is not None:
-        writable(html_path)
+    outputs = Outputs(html_path, sarif_path)
     review = False
-    reports: list[Report] = []  # for the page only: a batch may be long
+    reports: list[Report] = []  # for what is written only: a batch may be long
     failures: list[tuple[str, str]] = []
     with options.open_registry(location) as registry:
 
@@ -152,13 +145,12 @@ def check(
         for path, report, wrong in attempts(files, ask, "Checking"):
             if report is not None:
                 review |= report.needs_review
-                reports += [report] if html_path else []
+                reports += [report] if outputs.any else []
                 answer(report, as_json)
             else:
                 failures.append((path, wrong))
                 unanswered(path, wrong, as_json)
-    if html_path is not None:
-        Path(html_path).write_text(page(reports, failures), encoding="utf-8")
+    outputs.write(reports, failures)
     context.exit(2 if failures else int(review))
 
 
@@ -166,10 +158,26 @@ def check(
 @click.argument("suspect", type=options.FILE)
 @click.argument("source", type=options.FILE)
 @options.input_shape
+@options.html
+@options.sarif
+@click.option(
+    "--model-explorer",
+    "folder",
+    type=options.FILE,
+    metavar="FOLDER",
+    help="Write both graphs, and which layers are one another's, for Model Explorer.",
+)
 @options.as_json
 @click.pass_context
 def compare(
-    context: click.Context, suspect: str, source: str, input_shape: options.Shapes, as_json: bool
+    context: click.Context,
+    suspect: str,
+    source: str,
+    input_shape: options.Shapes,
+    html_path: str | None,
+    sarif_path: str | None,
+    folder: str | None,
+    as_json: bool,
 ) -> None:
     """Say how two files are related, and why.
 
@@ -179,6 +187,7 @@ def compare(
     from assay.comparisons import kin
     from assay.examine import Pair
 
+    outputs = Outputs(html_path, sarif_path, folder)
     pair = Pair(input_shape)
     for path, opened, wrong in attempts((suspect, source), pair.open):
         if opened is None:
@@ -195,6 +204,7 @@ def compare(
             unanswered(path, wrong, as_json)
             context.exit(2)
         answer(report, as_json)
+        outputs.write_comparison(report, (suspect, source), input_shape)
         context.exit(int(report.needs_review))
 
 
@@ -208,12 +218,6 @@ def unanswered(path: str, wrong: str, as_json: bool) -> None:
     if as_json:
         failed: Json = {"path": path, "suspect": {"path": path}, "verdict": None, "matches": []}
         say(json_line({**failed, "error": wrong}))
-
-
-def writable(path: str) -> None:
-    """Raises BadOption where no page can be written: to be known before the long work."""
-    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
-        raise BadOption(f"--html {path}: not a file in an existing folder")
 
 
 VERBS = (hash_, check, compare)

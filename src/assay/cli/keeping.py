@@ -13,7 +13,8 @@ import click
 
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, remark, say, width
-from assay.errors import AssayError
+from assay.cli._writing import writable
+from assay.errors import AssayError, DamagedRegistry, UnwritableModel
 from assay.report import facts, json_line, printable, table
 from assay.values import Json, LayerGraph, Record
 
@@ -189,14 +190,26 @@ def cells(record: Record) -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("model", metavar="NAME_OR_SHA256")
+@click.argument("model", metavar="NAME_OR_SHA256_OR_FILE")
+@click.option(
+    "--onnx",
+    "onnx_path",
+    type=options.FILE,
+    metavar="FILE",
+    help="Write its layers as an ONNX file without weights, too, for Netron and other viewers.",
+)
 @options.registry
 @options.as_json
-def show(model: str, location: str | None, as_json: bool) -> None:
-    """Show all that is known of one registered model."""
-    with options.open_registry(location) as registry:
-        record = registry.show(model)
-        owners = registry.owners(record.sha256 or "")
+def show(model: str, onnx_path: str | None, location: str | None, as_json: bool) -> None:
+    """Show all that is known of one registered model, or of a file.
+
+    What is registered under that name, path or hash comes before a file of that name.
+    """
+    if onnx_path is not None:
+        writable("--onnx", onnx_path)
+    record, owners = sought(model, location)
+    if onnx_path is not None:
+        write_layers(record, onnx_path)
     if as_json:
         say(json_line({**record.to_json(), "owners": owners}))
         return
@@ -204,8 +217,8 @@ def show(model: str, location: str | None, as_json: bool) -> None:
         ("name", record.name),
         ("path", record.path),
         ("sha256", record.sha256 or "-"),
-        ("owners", ", ".join(owners) or "-"),
-        ("added", record.added or "-"),
+        *([("owners", ", ".join(owners) or "-")] if record.added else []),
+        ("added", record.added or "no: a file that is not registered"),
         *([("public base", "what comes from it is explained")] if record.base else []),
         ("what", facts(record)),
         ("code", str(record.code or "-")),
@@ -214,6 +227,31 @@ def show(model: str, location: str | None, as_json: bool) -> None:
     ]
     size = max(len(key) for key, _ in known)
     say("\n".join(f"{printable(key):{size}}  {printable(value)}" for key, value in known))
+
+
+def sought(model: str, location: str | None) -> tuple[Record, list[str]]:
+    """A registered model and its owners, or what is known of a file.  Raises AssayError."""
+    from assay.examine import examine
+
+    try:
+        with options.open_registry(location) as registry:
+            record = registry.show(model)
+            return record, registry.owners(record.sha256 or "")
+    except DamagedRegistry:
+        raise
+    except AssayError:
+        if not Path(model).exists():
+            raise
+    return examine(model), []
+
+
+def write_layers(record: Record, path: str) -> None:
+    """Write a model's layers as ONNX.  Raises UnwritableModel where it has none."""
+    from assay.report import layer_model
+
+    if record.graph is None:
+        raise UnwritableModel(f"{record.name}: its file holds no graph")
+    Path(path).write_bytes(layer_model(record.graph, record.name).SerializeToString())
 
 
 def graph_facts(graph: LayerGraph | None) -> list[tuple[str, str]]:

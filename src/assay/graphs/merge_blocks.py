@@ -31,26 +31,37 @@ _SHAPES = {  # rule → what follows the first Conv, with and without its batch 
 
 def merge_blocks(graph: LayerGraph, rules: Collection[str] = RULES) -> LayerGraph:
     """The graph with the blocks that ``rules`` name merged."""
+    found = blocks(graph, rules)
+    head_of = {i: head for head, block in found.items() for i in block}
+    places = {head: new for new, head in enumerate(found)}
+    edges = {
+        (places[head_of[source]], places[head_of[target]])
+        for source, target in graph.edges
+        if head_of[source] != head_of[target]
+    }
+    layers = tuple(
+        _merged([graph.layers[i] for i in block]) if len(block) > 1 else graph.layers[head]
+        for head, block in found.items()
+    )
+    return replace(graph, layers=layers, edges=tuple(sorted(edges)))
+
+
+def blocks(graph: LayerGraph, rules: Collection[str] = RULES) -> dict[int, list[int]]:
+    """The first layer of each block → all of its layers; most blocks are one layer."""
     wanted = [shape for rule in RULES if rule in rules for shape in _SHAPES[rule]]
     only_reader, reads_one = _chains(graph)
-    head_of: dict[int, int] = {}
-    layers = dict(enumerate(graph.layers))
+    taken: set[int] = set()
+    found: dict[int, list[int]] = {}
     for i, layer in enumerate(graph.layers):
-        if layer.op != "Conv" or i in head_of:
+        if layer.op != "Conv" or i in taken:
             continue
         for shape in wanted:
             chain = _follow(graph, i, shape, only_reader, reads_one)
-            if chain and not head_of.keys() & set(chain):
-                head_of |= dict.fromkeys(chain, i)
-                layers[i] = _merged([layer, *(graph.layers[j] for j in chain)])
+            if chain and not taken & set(chain):
+                taken |= set(chain)
+                found[i] = [i, *chain]
                 break
-    places = {old: new for new, old in enumerate(i for i in layers if i not in head_of)}
-    edges = {
-        (places[head_of.get(source, source)], places[head_of.get(target, target)])
-        for source, target in graph.edges
-        if head_of.get(source, source) != head_of.get(target, target)
-    }
-    return replace(graph, layers=tuple(layers[i] for i in places), edges=tuple(sorted(edges)))
+    return {i: found.get(i, [i]) for i in range(len(graph.layers)) if i not in taken}
 
 
 def _chains(graph: LayerGraph) -> tuple[dict[int, int], set[int]]:

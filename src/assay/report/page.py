@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from assay.report.words import (
     HEADINGS,
+    escaped,
     evidence_text,
     explanation,
     known,
     meaning,
     notes,
-    printable,
     review,
     row,
 )
@@ -40,27 +39,32 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # no script, nothing l
 
 def page(reports: Sequence[Report], failures: Sequence[tuple[str, str]] = ()) -> str:
     """A whole HTML page: ``reports``, and path and error of each suspect that was not checked."""
-    parts = [f"""<section><h2>{_html(path)}</h2>
-<p class="verdict failed"><strong>Not checked.</strong> {_html(message)}</p></section>"""
+    parts = [f"""<section><h2>{escaped(path)}</h2>
+<p class="verdict failed"><strong>Not checked.</strong> {escaped(message)}</p></section>"""
              for path, message in failures]  # fmt: skip
     body = "\n".join([*parts, *map(section, reports)])
     counted = (
         f"{len(reports)} checked, {sum(report.needs_review for report in reports)} to be reviewed"
     )
+    heading = "assay: whom do these models look like?"
+    said = f"<p>{counted}, {len(failures)} not readable.</p>"
+    return document(f"assay: {counted}", f"<h1>{heading}</h1>\n{said}\n{body}")
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """A whole page; ``style`` adds to what all have."""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>assay: {counted}</title>
+<title>{title}</title>
 <style>
-{STYLE}
+{STYLE}{style}
 </style>
 </head>
 <body>
-<h1>assay: whom do these models look like?</h1>
-<p>{counted}, {len(failures)} not readable.</p>
 {body}
 </body>
 </html>
@@ -71,8 +75,8 @@ def section(report: Report) -> str:
     """One report as a part of a page."""
     suspect = report.suspect
     tone = {"red": "review", "yellow": "lead", "green": "none"}[tone_of(report)]
-    said = "".join(f"<p>{_html(note)}</p>" for note in notes(report))
-    headings = "".join(f"<th>{_html(h.lower())}</th>" for h in HEADINGS[:-1])
+    said = "".join(f"<p>{escaped(note)}</p>" for note in notes(report))
+    headings = "".join(f"<th>{escaped(h.lower())}</th>" for h in HEADINGS[:-1])
     rows = "\n".join(map(_rows, report.matches))
     table = f"""<div class="scroll"><table>
 <thead><tr>{headings}</tr></thead>
@@ -80,23 +84,20 @@ def section(report: Report) -> str:
 {rows}
 </tbody></table></div>"""
     return f"""<section>
-<h2>{_html(suspect.path)}</h2>
-<p class="facts">{"<br>".join(map(_html, known(suspect)))}</p>
+<h2>{escaped(suspect.path)}</h2>
+<p class="facts">{"<br>".join(map(escaped, known(suspect)))}</p>
 <div class="verdict {tone}"><strong>Verdict: {report.verdict}</strong> ({review(report)})<br>
-{_html(meaning(report))}</div>
+{escaped(meaning(report))}</div>
 {table if report.matches else ""}
 {said}
 </section>"""
 
 
 def _rows(kin: Kin) -> str:
-    relation, score, false_alarm, owner, name, _ = map(_html, row(kin))
+    relation, score, false_alarm, owner, name, _ = map(escaped, row(kin))
     about = [kin.record.path, f"sha256 {kin.record.sha256}", *explanation(kin)]
     found = [*about, *map(evidence_text, kin.evidence)]
+    below = "<br>".join(map(escaped, found))
     return f"""<tr><td class="tight">{relation}</td><td class="tight">{score}</td>
 <td class="tight">{false_alarm}</td><td>{owner}</td><td>{name}</td></tr>
-<tr class="evidence"><td colspan="{len(HEADINGS) - 1}">{"<br>".join(map(_html, found))}</td></tr>"""
-
-
-def _html(text: str) -> str:
-    return escape(printable(text))
+<tr class="evidence"><td colspan="{len(HEADINGS) - 1}">{below}</td></tr>"""

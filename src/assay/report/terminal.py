@@ -6,6 +6,8 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from assay.report import layer_words
+from assay.report.compared import layer_matches, layered
 from assay.report.words import (
     HEADINGS,
     evidence_text,
@@ -16,10 +18,12 @@ from assay.report.words import (
     printable,
     review,
     row,
+    score_text,
     tone,
 )
-from assay.values import Report
+from assay.values import Evidence, Report
 
+MOST_LAYERS = 24  # that are listed; of more, the least correlated
 COLORS = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32"}
 
 
@@ -42,8 +46,31 @@ def text(report: Report, width: int | None = None, color: bool = False) -> str:
         found = [kin.record.path, *explanation(kin), *map(evidence_text, kin.evidence)]
         for each in map(printable, found):
             lines += [paint("dim", line) for line in wrapped(each, width, "    ")]
+        heading, *cells = layers(kin.evidence, width) or [""]
+        lines += [paint("dim", heading), *cells] if cells else []
     said = [line for note in notes(report) for line in wrapped(note, width)]
     return "\n".join([*lines, *([""] if said else []), *said]) + "\n"
+
+
+def layers(evidence: Sequence[Evidence], width: int | None = None) -> list[str]:
+    """What evidence tells of layers as lines of a table; none where it tells of none."""
+    found = layered(evidence)
+    if found is None:
+        return []
+    matches = layer_matches(found.detail)
+    shown = matches
+    if len(matches) > MOST_LAYERS:
+        shown = tuple(sorted(matches, key=lambda match: match.correlation)[:MOST_LAYERS])
+    rows = [layer_words.match_row(match, None)[1:] for match in shown]
+    room = None if width is None else max(width - 4, 48)
+    lines = table(layer_words.HEADINGS[1:], rows, room) if rows else []
+    if len(shown) < len(matches):
+        least = score_text(shown[-1].correlation)
+        lines.append(f"and {len(matches) - len(shown)} more, correlation {least} or more")
+    said = map(printable, layer_words.omissions(found.detail))
+    return [f"    {line}" for line in lines] + [
+        line for each in said for line in wrapped(each, width, "    ")
+    ]
 
 
 def table(

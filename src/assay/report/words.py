@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 from assay.values import Evidence, Json, Kin, Record, Relation, Report
@@ -44,6 +45,11 @@ def json_line(value: Json) -> str:
 def printable(text: str) -> str:
     """``text`` with line ends, terminal controls and what is not Unicode written as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def escaped(text: str) -> str:
+    """``printable`` text for a page."""
+    return escape(printable(text))
 
 
 def score_text(score: float) -> str:

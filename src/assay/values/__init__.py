@@ -2,7 +2,7 @@
 
 LayerGraph → HashCode → Match → Evidence → Kin → Report, and Record, what a registry keeps: the
 graph, its code, and the WeightSketch.  A LayerMatch is what became of one layer, where both files
-were read.
+were read; a WeightedGraph says which layer holds which weights.
 
 Every value has ``to_json`` (plain dicts, lists and numbers), and what is stored has ``from_json``,
 with ``from_json(x.to_json()) == x``.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from assay.values.codes import HashCode, Match, TensorSketch, WeightSketch
 from assay.values.layer_matches import LayerMatch
-from assay.values.layers import Attribute, Json, Layer, LayerGraph
+from assay.values.layers import Attribute, Json, Layer, LayerGraph, WeightedGraph
 from assay.values.records import Record, Shapes
 from assay.values.reports import Evidence, Kin, Relation, Report
 
@@ -32,4 +32,5 @@ __all__ = [
     "Shapes",
     "TensorSketch",
     "WeightSketch",
+    "WeightedGraph",
 ]

@@ -64,3 +64,12 @@ class LayerGraph:
             tuple((source, target) for source, target in data["edges"]),
             data["rules"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedGraph:
+    """A layer graph, and which weights each of its layers holds."""
+
+    graph: LayerGraph
+    weights: tuple[tuple[str, ...], ...]  # (n) names, as the file has them; shared ones repeat
+    whole: bool = True  # False: the file has no graph, these are its tensors in their order

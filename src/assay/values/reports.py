@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from importlib import import_module
 from typing import Any
 
 from assay.errors import AssayError
@@ -105,6 +106,11 @@ class Report:
             kin.relation >= Relation.COMMON_ANCESTOR and kin.explained_by is None
             for kin in self.matches
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows.  Its words are above the values, so it is looked up by name."""
+        shown: str = import_module("assay.report").notebook(self)
+        return shown
 
     def to_json(self) -> Json:
         return {
