@@ -68,7 +68,7 @@ class Matching:
     def _search(self, name: str, source: str, log10_tried: float) -> bool:
         """Align two tensors by what they hold alone; whether that is better than what was known."""
         found = searched(self._suspect[name], self._source[source])
-        for one in found:
+        for one in sorted(found, key=lambda each: -each.promise):  # the last word counts
             self._offer(name, source, one)
         return any(self.improve(name, source, one.of_many(log10_tried)) for one in found[:1])
 
@@ -105,10 +105,11 @@ class Matching:
             self._orders.add((name, axis, found.searched, bool(found.carried)), order)
 
     def _turn_back(self) -> None:
-        """Turn back what was rotated, among tensors that have a namesake but no counterpart."""
+        """Turn back what was rotated, among tensors that are hardly like their namesakes."""
         names = {
             name: other
-            for name in self.open()
+            for name, match in self.matches.items()
+            if not self.is_found(name) or match.found.is_faint
             if (other := namesake(name, self._suspect[name], self._source)) is not None
         }
         for name, source, found in turned_back(self._suspect, self._source, names):
