@@ -38,8 +38,8 @@ def _fail_where_skipped(
     config: pytest.Config, report: pytest.TestReport | pytest.CollectReport
 ) -> None:
     of_browser = isinstance(report, pytest.TestReport) and "browser" in report.keywords
-    if of_browser and not os.environ.get("CI"):
-        return  # no package of Python brings one: only CI must have it
+    if of_browser:
+        return  # no package of Python brings one
     if config.getoption("--no-skips") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} was skipped, and --no-skips is given: {report.longrepr}"
