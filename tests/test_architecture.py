@@ -24,7 +24,7 @@ LEVELS = (
     {"vocabularies", "training"},
     ROLES,
     {"examine"},
-    {"registry", "report", "trainers", "zoo"},
+    {"registry", "report", "trainers", "zoo", "comparing"},
     {"web"},
     {"cli"},
     {"__main__"},

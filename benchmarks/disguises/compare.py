@@ -24,9 +24,8 @@ from children import DISGUISES, Child, Parent
 from parents import FILES, Ground, whole
 from run import Made, children, write
 
-from assay.comparisons import kin
+import assay
 from assay.comparisons.aligned_weights import merge_of
-from assay.examine import Pair
 from assay.formats import read
 from assay.values import Json, Kin, Relation
 
@@ -75,10 +74,7 @@ EXPECTED = {
 
 def compared(suspect: str | Path, source: str | Path) -> Kin:
     """As the command does it."""
-    pair = Pair()
-    pair.open(suspect)
-    pair.open(source)
-    return kin(*pair.records(), weights=pair.weights)
+    return assay.compare(suspect, source)
 
 
 def diagnosis(found: Kin) -> list[Json]:

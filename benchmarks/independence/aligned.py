@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from siblings import TRAINED_ANEW, families
 from assay.comparisons.aligned_weights import AlignedWeights, explains
 from assay.formats import read
 from assay.values import Evidence, Relation
+from assay.weights import Weight
 
 HERE = Path(__file__).parent
 METHOD = AlignedWeights()
@@ -34,9 +35,7 @@ Pair = tuple[str, str, str, str]  # kind; suspect, source; base or ""
 def pairs(folder: Path, count: int) -> Iterator[Pair]:
     """Names of models, in a random order that is always the same."""
     random = Random(0)
-    started = [
-        path.stem for path in sorted(folder.glob("*.safetensors")) if path.stem.count(".") == 2
-    ]
+    started = [path.stem for path in sorted(folder.glob("*.json")) if path.stem.count(".") == 2]
     of_network: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for name in started:
         network, task, seed = name.split(".")
@@ -62,14 +61,19 @@ def pairs(folder: Path, count: int) -> Iterator[Pair]:
         yield from (("child and base", child, base, "") for child in children)
 
 
+def weights(folder: Path, name: str) -> Mapping[str, Weight]:
+    """Those of a model, whatever its format."""
+    return read(folder / json.loads((folder / f"{name}.json").read_text())["file"]).weights
+
+
 def said(folder: Path, suspect: str, source: str, base: str) -> tuple[Relation, Evidence]:
     """What is said of two models."""
-    ours, theirs = (read(folder / f"{name}.safetensors").weights for name in (suspect, source))
+    ours, theirs = (weights(folder, name) for name in (suspect, source))
     evidence = METHOD.compare_weights(ours, theirs)
     assert evidence is not None
     relation = METHOD.relation(evidence)
     if base and relation > Relation.COMMON_ANCESTOR:
-        of_base = METHOD.compare_weights(theirs, read(folder / f"{base}.safetensors").weights)
+        of_base = METHOD.compare_weights(theirs, weights(folder, base))
         if of_base is not None and explains(of_base, evidence):
             relation = Relation.COMMON_ANCESTOR
     return relation, evidence

@@ -110,15 +110,18 @@ def hash(
 def compare(suspect: str | Path, source: str | Path) -> Kin:
     """How the file ``suspect`` is related to the file ``source``, and the evidence for it.
 
+    ``assay.comparing`` compares with several sources, and says what bases explain.
+
     Raises UnreadableModel where one of them is not a model.
     """
-    from assay.comparisons import kin
-    from assay.examine import Pair
+    from assay.comparing import Comparing
+    from assay.examine import Opened
 
-    pair = Pair()
-    pair.open(suspect)
-    pair.open(source)
-    return kin(*pair.records(), weights=pair.weights)
+    opened = Opened()
+    opened.open(suspect)
+    opened.open(source)
+    (found,) = Comparing(opened).report().matches
+    return found
 
 
 def __getattr__(name: str) -> Any:

@@ -66,8 +66,8 @@ def examine(
         return _digested(record, model) if digest else record
 
 
-class Pair:
-    """Two models that are to be compared with one another: ``open`` the suspect, then the source.
+class Opened:
+    """Models that are to be compared: ``open`` the suspect first, then each of the others.
 
     Their weights are sketched with a key that is drawn from the sha256 of both.  Whoever aims at a
     code changes a file, and so the key.
@@ -77,11 +77,6 @@ class Pair:
         self._input_shape = input_shape
         self._opened: list[tuple[Record, Model, str]] = []
 
-    @property
-    def whole(self) -> bool:
-        """Whether both are open."""
-        return len(self._opened) == 2
-
     def open(self, source: str | Path | Any) -> Record:
         """Examine one of them; its weights are not read yet.  Raises as ``examine`` does."""
         model, label = _read(source, self._input_shape)
@@ -90,24 +85,22 @@ class Pair:
         self._opened.append((record, model, label))
         return record
 
-    @property
-    def weights(self) -> tuple[Mapping[str, Weight], Mapping[str, Weight]] | None:
-        """Those of both; None where one lacks them."""
-        (_, suspect, _), (_, source, _) = self._opened
-        if MISSING in suspect.metadata or MISSING in source.metadata:
-            return None
-        return suspect.weights, source.weights
+    def weights(self, place: int) -> Mapping[str, Weight] | None:
+        """Those of a model, the suspect's at 0; None where they are not in its file."""
+        _, model, _ = self._opened[place]
+        return None if MISSING in model.metadata else model.weights
 
-    def records(self) -> tuple[Record, Record]:
-        """What is known of both, with their sketches.  Raises UnreadableModel."""
+    def records(self, place: int = 1) -> tuple[Record, Record]:
+        """What is known of the suspect and of another model, sketched.  Raises UnreadableModel."""
         from assay.sketches import sketch
         from assay.sketches.keys import LENGTH, pair_key
         from assay.sketches.readings import registered, tried
 
-        digests = [record.sha256 for record, _, _ in self._opened if record.sha256]
+        both = self._opened[0], self._opened[place]
+        digests = [record.sha256 for record, _, _ in both if record.sha256]
         key = pair_key(*digests) if len(digests) == 2 else secrets.token_bytes(LENGTH)
         sketched = []
-        for (record, model, label), readings in zip(self._opened, (tried, registered), strict=True):
+        for (record, model, label), readings in zip(both, (tried, registered), strict=True):
             with naming(label):
                 sketcher = partial(sketch, key=key, readings=readings)
                 sketched.append(_sketched(record, model, sketcher))

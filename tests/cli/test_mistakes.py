@@ -79,7 +79,7 @@ def test_a_method_whose_extra_is_missing_is_still_listed(
         (["hash", "--input-shape", "data=1x３", "x"], "is not like"),
         (["check", "--top", "0", "x"], "0 is not in the range x>=1"),
         (["check", "--format", "onx", "x"], "'onx' is not one of archive, caffe"),
-        (["compare", "x"], "Missing argument 'SOURCE'"),
+        (["compare", "x"], "Missing argument 'SOURCE...'"),
         (["list", "--registry", "postgresql://host/db"], "postgresql://…: registries on a server"),
     ],
 )

@@ -57,7 +57,7 @@ class Outputs:
 
     def write_comparison(self, report: Report, files: tuple[str, str], shapes: Shapes) -> None:
         """What two files, suspect and source, have to do with each other.  Raises OSError."""
-        Outputs(sarif=self.sarif).write([report])
+        Outputs(sarif=self.sarif).write([report])  # of any number of sources
         if self.html is None and self.model_explorer is None:
             return
         from assay.formats import read

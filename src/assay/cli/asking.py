@@ -8,6 +8,7 @@ from assay.cli import _options as options
 from assay.cli._terminal import attempts, color, say, width
 from assay.cli._writing import Outputs
 from assay.comparisons import TOLERANCE
+from assay.errors import BadOption
 from assay.report import json_line, printable, text
 from assay.values import Json, Record, Report
 
@@ -156,7 +157,15 @@ def check(
 
 @click.command()
 @click.argument("suspect", type=options.FILE)
-@click.argument("source", type=options.FILE)
+@click.argument("sources", type=options.FILE, nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--base",
+    "bases",
+    type=options.FILE,
+    multiple=True,
+    metavar="FILE",
+    help="What both may come from: what it has explains what they share. May be repeated.",
+)
 @options.input_shape
 @options.html
 @options.sarif
@@ -172,39 +181,46 @@ def check(
 def compare(
     context: click.Context,
     suspect: str,
-    source: str,
+    sources: tuple[str, ...],
+    bases: tuple[str, ...],
     input_shape: options.Shapes,
     html_path: str | None,
     sarif_path: str | None,
     folder: str | None,
     as_json: bool,
 ) -> None:
-    """Say how two files are related, and why.
+    r"""Say how a file is related to others, why, and what was done to it.
 
-    Exit status: 0, nothing to review; 1, common-ancestor or more; 2, an error.  An input shape
-    holds for both files.
+    Of several sources it says whether the suspect is a merge of them.  Exit status: 0, nothing to
+    review; 1, common-ancestor or more that no base explains; 2, an error.  An input shape holds for
+    all files.
+
+    \b
+    Examples:
+      assay compare suspect.onnx mine.safetensors --html report.html
+      assay compare merged.safetensors one.safetensors other.safetensors
+      assay compare one.safetensors other.safetensors --base base.safetensors
     """
-    from assay.comparisons import kin
-    from assay.examine import Pair
+    from assay.comparing import Comparing
+    from assay.examine import Opened
 
     outputs = Outputs(html_path, sarif_path, folder)
-    pair = Pair(input_shape)
-    for path, opened, wrong in attempts((suspect, source), pair.open):
-        if opened is None:
+    if len(sources) > 1 and (html_path or folder):
+        raise BadOption("--html and --model-explorer show two files: give one source")
+    opened, whole = Opened(input_shape), True
+    for path, record, wrong in attempts((suspect, *sources, *bases), opened.open):
+        if record is None:
+            whole = False
             unanswered(path, wrong, as_json)
-    if not pair.whole:
+    if not whole:
         context.exit(2)
-
-    def judge(_: str) -> Report:
-        first, second = pair.records()
-        return Report(first, (kin(first, second, weights=pair.weights),))
-
-    for path, report, wrong in attempts((suspect,), judge):
+    comparing = Comparing(opened, len(sources), len(bases))
+    for path, report, wrong in attempts((suspect,), lambda _: comparing.report()):
         if report is None:
             unanswered(path, wrong, as_json)
             context.exit(2)
         answer(report, as_json)
-        outputs.write_comparison(report, (suspect, source), input_shape)
+        outputs.write_comparison(report, (suspect, sources[0]), input_shape)
         context.exit(int(report.needs_review))
 
 

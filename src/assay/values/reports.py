@@ -93,6 +93,7 @@ class Report:
 
     suspect: Record
     matches: tuple[Kin, ...]
+    merge: Json | None = None  # of which matches it is a merge, as far as that was looked for
 
     @property
     def verdict(self) -> Relation:
@@ -117,4 +118,5 @@ class Report:
             "suspect": self.suspect.summary(),
             "verdict": str(self.verdict),
             "matches": [kin.to_json() for kin in self.matches],
+            **({} if self.merge is None else {"merge": self.merge}),
         }
