@@ -17,7 +17,6 @@ import numpy as np
 from assay.alignment.matrices import Array
 from assay.alignment.search import Found, judged
 
-_ALIKE = 0.3  # correlation of angles, from which on an axis may be turned
 _MOST = 4096  # channels of an axis that is turned back
 _SOME = 512  # rows whose angles are looked at
 
@@ -39,12 +38,22 @@ class Turned:
 
 
 def turned_back(
-    suspect: Mapping[str, Array], source: Mapping[str, Array], names: Mapping[str, str]
+    suspect: Mapping[str, Array],
+    source: Mapping[str, Array],
+    names: Mapping[str, str],
+    alike: float = 0.3,
 ) -> Iterator[tuple[str, str, Found]]:
-    """Suspect's and source's names, and how they belong together; ``names`` are those pairs."""
+    """Suspect's and source's names, and how they belong together.
+
+    Args:
+        suspect: (r, c, k) by name.
+        source: the same.
+        names: pairs that may belong together, of the suspect and of the source.
+        alike: correlation of angles, from which on an axis may be turned.
+    """
     groups: dict[int, list[Turned]] = defaultdict(list)
     for name, other in names.items():
-        one = _turned(name, other, suspect[name], source[other])
+        one = _turned((name, other), suspect[name], source[other], alike)
         if one is not None:
             groups[one.ours.shape[1]].append(one)
     for group in groups.values():
@@ -65,18 +74,18 @@ def rotated(matrix: Array, turn: Array, axis: int) -> Array:
     return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
 
 
-def _turned(name: str, other: str, ours: Array, theirs: Array) -> Turned | None:
+def _turned(names: tuple[str, str], ours: Array, theirs: Array, least: float) -> Turned | None:
     """On the axis whose turn would explain the pair best; None where none would."""
     if ours.shape != theirs.shape:
         return None
-    best, found = _ALIKE, None
+    best, found = least, None
     for axis in (0, 1):
         if not 1 < ours.shape[axis] <= _MOST:
             continue
         one, two = (_directions(np.moveaxis(each, axis, -1)) for each in (ours, theirs))
         alike = _angles_alike(one, two)
         if alike > best:
-            best, found = alike, Turned(name, other, axis, one, two)
+            best, found = alike, Turned(*names, axis, one, two)
     return found
 
 

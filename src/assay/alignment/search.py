@@ -94,7 +94,7 @@ def searched(suspect: Array, source: Array) -> list[Found]:
     found = [] if first is None else [first]
     ours, theirs = equilibrated(suspect), equilibrated(source)
     sizes = [(ours.shape[axis], theirs.shape[axis]) for axis in (0, 1)]
-    for rows, columns, searches in _aligned(ours, theirs):
+    for rows, columns, searches in candidates(ours, theirs):
         orders = log10_orders([sizes[axis] for axis in searches])
         if not _may_be_worth(fits(ours, theirs, rows, columns), rows, columns, orders, theirs):
             continue
@@ -138,7 +138,7 @@ def columns_for(ours: Array, theirs: Array, rows: Index) -> Index:
     return rows_for(ours.swapaxes(0, 1), theirs.swapaxes(0, 1), rows)
 
 
-def _aligned(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple[int, ...]]]:
+def candidates(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple[int, ...]]]:
     """Rows, columns, and which of them were searched: one axis as it is, then none."""
     if ours.shape[1:] == theirs.shape[1:]:
         columns = np.arange(theirs.shape[1])

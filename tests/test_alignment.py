@@ -1,0 +1,166 @@
+"""Two models' channels aligned: what freedoms allow is undone exactly, and strangers stay apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_alignments import (
+    HIDDEN,
+    LAYERS,
+    State,
+    chain,
+    noisy,
+    permuted,
+    pruned,
+    reader,
+    scaled,
+    widened,
+)
+
+from assay.alignment import Alignment, TensorAlignment, align
+
+SOURCE = chain()
+
+
+def by_source(found: Alignment) -> dict[str, TensorAlignment]:
+    return {each.source: each for each in found.tensors}
+
+
+def assert_equal(ours: State, theirs: State, names: list[str], tolerance: float = 1e-4) -> None:
+    for name in names:
+        assert ours[name].shape == theirs[name].shape
+        np.testing.assert_allclose(ours[name], theirs[name], atol=tolerance, err_msg=name)
+
+
+def test_what_is_as_it_was_is_given_and_nothing_is_undone() -> None:
+    found = align(SOURCE, SOURCE)
+    assert [each.suspect for each in found.tensors] == LAYERS
+    for each in found.tensors:
+        assert (each.kind, each.undone) == ("given", ())
+        assert each.before == pytest.approx(1)
+        assert each.after == pytest.approx(1)
+        assert each.log10_false_alarm < -50
+    assert_equal(found.applied(SOURCE), SOURCE, [*SOURCE])
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_permuted_channels_are_put_back_with_their_biases(seed: int) -> None:
+    child, places = permuted(SOURCE, seed)
+    found = align(child, SOURCE)
+    for name, each in by_source(found).items():
+        assert each.undone == ("permuted",)
+        assert each.before is not None
+        assert each.before < 0.3
+        assert each.after == pytest.approx(1)
+        if name in HIDDEN:
+            np.testing.assert_array_equal(each.rows, places[name])
+            np.testing.assert_array_equal(by_source(found)[reader(name)].columns, places[name])
+    assert_equal(found.applied(child), SOURCE, [*SOURCE])
+
+
+def test_scales_of_channels_are_divided_out_and_told() -> None:
+    child = scaled(SOURCE)
+    found = align(child, SOURCE)
+    for name, each in by_source(found).items():
+        assert each.undone == ("rescaled",)
+        assert each.plain < 0.95 < each.after
+        factors = child[name].reshape(len(child[name]), -1)[:, 0] * each.column_scales[0]
+        wanted = SOURCE[name].reshape(len(SOURCE[name]), -1)[:, 0]
+        np.testing.assert_allclose(factors * each.row_scales, wanted, rtol=1e-3)
+    assert_equal(found.applied(child), SOURCE, LAYERS, 1e-3)
+
+
+def test_layers_without_some_channels_are_matched_by_those_that_are_left() -> None:
+    child, kept = pruned(SOURCE)
+    found = align(noisy(child, 0.1), SOURCE)
+    for name, each in by_source(found).items():
+        assert each.undone == ("removed",)
+        assert each.before is None
+        assert each.after > 0.98
+        if name in HIDDEN:
+            np.testing.assert_array_equal(np.flatnonzero(each.rows >= 0), kept[name])
+            gone = np.setdiff1d(np.arange(len(SOURCE[name])), kept[name])
+            assert not found.applied(child)[name][gone].any()
+            assert not found.applied(child)[f"{name}.bias"][gone].any()
+            assert not each.row_scales[gone].any()
+
+
+@pytest.mark.parametrize("kind", ["zero", "clique", "split"])
+def test_neurons_that_change_nothing_are_taken_out(kind: str) -> None:
+    child, _ = permuted(widened(SOURCE, kind))
+    found = align(child, SOURCE)
+    words = {word for each in found.tensors for word in each.undone}
+    assert words == {"permuted", "added"} | ({"split"} if kind == "split" else set())
+    assert_equal(found.applied(child), SOURCE, LAYERS, 1e-3)
+
+
+def test_everything_at_once_and_noise_of_tuning() -> None:
+    child, _ = permuted(scaled(noisy(pruned(SOURCE)[0], 0.5)))
+    found = align(child, SOURCE)
+    assert all(each.log10_false_alarm < -6 for each in found.tensors)
+    assert np.mean([each.after for each in found.tensors]) > 0.85
+
+
+def test_a_rotated_stream_is_turned_back() -> None:
+    draw = np.random.default_rng(0)
+    source = {
+        f"{kind}{number}": draw.normal(size=(64, 32) if kind == "reader" else (32, 64))
+        for kind in ("reader", "writer")
+        for number in range(3)
+    }
+    turn = np.linalg.qr(draw.normal(size=(32, 32)))[0]
+    child = {k: v @ turn if k.startswith("reader") else turn.T @ v for k, v in source.items()}
+    found = align(child, source)
+    assert {(each.kind, each.undone) for each in found.tensors} == {("rotated", ("rotated",))}
+    assert all(each.log10_false_alarm < -6 for each in found.tensors)
+    for name, values in found.applied(child).items():
+        np.testing.assert_allclose(values, source[name], atol=1e-3)
+
+
+def test_a_part_under_other_names_is_found_and_what_is_new_is_not() -> None:
+    part, _ = permuted(SOURCE)
+    draw = np.random.default_rng(5)
+    child = {f"backbone.{name}": part[name] for name in LAYERS[:3]} | {
+        "neck": draw.normal(size=(48, 64)).astype(np.float32),
+        "stranger": draw.normal(size=(32, 16, 3, 3)).astype(np.float32),
+    }
+    found = align(child, SOURCE)
+    known = {each.suspect: each.source for each in found.tensors if each.log10_false_alarm < -6}
+    assert known == {f"backbone.{name}": name for name in LAYERS[:3]}
+    assert {"layer3", "layer4"} <= {*found.unmatched_source} | {
+        each.source for each in found.tensors if each.log10_false_alarm > -2
+    }
+
+
+def test_a_layer_that_is_there_twice_has_one_source() -> None:
+    child = SOURCE | {"again": SOURCE["layer2"]}
+    found = {each.suspect: each for each in align(child, SOURCE).tensors}
+    assert found["again"].source == found["layer2"].source == "layer2"
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_strangers_are_no_evidence(seed: int) -> None:
+    found = align(chain(seed), SOURCE)
+    assert min(each.log10_false_alarm for each in found.tensors) > -3
+    assert abs(np.mean([each.after for each in found.tensors])) < 0.5
+
+
+def test_models_are_left_as_they_were_and_vectors_have_no_say() -> None:
+    child, _ = permuted(SOURCE)
+    before = {name: values.copy() for name, values in child.items()}
+    align(child, SOURCE).applied(child)
+    assert_equal(child, before, [*child], 0)
+    assert align({"bias": SOURCE["layer0.bias"]}, SOURCE).tensors == ()
+    assert align({}, SOURCE).unmatched_source == tuple(LAYERS)
+    assert align(SOURCE, {}).unmatched_suspect == tuple(LAYERS)
+    whole = {"layer0": np.ones((16, 3, 3, 3), np.int64)}
+    assert align(whole, SOURCE).tensors == ()
+
+
+def test_what_is_zero_or_constant_is_nobodys() -> None:
+    blank = {name: np.zeros_like(values) for name, values in SOURCE.items()}
+    for one, other in ((blank, SOURCE), (SOURCE, blank), (blank, blank)):
+        assert all(each.log10_false_alarm == 0 for each in align(one, other).tensors)
