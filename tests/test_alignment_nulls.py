@@ -10,7 +10,13 @@ import pytest
 
 from assay.alignment.assignment import assigned
 from assay.alignment.matrices import canonical, equilibrated, kernels
-from assay.alignment.nulls import free_values, free_values_of, log10_orders, log10_tail
+from assay.alignment.nulls import (
+    beyond_kinds,
+    free_values,
+    free_values_of,
+    log10_orders,
+    log10_tail,
+)
 from assay.alignment.orders import Order, Orders
 from assay.alignment.search import judged
 
@@ -20,12 +26,21 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 def test_the_tail_holds_for_independent_matrices() -> None:
-    pairs = [(normal(n, 6, 5, 1), normal(10_000 + n, 6, 5, 1)) for n in range(4000)]
-    found = [judged(a, b, np.arange(6), np.arange(5), 0.0) for a, b in pairs]
-    tails = np.array([each.log10_false_alarm for each in found])
+    pairs = [[canonical(normal(2 * n + k, 6, 5, 1)) for k in (0, 1)] for n in range(1500)]
+    tails = np.array([log10_tail(float(np.vdot(a, b)), free_values_of(a, b)) for a, b in pairs])
     for level in (-0.5, -1, -1.5):
         assert (tails <= level).mean() <= 10**level
-    assert tails.min() < -0.3  # and it says something
+    assert tails.min() < -1  # and it says something
+
+
+def test_what_was_tried_is_part_of_what_an_alignment_is_worth() -> None:
+    source = normal(0, 12, 20, 1)
+    suspect = source + 0.8 * normal(1, 12, 20, 1)
+    places = np.arange(12), np.arange(20)
+    plain = judged(suspect, source, *places, 0.0).log10_false_alarm
+    assert judged(suspect, source, *places, 3.0).log10_false_alarm == pytest.approx(plain + 3)
+    assert judged(suspect, source, *places, borrowed=True).log10_false_alarm > plain
+    assert beyond_kinds(0.05) < 0 < beyond_kinds(0.2) < 0.2
 
 
 def test_the_tail_holds_for_the_best_of_all_orders() -> None:

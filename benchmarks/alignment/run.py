@@ -1,17 +1,16 @@
 """Alignment of disguised networks, strangers and twins; what is stated against what is measured.
 
     python benchmarks/alignment/run.py FAMILIES CHILDREN    # half an hour; writes results.json
-    python benchmarks/alignment/run.py FAMILIES --small     # a few pairs in a minute
+    python benchmarks/alignment/run.py FAMILIES --small     # a few pairs in seconds, printed
 
 FAMILIES is made by scripts/make_families.py, CHILDREN is the work folder of benchmarks/disguises.
-Rows are kept in rows.jsonl while it runs, and taken from there when it is started again.
+With --rows FILE, what is done is kept there, and taken from there when it is started again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from figure import draw
+from large import large
 from stacks import stacks
 from strangers import Network, measured, networks, pairs, values
 from table import summary
@@ -27,7 +28,6 @@ from table import summary
 from assay.alignment import Alignment, align
 
 HERE = Path(__file__).parent
-ROWS = HERE / "rows.jsonl"
 SEED = 0
 Row = dict[str, Any]
 
@@ -52,6 +52,7 @@ def judged(found: Alignment, seconds: float) -> Row:
 
 
 def aligned(suspect: dict[str, Any], source: dict[str, Any]) -> Row:
+    """Align, and look at the clock."""
     start = monotonic()
     found = align(suspect, source)
     return judged(found, monotonic() - start)
@@ -72,6 +73,7 @@ def jobs(families: Path, children: Path | None, count: int) -> Iterator[tuple[st
 
 
 def rows_of(name: str, job: Any) -> Iterator[Row]:
+    """All that is measured of a pair, or of a parent's children."""
     kind, one, other = job
     design = name.split("|")[1]
     if kind == "children":
@@ -101,28 +103,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("families", type=Path)
     parser.add_argument("children", type=Path, nargs="?")
-    parser.add_argument("--pairs", type=int, default=30)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--rows", type=Path)
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     count = 2 if options.small else options.pairs
     rows: dict[str, list[Row]] = {}
-    if ROWS.exists() and not options.small:
-        rows = dict(json.loads(line) for line in ROWS.read_text().splitlines())
+    if options.rows and options.rows.exists():
+        rows = dict(json.loads(line) for line in options.rows.read_text().splitlines())
     for name, job in jobs(options.families, options.children, count):
         if name not in rows:
             rows[name] = [*rows_of(name, job)]
             print(name, len(rows[name]), flush=True)
-            if not options.small:
-                with ROWS.open("a") as file:
+            if options.rows:
+                with options.rows.open("a") as file:
                     file.write(json.dumps([name, rows[name]]) + "\n")
     results = summary([row for found in rows.values() for row in found])
     if options.small:
         print(json.dumps(results["strangers"], indent=1))
         return
+    results["size of a ResNet-50"] = large()
+    draw(results["tensors"], HERE / "calibration.svg")
     made = {
         "command": "python benchmarks/alignment/run.py FAMILIES CHILDREN",
         "seed": SEED,
-        "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+        "hardware": f"2 cores, {platform.machine()}",
         "python": sys.version.split()[0],
         "numpy": np.__version__,
     }

@@ -43,18 +43,22 @@ def network(design: str, file: Path) -> nn.Module:
 
 
 def permuted(module: nn.Module) -> nn.Module:
+    """Channels in another order."""
     return derived("permute-neurons", module)
 
 
 def scaled(module: nn.Module) -> nn.Module:
+    """Channels times factors that cancel out."""
     return derived("rescale-channels", module)
 
 
 def pruned(module: nn.Module) -> nn.Module:
+    """Without 30 % of its channels."""
     return derived("channel-prune", module, rate=0.3, importance="l1")
 
 
 def split(module: nn.Module) -> nn.Module:
+    """A quarter of its neurons split in two."""
     return derived("dummy-neurons", module, kind="split")
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
+from math import atanh, log10, sqrt, tanh
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 
 from assay.alignment.carried import carried
 from assay.alignment.matrices import canonical, equilibrated, kernels, taken
-from assay.alignment.nulls import free_values_of, log10_orders
+from assay.alignment.nulls import ALIKE, free_values_of, log10_orders
 from assay.alignment.orders import Order, Orders
 from assay.alignment.rotation import turned_back
-from assay.alignment.search import Found, candidates, given, judged
+from assay.alignment.search import WAYS, Found, candidates, given, judged
 from assay.formats import read
 
 Array = NDArray[np.float32]
 LEVEL = -6.0  # log₁₀ of the false alarm whose correlation is compared with the largest one
+BORROWED = ("carried", "rotated")  # other tensors told the order, and nothing was searched
 KINDS = {(): "given", (0,): "rows searched", (1,): "columns searched", (0, 1): "both searched"}
 
 
@@ -84,9 +85,9 @@ def measured(suspect: Path, source: Path) -> Iterator[dict[str, Any]]:
     ours, theirs = matrices(suspect), matrices(source)
     orders = Orders()
     for name, matrix in theirs.items():
-        found = given(ours[name], matrix)
-        if found is not None:
-            yield row(name, "given", found, ours[name], matrix)
+        as_it_is = given(ours[name], matrix)
+        if as_it_is is not None:
+            yield row(name, "given", as_it_is, ours[name], matrix)
         parts = equilibrated(ours[name]), equilibrated(matrix)
         for rows, columns, axes in candidates(*parts):
             tried = log10_orders([(ours[name].shape[axis], matrix.shape[axis]) for axis in axes])
@@ -111,15 +112,19 @@ def rotated(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Iterator[
 
 
 def row(name: str, kind: str, found: Found, ours: Array, theirs: Array) -> dict[str, Any]:
+    """What is kept of one alignment of one tensor."""
     kept = taken(theirs, np.flatnonzero(found.rows >= 0), np.flatnonzero(found.columns >= 0))
     own = taken(ours, found.rows[found.rows >= 0], found.columns[found.columns >= 0])
     free = free_values_of(canonical(own), canonical(kept))
-    exponent = 2 * (LEVEL - found.log10_searched) / max(free - 1, 1e-9)
+    exponent = 2 * (LEVEL - found.log10_searched - log10(WAYS)) / max(free - 1, 1e-9)
+    evidence = sqrt(1 - 10**exponent)
+    if kind in BORROWED:
+        evidence = tanh(atanh(min(evidence, 1 - 1e-9)) + atanh(ALIKE))
     return {
         "tensor": name,
         "shape": [theirs.shape[0], theirs[0].size],
         "kind": kind,
         "correlation": round(found.correlation, 4),
-        "evidence_from": round(sqrt(1 - 10**exponent), 4),
+        "evidence_from": round(evidence, 4),
         "tail": round(found.log10_false_alarm, 2),
     }

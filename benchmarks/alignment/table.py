@@ -18,7 +18,7 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     return {
         "children": {
             disguise: {design: cell(found) for design, found in by_design(some).items()}
-            for disguise, some in sorted(grouped(of["children"], disguise_of).items())
+            for disguise, some in sorted(grouped(of["children"], lambda r: r["disguise"]).items())
         },
         "strangers": {design: cell(some) for design, some in by_design(of["strangers"]).items()},
         "twins": {design: cell(some) for design, some in by_design(of["twins"]).items()},
@@ -30,17 +30,15 @@ def summary(rows: list[Row]) -> dict[str, Any]:
 
 
 def grouped(rows: list[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    """Rows by a key."""
     found: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
     return found
 
 
-def disguise_of(row: Row) -> str:
-    return str(row["disguise"])
-
-
 def by_design(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows of each network's design."""
     return grouped(rows, lambda row: row["design"])
 
 

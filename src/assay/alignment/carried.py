@@ -50,7 +50,12 @@ def carried(suspect: Array, source: Array, name: str, orders: Orders) -> list[Fo
     found = [
         replace(
             judged(
-                guess.twins.folded(suspect), source, guess.rows, guess.columns, guess.log10_tried
+                guess.twins.folded(suspect),
+                source,
+                guess.rows,
+                guess.columns,
+                guess.log10_tried,
+                borrowed=not guess.searched,
             ),
             carried=guess.carried,
             searched=guess.searched,

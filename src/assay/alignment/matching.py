@@ -15,8 +15,7 @@ from assay.alignment.search import Found, searched
 
 _ROUNDS = 3  # in which tensors take over what others found
 _WORTH = -6.0  # log₁₀ of a tail: a pair that is not looked for elsewhere
-_TOLD = -3.0  # log₁₀ of a tail, or …
-_LIKE = 0.6  # … correlation, from which on an order is offered to others
+_TOLD = -1.0  # promise of an order that is offered to others
 _SURE = -30.0  # log₁₀ of a tail, and …
 _EQUAL = 0.9  # … correlation, of what needs no order from others
 _TRIED = 3  # tensors of the source, for one without a namesake; one where …
@@ -95,14 +94,14 @@ class Matching:
 
     def _offer(self, name: str, source: str, found: Found) -> None:
         """Let others take over the orders that these tensors' own values told."""
-        if found.log10_false_alarm > _TOLD and found.correlation < _LIKE:
+        if found.promise > _TOLD:
             return
         matrix = found.twins.folded(self._suspect[name])
         for axis in found.searched:
             index = (found.rows, found.columns)[axis]
             copies = twins(matrix, index) if axis == 0 else Twins()
-            sources, tail = found.carried | {source}, found.log10_false_alarm
-            order = Order(index, matrix.shape[axis], sources, tail, copies)
+            sources = found.carried | {source}
+            order = Order(index, matrix.shape[axis], sources, found.promise, copies)
             self._orders.add((name, axis, found.searched, bool(found.carried)), order)
 
     def _turn_back(self) -> None:

@@ -11,13 +11,14 @@ however dependent the orders are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import lgamma, log, log1p
+from math import atanh, lgamma, log, log1p, tanh
 
 import numpy as np
 
 from assay.alignment.matrices import Array
 
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values
+ALIKE = 0.1  # correlation that strangers have where channels of one kind are matched
 _SOME = 128  # channels of which all pairs are looked at
 _TINY = 1e-30
 _MOST = 0.999999  # a correlation that float32 tells from 1
@@ -38,6 +39,15 @@ def free_values_of(one: Array, other: Array) -> float:
     ours, theirs = one.reshape(rows, -1), other.reshape(rows, -1)
     shared = _likeness(ours, theirs) * _likeness(ours.T, theirs.T)
     return min(free_values(rows, columns), 1 / shared)
+
+
+def beyond_kinds(correlation: float) -> float:
+    """What a correlation is beyond that of strangers whose orders other tensors told.
+
+    Channels that are alike there are of one kind, such as a gate's, and may be alike here too.  How
+    much, was measured (benchmarks/alignment).  Where all orders are counted, these are among them.
+    """
+    return tanh(atanh(min(max(correlation, 0.0), _MOST)) - atanh(ALIKE))
 
 
 def _likeness(one: Array, other: Array) -> float:

@@ -72,7 +72,7 @@ class Order:
     index: Index  # (n) or −1
     size: int  # of the suspect's channels
     sources: frozenset[str] = frozenset()  # the source's tensors that had a part in finding it
-    log10_false_alarm: float = 0.0  # of the alignment that it is from
+    promise: float = 0.0  # of the alignment that it is from
     twins: Twins = field(default_factory=Twins)
 
     @property
@@ -116,12 +116,13 @@ class Orders:
         where feature maps are flattened, or m apart, as in the gates of a recurrent layer.
         """
         chosen = [Order(np.arange(ours), ours)] if ours == theirs else []
-        for order in sorted(self._found.values(), key=lambda each: each.log10_false_alarm):
-            if source not in order.sources:
-                for one in _spread(order, ours, theirs):
-                    if not any(one.agrees(other) for other in chosen):
-                        chosen.append(one)
-        return chosen[:_MOST]
+        for order in sorted(self._found.values(), key=lambda each: each.promise):
+            if source in order.sources:
+                continue
+            for one in _spread(order, ours, theirs):
+                if len(chosen) < _MOST and not any(one.agrees(other) for other in chosen):
+                    chosen.append(one)
+        return chosen
 
 
 def _spread(order: Order, ours: int, theirs: int) -> Iterator[Order]:
@@ -139,4 +140,4 @@ def _spread(order: Order, ours: int, theirs: int) -> Iterator[Order]:
         at = np.where(order.index[:, None] >= 0, starts[order.index][:, None] + step, -1)
         index = at.ravel() if step is beside[1] else at.T.ravel()
         twins = order.twins.spread(starts, step)
-        yield Order(index, ours, order.sources, order.log10_false_alarm, twins)
+        yield Order(index, ours, order.sources, order.promise, twins)

@@ -63,7 +63,7 @@ def turned_back(
             ours = rotated(suspect[each.name], turn, each.axis)
             theirs = source[each.source]
             rows, columns = (np.arange(size) for size in theirs.shape[:2])
-            found = judged(ours, theirs, rows, columns, log10(2))
+            found = judged(ours, theirs, rows, columns, log10(2), borrowed=True)  # one of two axes
             others = frozenset(other.source for other in group if other is not each)
             yield each.name, each.source, replace(found, carried=others, turn=(each.axis, turn))
 

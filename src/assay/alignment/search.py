@@ -16,17 +16,21 @@ import numpy as np
 
 from assay.alignment.assignment import assigned
 from assay.alignment.matrices import Array, Index, canonical, equilibrated, normalized, taken
-from assay.alignment.nulls import free_values, free_values_of, log10_orders, log10_tail
+from assay.alignment.nulls import beyond_kinds, free_values_of, log10_orders, log10_tail
 from assay.alignment.orders import Twins
 
 _QUANTILES = 64  # of a row, by which it is known
 _PASSES = 8  # over rows and columns, at most, as long as …
-_BETTER = 1.002  # … each makes the fit so much better
+_BETTER = 0.005  # … each adds as much to the correlation
 _LARGE = 2**17  # values of a tensor, of which …
 _SOME = 256  # … no more channels are looked at, to match the others
 _SURE = 0.8  # of correlation: no other start is tried
-_LIKE = 0.5  # of correlation, or …
+_DIRECTIONS = 12  # principal ones, by which rows are known
+_POWERS = 6  # of a matrix, to find them
+_PRUNED = 0.05  # of all values, that are 0 in a suspect only
 _FEW = 96  # channels of an axis, by which alignments are compared
+WAYS = 16  # in which a pair is aligned: as it is, searched, carried, turned; with scales, without
+_HOPE = 0.7  # of the logarithm of how many alignments are possible
 _MARGIN = 0.05  # of correlation, that these may be wrong by
 _ENOUGH = -30.0  # log₁₀ of a tail: nothing further is searched
 
@@ -41,6 +45,7 @@ class Found:
     plain: float  # the same, with scales
     log10_searched: float  # of the number of alignments that this is the best of
     log10_false_alarm: float
+    promise: float  # the same if all values were free: whether it may help others
     searched: tuple[int, ...] = ()  # axes whose order these two tensors' own values told
     carried: frozenset[str] = frozenset()  # the source's tensors that told the order of the others
     twins: Twins = field(default_factory=Twins)  # columns that were added to others
@@ -60,13 +65,28 @@ def given(suspect: Array, source: Array) -> Found | None:
     if suspect.shape != source.shape:
         return None
     rows, columns, _ = source.shape
-    return judged(suspect, source, np.arange(rows), np.arange(columns), 0.0)
+    return judged(suspect, source, np.arange(rows), np.arange(columns))
 
 
 def judged(
-    suspect: Array, source: Array, rows: Index, columns: Index, log10_searched: float
+    suspect: Array,
+    source: Array,
+    rows: Index,
+    columns: Index,
+    log10_searched: float = 0.0,
+    *,
+    borrowed: bool = False,
 ) -> Found:
-    """An alignment, and what it is worth."""
+    """An alignment, and what it is worth.
+
+    Args:
+        suspect: (r', c', k).
+        source: (r, c, k).
+        rows: (r) of the source's rows: the suspect's row that each became, or −1.
+        columns: (c) the same.
+        log10_searched: log₁₀ of the number of alignments of which this one is the best.
+        borrowed: whether other tensors told the orders, so that channels of one kind meet.
+    """
     here, there = rows >= 0, columns >= 0
     theirs = taken(source, np.flatnonzero(here), np.flatnonzero(there))
     ours = taken(suspect, rows[here], columns[there])
@@ -74,11 +94,20 @@ def judged(
     for prepared in (normalized, canonical):
         one, other = prepared(ours), prepared(theirs)
         value = float(np.vdot(one, other))
-        tail = log10_tail(value, free_values_of(one, other), log10_searched + log10(2))
+        beyond = beyond_kinds(value) if borrowed else value
+        tail = log10_tail(beyond, free_values_of(one, other), log10_searched + log10(WAYS))
         values.append((value, tail))
     (plain, _), (scaled, _) = values
-    tail = min(tail for _, tail in values)
-    return Found(rows, columns, max(plain, scaled), plain, log10_searched, tail)
+    best, tail = max(plain, scaled), min(tail for _, tail in values)
+    hope = promise(best, rows, columns, source, log10_searched)
+    return Found(rows, columns, best, plain, log10_searched, tail, hope)
+
+
+def promise(fit: float, rows: Index, columns: Index, source: Array, log10_searched: float) -> float:
+    """log₁₀ of the tail if all values were free and fewer orders possible: 0 is chance at best."""
+    places = int((columns >= 0).sum()) * source.shape[2]
+    free = (int((rows >= 0).sum()) - 1) * (places - 1)
+    return log10_tail(fit, free, _HOPE * log10_searched)
 
 
 def searched(suspect: Array, source: Array) -> list[Found]:
@@ -92,23 +121,17 @@ def searched(suspect: Array, source: Array) -> list[Found]:
     if first is not None and first.log10_false_alarm < _ENOUGH:
         return [first]
     found = [] if first is None else [first]
-    ours, theirs = equilibrated(suspect), equilibrated(source)
+    ours, theirs = equilibrated(suspect), equilibrated(pruned_like(suspect, source))
     sizes = [(ours.shape[axis], theirs.shape[axis]) for axis in (0, 1)]
     for rows, columns, searches in candidates(ours, theirs):
         orders = log10_orders([sizes[axis] for axis in searches])
-        if not _may_be_worth(fits(ours, theirs, rows, columns), rows, columns, orders, theirs):
+        fit = fits(ours, theirs, rows, columns) + _MARGIN
+        if promise(fit, rows, columns, theirs, orders) == 0:
             continue
         found.append(replace(judged(suspect, source, rows, columns, orders), searched=searches))
         if found[-1].correlation > _SURE:
             break
     return sorted(found, key=lambda each: each.log10_false_alarm)
-
-
-def _may_be_worth(fit: float, rows: Index, columns: Index, orders: float, source: Array) -> bool:
-    """Whether strangers may not correlate so, or what was found may help others."""
-    places = int((columns >= 0).sum()) * source.shape[2]
-    free = free_values(int((rows >= 0).sum()), places)
-    return fit > _LIKE or log10_tail(fit + _MARGIN, free, orders) < 0
 
 
 def fits(ours: Array, theirs: Array, rows: Index, columns: Index) -> float:
@@ -152,6 +175,7 @@ def candidates(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple
     yield (*_descent(*flat, _alike(*flat)), (0, 1))
     turned = _alike(flat[0].swapaxes(0, 1), flat[1].swapaxes(0, 1))
     yield (*_descent(*flat, rows_for(*flat, turned)), (0, 1))
+    yield (*_descent(*flat, _by_spectrum(*flat)), (0, 1))
 
 
 def _descent(ours: Array, theirs: Array, rows: Index) -> tuple[Index, Index]:
@@ -159,15 +183,44 @@ def _descent(ours: Array, theirs: Array, rows: Index) -> tuple[Index, Index]:
     best, found = -np.inf, None
     for _ in range(_PASSES):
         columns = columns_for(ours, theirs, rows)
-        here, there = rows >= 0, columns >= 0
-        one = taken(ours, rows[here], columns[there]).ravel()
-        fit = float(one @ taken(theirs, np.flatnonzero(here), np.flatnonzero(there)).ravel())
-        if fit <= best * _BETTER and found is not None:
+        fit = fits(ours, theirs, rows, columns)
+        if fit <= best + _BETTER and found is not None:
             break
         best, found = fit, (rows, columns)
         rows = rows_for(ours, theirs, columns)
     assert found is not None
     return found
+
+
+def _by_spectrum(ours: Array, theirs: Array) -> Index:
+    """The rows of ``theirs``: those of ``ours`` with as much of each principal direction."""
+    one, other = _shares(theirs), _shares(ours)
+    count = min(one.shape[1], other.shape[1])
+    one, other = one[:, :count], other[:, :count]
+    half = (np.square(each).sum(1) / 2 for each in (one, other))
+    return assigned(one @ other.T - next(half)[:, None] - next(half))
+
+
+def _shares(matrix: Array) -> Array:
+    """(r, 12) sizes of a row's parts in the left singular directions, the largest first."""
+    flat = matrix.reshape(len(matrix), -1)
+    count = min(2 * _DIRECTIONS, *flat.shape)
+    basis = np.random.default_rng(0).standard_normal((flat.shape[1], count), np.float32)
+    for _ in range(_POWERS):  # subspace iteration [Halko et al., 2011]
+        basis, _ = np.linalg.qr(flat.T @ (flat @ basis))
+    left, _, _ = np.linalg.svd(flat @ basis, full_matrices=False)
+    found: Array = np.abs(left[:, :_DIRECTIONS])
+    return found
+
+
+def pruned_like(suspect: Array, source: Array) -> Array:
+    """The source without its smallest values, so that it is 0 as often as the suspect is."""
+    share = float((suspect == 0).mean())
+    if share == 1 or share - float((source == 0).mean()) < _PRUNED:
+        return source
+    sizes, gone = np.abs(source), int(share * source.size)
+    limit = np.partition(sizes.ravel(), gone)[gone]
+    return np.where(sizes >= limit, source, np.float32(0))
 
 
 def _alike(ours: Array, theirs: Array) -> Index:
