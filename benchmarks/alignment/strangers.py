@@ -20,13 +20,14 @@ from assay.alignment.carried import carried
 from assay.alignment.matrices import canonical, equilibrated, kernels, taken
 from assay.alignment.nulls import ALIKE, free_values_of, log10_orders
 from assay.alignment.orders import Order, Orders
+from assay.alignment.rotation import rotated as turned
 from assay.alignment.rotation import turned_back
 from assay.alignment.search import WAYS, Found, candidates, given, judged
 from assay.formats import read
 
 Array = NDArray[np.float32]
 LEVEL = -6.0  # log₁₀ of the false alarm whose correlation is compared with the largest one
-BORROWED = ("carried", "rotated")  # other tensors told the order, and nothing was searched
+BORROWED = ("carried", "rotated", "rotated, one axis searched")  # others told what was undone
 KINDS = {(): "given", (0,): "rows searched", (1,): "columns searched", (0, 1): "both searched"}
 
 
@@ -108,7 +109,9 @@ def rotated(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Iterator[
     names = {name: name for name in theirs}
     for name, _, found in turned_back(ours, theirs, names, -2.0):
         assert found.turn is not None
-        yield row(name, "rotated", found, ours[name], theirs[name])
+        kind = "rotated, one axis searched" if found.searched else "rotated"
+        back = turned(ours[name], found.turn[1], found.turn[0])
+        yield row(name, kind, found, back, theirs[name])
 
 
 def row(name: str, kind: str, found: Found, ours: Array, theirs: Array) -> dict[str, Any]:

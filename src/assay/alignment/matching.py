@@ -105,10 +105,11 @@ class Matching:
             self._orders.add((name, axis, found.searched, bool(found.carried)), order)
 
     def _turn_back(self) -> None:
-        """Turn back what was rotated, among tensors that have a namesake but no counterpart."""
+        """Turn back what was rotated, among tensors that are hardly like their namesakes."""
         names = {
             name: other
-            for name in self.open()
+            for name, match in self.matches.items()
+            if not self.is_found(name) or match.found.is_faint
             if (other := namesake(name, self._suspect[name], self._source)) is not None
         }
         for name, source, found in turned_back(self._suspect, self._source, names):

@@ -14,11 +14,16 @@ from math import log10
 
 import numpy as np
 
-from assay.alignment.matrices import Array
-from assay.alignment.search import Found, judged
+from assay.alignment.matrices import Array, Index
+from assay.alignment.nulls import log10_orders
+from assay.alignment.search import Found, alike_rows, judged, rows_for
 
 _MOST = 4096  # channels of an axis that is turned back
 _SOME = 512  # rows whose angles are looked at
+_SEARCHED = 0.5  # correlation of angles, where the order of rows is searched …
+_MOST_SEARCHED = 1024  # … among no more than these
+_CLEARLY = 2  # times the correlation of what is in place
+_PASSES = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,13 +33,20 @@ class Turned:
     name: str
     source: str
     axis: int
-    ours: Array  # (n, d) with the turned axis last, rows of length 1
-    theirs: Array
+    product: Array  # (d, d) theirsᵀ · ours, of the rows that belong together
+    order: Index | None  # (n) of the source's channels on the other axis; None where they were
 
-    @property
-    def product(self) -> Array:
-        """(d, d) what the best turn is found in."""
-        return self.theirs.T @ self.ours
+    def found(self, ours: Array, theirs: Array, turn: Array) -> Found:
+        """The two tensors (r, c, k), one turned back."""
+        rows, columns = (np.arange(size) for size in theirs.shape[:2])
+        tried, other = log10(2), 1 - self.axis  # either axis may be the one that was turned
+        if self.order is not None:
+            rows, columns = (self.order, columns) if other == 0 else (rows, self.order)
+            tried += log10_orders([(ours.shape[other], theirs.shape[other])])
+        back = rotated(ours, turn, self.axis)
+        found = judged(back, theirs, rows, columns, tried, borrowed=True)
+        searched = () if self.order is None else (other,)
+        return replace(found, turn=(self.axis, turn), searched=searched)
 
 
 def turned_back(
@@ -55,17 +67,14 @@ def turned_back(
     for name, other in names.items():
         one = _turned((name, other), suspect[name], source[other], alike)
         if one is not None:
-            groups[one.ours.shape[1]].append(one)
+            groups[len(one.product)].append(one)
     for group in groups.values():
         whole = sum(each.product for each in group)
         for each in group if len(group) > 1 else []:
             turn = _best_turn(whole - each.product)
-            ours = rotated(suspect[each.name], turn, each.axis)
-            theirs = source[each.source]
-            rows, columns = (np.arange(size) for size in theirs.shape[:2])
-            found = judged(ours, theirs, rows, columns, log10(2), borrowed=True)  # one of two axes
+            found = each.found(suspect[each.name], source[each.source], turn)
             others = frozenset(other.source for other in group if other is not each)
-            yield each.name, each.source, replace(found, carried=others, turn=(each.axis, turn))
+            yield each.name, each.source, replace(found, carried=others)
 
 
 def rotated(matrix: Array, turn: Array, axis: int) -> Array:
@@ -76,17 +85,36 @@ def rotated(matrix: Array, turn: Array, axis: int) -> Array:
 
 def _turned(names: tuple[str, str], ours: Array, theirs: Array, least: float) -> Turned | None:
     """On the axis whose turn would explain the pair best; None where none would."""
-    if ours.shape != theirs.shape:
+    if ours.shape[2] != theirs.shape[2]:
         return None
     best, found = least, None
     for axis in (0, 1):
-        if not 1 < ours.shape[axis] <= _MOST:
+        if ours.shape[axis] != theirs.shape[axis] or not 1 < ours.shape[axis] <= _MOST:
             continue
         one, two = (_directions(np.moveaxis(each, axis, -1)) for each in (ours, theirs))
-        alike = _angles_alike(one, two)
+        alike, order = 0.0, None
+        if len(one) == len(two):
+            alike = _angles_alike(one, two)
+        if alike < _SEARCHED and ours.shape[2] == 1 and max(len(one), len(two)) <= _MOST_SEARCHED:
+            searched = _by_angles(one, two)
+            there = searched >= 0
+            value = _angles_alike(one[searched[there]], two[there])
+            if value > max(_SEARCHED, _CLEARLY * alike):
+                alike, order = value, searched
         if alike > best:
-            best, found = alike, Turned(*names, axis, one, two)
+            there = np.ones(len(two), bool) if order is None else order >= 0
+            product = two[there].T @ (one if order is None else one[order[there]])
+            best, found = alike, Turned(*names, axis, product, order)
     return found
+
+
+def _by_angles(ours: Array, theirs: Array) -> Index:
+    """The rows of ``theirs`` (n, d): those of ``ours`` that have the same angles to the others."""
+    one, other = ((each @ each.T)[:, :, None] for each in (ours, theirs))
+    order = alike_rows(one, other)
+    for _ in range(_PASSES):
+        order = rows_for(one, other, order)
+    return order
 
 
 def _directions(matrix: Array) -> Array:

@@ -28,6 +28,7 @@ _SURE = 0.8  # of correlation: no other start is tried
 _DIRECTIONS = 12  # principal ones, by which rows are known
 _POWERS = 6  # of a matrix, to find them
 _PRUNED = 0.05  # of all values, that are 0 in a suspect only
+_FAINT = 0.5  # correlation
 _FEW = 96  # channels of an axis, by which alignments are compared
 WAYS = 16  # in which a pair is aligned: as it is, searched, carried, turned; with scales, without
 _HOPE = 0.7  # of the logarithm of how many alignments are possible
@@ -50,6 +51,11 @@ class Found:
     carried: frozenset[str] = frozenset()  # the source's tensors that told the order of the others
     twins: Twins = field(default_factory=Twins)  # columns that were added to others
     turn: tuple[int, Array] | None = None  # an axis, and what turns the suspect's back (d, d)
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether an order was chosen, and most of what the tensors have in common is missed."""
+        return self.correlation < _FAINT and bool(self.searched or self.carried)
 
     def of_many(self, log10_tried: float) -> Found:
         """The same as the best of as many pairs of tensors."""
@@ -172,8 +178,8 @@ def candidates(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple
     if ours.shape[1] == 1 or theirs.shape[1] == 1:
         return
     flat = ours - ours.mean((0, 1)), theirs - theirs.mean((0, 1))
-    yield (*_descent(*flat, _alike(*flat)), (0, 1))
-    turned = _alike(flat[0].swapaxes(0, 1), flat[1].swapaxes(0, 1))
+    yield (*_descent(*flat, alike_rows(*flat)), (0, 1))
+    turned = alike_rows(flat[0].swapaxes(0, 1), flat[1].swapaxes(0, 1))
     yield (*_descent(*flat, rows_for(*flat, turned)), (0, 1))
     yield (*_descent(*flat, _by_spectrum(*flat)), (0, 1))
 
@@ -223,7 +229,7 @@ def pruned_like(suspect: Array, source: Array) -> Array:
     return np.where(sizes >= limit, source, np.float32(0))
 
 
-def _alike(ours: Array, theirs: Array) -> Index:
+def alike_rows(ours: Array, theirs: Array) -> Index:
     """The rows of ``theirs``: those of ``ours`` whose sorted values are nearest."""
     count = min(ours.shape[1], theirs.shape[1], _QUANTILES)
     one, other = _sorted_values(theirs, count), _sorted_values(ours, count)
