@@ -164,3 +164,10 @@ def test_what_is_zero_or_constant_is_nobodys() -> None:
     blank = {name: np.zeros_like(values) for name, values in SOURCE.items()}
     for one, other in ((blank, SOURCE), (SOURCE, blank), (blank, blank)):
         assert all(each.log10_false_alarm == 0 for each in align(one, other).tensors)
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    broken = SOURCE | {"layer1": np.full_like(SOURCE["layer1"], np.nan)}
+    found = align(broken, SOURCE)
+    assert [each.suspect for each in found.tensors] == [n for n in LAYERS if n != "layer1"]
+    assert found.unmatched_source == ("layer1",)

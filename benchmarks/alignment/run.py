@@ -103,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("families", type=Path)
     parser.add_argument("children", type=Path, nargs="?")
-    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()

@@ -41,8 +41,8 @@ def align(suspect: Mapping[str, Array], source: Mapping[str, Array]) -> Alignmen
         suspect: values by name, in canonical layout: output, input, space; float.
         source: the same of the other model.
 
-    Vectors go with the tensors whose rows they belong to; what has fewer than 16 values, or is not
-    of floating point, is left out.
+    Vectors go with the tensors whose rows they belong to; what has fewer than 16 values, a value
+    that is not finite, or is not of floating point, is left out.
     """
     ours, theirs = _matrices(suspect), _matrices(source)
     matching = Matching(ours, theirs)
@@ -67,6 +67,7 @@ def _matrices(weights: Mapping[str, Array]) -> dict[str, Array]:
         name: kernels(values)
         for name, values in weights.items()
         if values.ndim > 1 and values.dtype.kind == "f" and values.size >= _FEWEST
+        if np.isfinite(values).all()
     }
 
 

@@ -68,7 +68,7 @@ class Matching:
     def _search(self, name: str, source: str, log10_tried: float) -> bool:
         """Align two tensors by what they hold alone; whether that is better than what was known."""
         found = searched(self._suspect[name], self._source[source])
-        for one in found:
+        for one in sorted(found, key=lambda each: -each.promise):  # the last word counts
             self._offer(name, source, one)
         return any(self.improve(name, source, one.of_many(log10_tried)) for one in found[:1])
 
