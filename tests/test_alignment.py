@@ -20,6 +20,7 @@ from small_alignments import (
 )
 
 from assay.alignment import Alignment, TensorAlignment, align
+from assay.alignment.pairing import closest_name
 
 SOURCE = chain()
 
@@ -104,22 +105,6 @@ def test_everything_at_once_and_noise_of_tuning() -> None:
     assert np.mean([each.after for each in found.tensors]) > 0.85
 
 
-def test_a_rotated_stream_is_turned_back() -> None:
-    draw = np.random.default_rng(0)
-    source = {
-        f"{kind}{number}": draw.normal(size=(64, 32) if kind == "reader" else (32, 64))
-        for kind in ("reader", "writer")
-        for number in range(3)
-    }
-    turn = np.linalg.qr(draw.normal(size=(32, 32)))[0]
-    child = {k: v @ turn if k.startswith("reader") else turn.T @ v for k, v in source.items()}
-    found = align(child, source)
-    assert {(each.kind, each.undone) for each in found.tensors} == {("rotated", ("rotated",))}
-    assert all(each.log10_false_alarm < -6 for each in found.tensors)
-    for name, values in found.applied(child).items():
-        np.testing.assert_allclose(values, source[name], atol=1e-3)
-
-
 def test_a_part_under_other_names_is_found_and_what_is_new_is_not() -> None:
     part, _ = permuted(SOURCE)
     draw = np.random.default_rng(5)
@@ -171,3 +156,24 @@ def test_what_is_not_finite_is_left_out() -> None:
     found = align(broken, SOURCE)
     assert [each.suspect for each in found.tensors] == [n for n in LAYERS if n != "layer1"]
     assert found.unmatched_source == ("layer1",)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8])
+def test_pruned_and_permuted_channels_are_put_back(rate: float) -> None:
+    child, places = permuted(SOURCE)
+    for name in LAYERS:
+        limit = np.quantile(np.abs(child[name]), rate)
+        child[name] = np.where(np.abs(child[name]) < limit, 0, child[name]).astype(np.float32)
+    found = by_source(align(child, SOURCE))
+    for name in HIDDEN[1:]:
+        assert (found[name].rows == places[name]).mean() > 0.7
+        assert found[name].log10_false_alarm < -6
+
+
+def test_names_are_alike_by_how_they_end() -> None:
+    others = ["stage1.0.weight", "stage2.0.weight", "head.weight"]
+    assert closest_name("stage2.0.weight", others) == "stage2.0.weight"
+    assert closest_name("backbone.stage1.0.weight", others) == "stage1.0.weight"
+    assert closest_name("neck.0.weight", others) is None  # two end so
+    assert closest_name("other.weight", others) is None  # one part says nothing
+    assert closest_name("weight", []) is None
