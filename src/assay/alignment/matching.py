@@ -60,7 +60,7 @@ class Matching:
     def improve(self, name: str, source: str, found: Found) -> bool:
         """Keep a match if it is the best one so far; whether it is."""
         known = self.matches.get(name)
-        if known is not None and known.found.log10_false_alarm <= found.log10_false_alarm:
+        if known is not None and known.found.worth <= found.worth:
             return False
         self.matches[name] = Match(source, found)
         return True

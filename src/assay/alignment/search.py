@@ -57,6 +57,11 @@ class Found:
         """Whether an order was chosen, and most of what the tensors have in common is missed."""
         return self.correlation < _FAINT and bool(self.searched or self.carried)
 
+    @property
+    def worth(self) -> tuple[float, float]:
+        """Smaller is better: the false alarm, and of tensors too small to have one, the fit."""
+        return self.log10_false_alarm, -self.correlation
+
     def of_many(self, log10_tried: float) -> Found:
         """The same as the best of as many pairs of tensors."""
         return replace(

@@ -8,7 +8,7 @@ gives the source's shapes, then which brings a few tensors nearer to the source'
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 import numpy as np
@@ -23,9 +23,11 @@ _LARGEST = 300_000  # … of so many values at most
 Read = Mapping[str, Array]
 
 
-def canonical(weight: Weight, values: Array) -> Array:
-    """Output first, as far as the file says or shapes show."""
-    return values if weight.canonical else values.transpose(registered(weight)[0].axes)
+def canonical(weight: Weight, values: Array, known: Collection[tuple[int, ...]]) -> Array:
+    """Output first, as far as the file says, the other file knows the shape, or shapes show it."""
+    if weight.canonical or weight.shape in known:
+        return values
+    return values.transpose(registered(weight)[0].axes)
 
 
 def spelled_alike(suspect: Read, source: Read, is_mute: bool) -> dict[str, Array]:

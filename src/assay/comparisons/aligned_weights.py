@@ -62,7 +62,7 @@ class AlignedWeights(Comparison):
         """Raises UnreadableModel where a weight is damaged."""
         if max(sum(w.size for w in weights.values()) for weights in (suspect, source)) > self.most:
             return None
-        (ours, not_ours), (theirs, not_theirs) = _read(suspect), _read(source)
+        (ours, not_ours), (theirs, not_theirs) = _read(suspect, source), _read(source, suspect)
         if not ours or not theirs:
             return None
         is_mute = not all(
@@ -133,14 +133,18 @@ def merge_of(
 
     The channels of all are brought into the first one's order.  Raises UnreadableModel.
     """
-    first, *others = (_read(weights)[0] for weights in sources.values())
-    ours = align(read := _read(suspect)[0], first).applied(read)
+    first, *others = (_read(weights, suspect)[0] for weights in sources.values())
+    read, _ = _read(suspect, next(iter(sources.values())))
+    ours = align(read, first).applied(read)
     parents = [first, *(align(other, first).applied(other) for other in others)]
     return merged(ours, parents, [*sources])
 
 
-def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, int]]:
+def _read(
+    weights: Mapping[str, Weight], other: Mapping[str, Weight]
+) -> tuple[dict[str, Array], dict[str, int]]:
     """Values of the tensors that tell something, and why how many others do not."""
+    known = {weight.shape for weight in other.values() if weight.canonical}
     found: dict[str, Array] = {}
     left_out: dict[str, int] = {}
     for name, weight in weights.items():
@@ -152,7 +156,7 @@ def _read(weights: Mapping[str, Weight]) -> tuple[dict[str, Array], dict[str, in
         elif has_one_axis(weight.shape):
             why = "one axis"
         else:
-            values = canonical(weight, weight.read())
+            values = canonical(weight, weight.read(), known)
             why = formula(values, PUBLIC) if np.isfinite(values).all() else "not finite"
         if why is None:
             found[name] = values

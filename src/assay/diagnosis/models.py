@@ -18,6 +18,7 @@ from assay.values import LayerMatch
 SLIGHT = 0.02  # of the values: fewer are no finding
 _MOST = 0.5  # of the values: what holds for the model
 _TURNED = 0.25  # what turning a stream back may leave, over the source
+_KEPT = 0.9  # of the values: no training leaves so many as they were
 _LAST, _HEAD = 2, 0.25  # tensors that a head may be made of; its share of the values
 _PLAIN = ("float32", "not finite")
 
@@ -133,6 +134,8 @@ def _moved(matched: Sequence[Matched]) -> Iterator[Finding]:
 
 def _has_moved(match: LayerMatch, change: Change) -> bool:
     """Whether a tensor was changed by more than undoing what was done to it leaves."""
+    if match.undone and change.unchanged >= _KEPT:  # a channel or two were taken for others
+        return False
     return change.moved > (_TURNED if "rotated" in match.undone else 0.0)
 
 

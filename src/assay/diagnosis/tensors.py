@@ -21,6 +21,7 @@ _CLIPPED = 0.01  # share of values that a quantizer may cut off
 _PRUNED = 0.02  # share of values that were not 0: fewer are no pruning
 _PROBES = 72  # columns of a random sketch of the difference
 _EXPLAINED = 0.999  # of the difference's energy, by a matrix of low rank
+_SOME = 0.5  # of the values: an adapter that is merged leaves fewer as they were
 _LOW = 4  # times smaller than full, at least, is a low rank
 
 Mask = NDArray[np.bool_]
@@ -86,7 +87,8 @@ def change(source: Array, suspect: Array) -> Change:
     difference = np.where(gone, 0, new - old)
     kept = np.where(gone, 0, old)
     moved = float(np.linalg.norm(difference) / max(float(np.linalg.norm(kept)), 1e-30))
-    rank = None if gone.any() or numbers.step is not None else low_rank(difference)
+    told = not gone.any() and numbers.step is None and unchanged < _SOME
+    rank = low_rank(difference) if told else None
     return Change(str(numbers), cosine, pruned, of, moved, rank, unchanged, before)
 
 
