@@ -131,13 +131,11 @@ def merge_of(
 ) -> Finding | None:
     """Whether a suspect is a merge of several models, by their names; None where it is not one.
 
-    The channels of all are brought into the first one's order.  Raises UnreadableModel.
+    The channels of all are brought into the suspect's order.  Raises UnreadableModel.
     """
-    first, *others = (_read(weights, suspect)[0] for weights in sources.values())
-    read, _ = _read(suspect, next(iter(sources.values())))
-    ours = align(read, first).applied(read)
-    parents = [first, *(align(other, first).applied(other) for other in others)]
-    return merged(ours, parents, [*sources])
+    ours, _ = _read(suspect, next(iter(sources.values())))
+    read = (_read(weights, suspect)[0] for weights in sources.values())
+    return merged(ours, [align(each, ours).applied(each) for each in read], [*sources])
 
 
 def _read(
