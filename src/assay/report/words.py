@@ -124,6 +124,8 @@ def notes(report: Report) -> list[str]:
         said.append(NO_WEIGHTS)
     if Relation.UNRELATED < report.verdict < Relation.COMMON_ANCESTOR:
         said.append(LEAD)
+    if report.merge is not None:
+        said.append(f"It is a merge of models below: {printable(report.merge['text'])}.")
     if any(kin.log10_false_alarm is not None for kin in report.matches):
         said.append(FALSE_ALARM)
     found = {evidence.method: None for kin in report.matches for evidence in kin.evidence}
