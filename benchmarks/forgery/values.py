@@ -21,9 +21,9 @@ Matrix = NDArray[np.float64]
 _LARGE = 0.5  # of the root mean square, as in assay.sketches.fragments
 _NEAR = 0.6  # of it, too: as much may a value differ from the one it replaces
 _TURNS, _STEPS = 8, 30
-_SHARES = (1.0, 0.6, 0.3, 0.15)  # of rows and columns whose ends are put there
-_WORTH = (0.0, 0.2, 0.5)  # of a large value less, in fragments
-_ROUNDS = (0, 2)  # rows and columns laid out in turn
+_SHARES = (0.6, 0.3, 0.15)  # of rows and columns whose ends are put there
+_WORTH = (0.0, 0.2)  # of a large value less, in fragments
+_ROUNDS = 2  # rows and columns laid out in turn
 _JUST = 1e-6  # below an end, relatively
 
 
@@ -41,14 +41,11 @@ def forged(own: Matrix, victim: Matrix, most: float) -> list[NDArray[np.float32]
     """A matrix (r, c) with as many of the victim's fragments as it can have, in many ways."""
     own, victim = own.astype(np.float64), victim.astype(np.float64)
     large = _LARGE * max(_size(own), _size(victim))
-    found = []
-    for rounds in _ROUNDS:
-        laid = _laid_out(victim, own, large, rounds)
-        for share, worth in product(_SHARES, _WORTH):
-            one = _bought(own, laid, most, (share, worth, large))
-            if one is not None:
-                found.append(one.astype(np.float32))
-    return found
+    laid = _laid_out(victim, own, large)
+    found = (
+        _bought(own, laid, most, (share, worth, large)) for share, worth in product(_SHARES, _WORTH)
+    )
+    return [one.astype(np.float32) for one in found if one is not None]
 
 
 def _size(matrix: Matrix) -> float:
@@ -59,10 +56,10 @@ def _ends(matrix: Matrix) -> Matrix:
     return np.abs(matrix).max(1)
 
 
-def _laid_out(victim: Matrix, own: Matrix, large: float, rounds: int) -> Matrix:
+def _laid_out(victim: Matrix, own: Matrix, large: float) -> Matrix:
     """The victim's rows and columns in the order that brings most for least."""
     rows, columns = _by_rank(victim, own), _by_rank(victim.T, own.T)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         rows = _most_alike(victim[:, columns], own, large)
         columns = _most_alike(victim[rows].T, own.T, large)
     return victim[rows][:, columns]
@@ -117,7 +114,7 @@ def _with_ends(own: Matrix, laid: Matrix, share: float) -> tuple[Any, ...]:
 
 
 def _wanted(own: Matrix, laid: Matrix, large: float, ends: tuple[Any, ...]) -> Wanted:
-    base, fixed, rows, columns, at_rows, at_columns = ends
+    _, fixed, rows, columns, at_rows, at_columns = ends
     sizes = np.abs(laid)
     across, down = sizes.argmax(1), sizes.argmax(0)
     may = (sizes >= large) & rows[:, None] & columns & ~fixed

@@ -4,8 +4,8 @@
     python benchmarks/fragments/run.py --small                   # drawn tensors, nothing written
 
 All values that are drawn are looked at, not only those whose hashes are kept, in every layout that
-a suspect is tried in.  Networks that began with the same weights are no strangers, nor are real files
-of one folder.  Then the tensors of the networks are quantized and rounded in many ways.
+a suspect is tried in.  Networks that began with the same weights are no strangers, nor are real
+files of one folder.  Then the tensors of the networks are quantized and rounded in many ways.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def times() -> Iterator[dict[str, Any]]:
 def small() -> list[Matrix]:
     """Drawn tensors, each of another model."""
     draw = np.random.default_rng(SEED)
-    shapes = [(64, 64), (32, 144), (96, 9)] * 20
+    shapes = [(64, 64), (32, 144), (96, 36)] * 20
     return [
         Matrix(str(place), draw.standard_normal(shape, dtype=np.float32))
         for place, shape in enumerate(shapes)

@@ -26,6 +26,7 @@ ONE_IN = 10**7  # of so many pairs of strangers' tensors one shares a hash, at m
 
 _DTYPES = ("float32", "float64")  # numbers of fewer bits are equal by chance
 _FEWEST = 8  # rows, columns and hashes whose values can be told to be spread
+_KERNEL = 25  # columns that may be one kernel's: its places are alike in strangers
 _COARSE = 2**8  # an end that is a multiple of so many units in the last place was rounded …
 _ROUNDED = 2**3  # … and so are all, where most are multiples of so many
 _DRAWN, _LOOKED_AT = 4096, 512  # values with the smallest hashes, and large ones of them
@@ -59,7 +60,7 @@ def fragments(matrix: Array, key: bytes) -> bytes | None:
     Neither the order of rows nor of columns plays a part, nor what the columns' axes are.
     """
     flat = matrix.reshape(len(matrix), -1)
-    if min(flat.shape) < _FEWEST:
+    if len(flat) < _FEWEST or flat.shape[1] <= _KERNEL:
         return None
     sample = drawn(flat, key)
     if _bought(sample) > _BOUGHT:
