@@ -29,10 +29,10 @@ _FEWEST = 8  # rows, columns and hashes whose values can be told to be spread
 _KERNEL = 25  # columns that may be one kernel's: its places are alike in strangers
 _COARSE = 2**8  # an end that is a multiple of so many units in the last place was rounded …
 _ROUNDED = 2**3  # … and so are all, where most are multiples of so many
-_DRAWN, _LOOKED_AT = 4096, 512  # values with the smallest hashes, and large ones of them
+_DRAWN, _LOOKED_AT = 4096, 192  # values with the smallest hashes, and large ones of them
 _LARGE = 0.5  # of the root mean square: smaller values are had for little
 _CHANGE, _BOUGHT = 0.1, 0.3  # of the norm; of single values, what it may give
-_AT_ONCE = 2**18  # values that are hashed at once
+_AT_ONCE = 2**16  # values that are hashed at once
 _UNIT = 2**40  # a probability of 1, in whole numbers
 _SPREAD = 2**28  # what it must be below, for values of each kind
 _ROWS, _COLUMNS = 8, 128  # that are looked at for a lattice
@@ -77,13 +77,13 @@ def hashes_of(kept: bytes | None) -> list[int]:
 
 
 def chosen(weights: Sequence[Weight]) -> frozenset[int]:
-    """Which weights are looked at: an eighth of all values, of few values all."""
+    """Which weights are looked at: a sixteenth of all values, of few values all."""
     sizes = {
         place: weight.size
         for place, weight in enumerate(weights)
         if weight.dtype in _DTYPES and not has_one_axis(weight.shape)
     }
-    return smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 8)
+    return smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 16)
 
 
 class Drawn(NamedTuple):
@@ -103,8 +103,8 @@ def cells(flat: Array, key: bytes, sample: Drawn, most: int = _LOOKED_AT) -> Cel
     """
     counting = np.flatnonzero(np.abs(sample.values) >= sample.large)[:most]
     rows, columns = np.divmod(sample.places[counting], flat.shape[1])
-    across, of_rows = _ends(flat, rows)
-    down, of_columns = _ends(flat.T, columns)
+    across, of_rows = _ends(flat, rows, 0)
+    down, of_columns = _ends(flat, columns, 1)
     own, crossing = sample.values[counting], flat[down, across]
     values = np.stack([own, flat[rows, across], flat[down, columns], crossing])
     told = of_rows & of_columns & (across != columns) & (down != rows)
@@ -138,10 +138,13 @@ def drawn(flat: Array, key: bytes) -> Drawn:
     return Drawn(hashes, places, values, _LARGE * mean**0.5, expected)
 
 
-def _ends(flat: Array, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where the largest magnitudes of some rows are (n), and whether each is there once."""
-    different, back = np.unique(rows, return_inverse=True)
-    sizes = np.nan_to_num(np.abs(flat[different]), nan=0.0, posinf=0.0)  # odd ones are no ends
+def _ends(
+    flat: Array, lines: NDArray[np.intp], axis: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where the largest magnitudes of rows, or columns, are (n), and whether each is there once."""
+    different, back = np.unique(lines, return_inverse=True)
+    picked = np.ascontiguousarray(flat.take(different, axis).swapaxes(0, axis))
+    sizes = np.nan_to_num(np.abs(picked), copy=False, nan=0.0, posinf=0.0)  # odd ones are no ends
     places = sizes.argmax(1)
     ends = sizes[np.arange(len(sizes)), places]
     once = (sizes == ends[:, None]).sum(1) == 1
