@@ -66,10 +66,10 @@ def test_of_evidence_that_says_the_same_the_surest_comes_first(
     registry: Registry, tmp_path: Path
 ) -> None:
     registry.add(saved(tmp_path, "base", BASE))
-    small = saved(tmp_path, "small", changed(BASE, lambda values: pruned(values, 0.9)))
+    small = saved(tmp_path, "small", changed(BASE, lambda values: pruned(values, 0.6)))
     kin = found(registry, small)["base"]
     said = [one.log10_false_alarm for one in kin.evidence if one.log10_false_alarm is not None]
-    assert [one.method.partition("(")[0] for one in kin.evidence[:2]] == ["Fragments", "Weights"]
+    assert {one.method.partition("(")[0] for one in kin.evidence[:2]} == {"Fragments", "Weights"}
     assert said == sorted(said)
 
 

@@ -93,7 +93,7 @@ def test_a_sketch_comes_back_from_json() -> None:
     weights = [weight("a", values(64, 64)), weight("b", values(3)), weight("c", values(300, 2))]
     found = sketch(weights, SECRET)
     assert WeightSketch.from_json(json.loads(json.dumps(found.to_json()))) == found
-    assert len(json.dumps(found.tensors[0].to_json())) < 900
+    assert len(json.dumps(found.tensors[0].to_json())) < 1300
 
 
 def test_a_sketch_that_was_kept_before_there_was_more_in_it_is_still_read() -> None:

@@ -1,4 +1,4 @@
-"""Hashes of rows' exact ends: what they outlive, and where there are none."""
+"""Hashes of exact values and where they are: what they outlive, and where there are none."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from assay.sketches.keys import PUBLIC
 from assay.weights import Array, Weight
 
 ROOT = Path(__file__).parents[1]
-STORED = [54824935875008103, 150825369220385035]
-SHAPES = [(64, 64), (300, 96), (32, 16, 3, 3), (64, 9), (10, 64), (1000, 40)]
+STORED = [3776384517696687, 4724395937723782]
+SHAPES = [(64, 64), (300, 96), (32, 16, 3, 3), (64, 36), (10, 64), (1000, 40)]
 SECRET = bytes(range(32))
 
 
@@ -37,7 +37,7 @@ def test_the_order_of_rows_columns_and_axes_plays_no_part(shape: tuple[int, ...]
     values, draw = drawn(*shape), np.random.default_rng(1)
     found = fragments(values, SECRET)
     assert found is not None
-    assert len(found) == 8 * min(KEPT, len(values))
+    assert len(found) == 8 * KEPT
     flat = values.reshape(len(values), -1)
     permuted = flat[draw.permutation(len(flat))][:, draw.permutation(flat.shape[1])]
     assert fragments(permuted, SECRET) == found
@@ -56,23 +56,39 @@ def test_hashes_are_those_that_were_stored_once() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES[:3])
-def test_rows_are_known_again_where_others_and_their_columns_are_gone(
+def test_values_are_known_again_where_other_rows_and_columns_are_gone(
     shape: tuple[int, ...],
 ) -> None:
     values, draw = drawn(*shape), np.random.default_rng(1)
     rows, columns = (draw.permutation(size)[: round(0.7 * size)] for size in shape[:2])
-    assert len(kept(values) & kept(values[rows][:, columns])) >= 2
+    assert len(kept(values) & kept(values[rows][:, columns])) >= KEPT // 8
 
 
-def test_rows_are_known_again_among_added_ones_and_without_small_values() -> None:
+def test_values_are_known_again_among_added_ones_and_without_small_ones() -> None:
     values, draw = drawn(64, 64), np.random.default_rng(1)
     wider = np.concatenate([values, draw.choice(values.reshape(-1), (64, 16))], axis=1)
     longer = np.concatenate([wider, np.zeros((16, 80), np.float32)])
     assert len(kept(values) & kept(longer)) >= KEPT // 3
-    small = np.where(np.abs(values) > np.quantile(np.abs(values), 0.9), values, 0)
-    assert kept(small) == kept(values)
+    small = np.where(np.abs(values) > np.quantile(np.abs(values), 0.6), values, 0)
+    known = kept(small)
+    assert sum(each <= max(kept(values)) for each in known) == len(known & kept(values)) >= 16
     halves = [kept(half) for half in np.split(values, 2)]
-    assert all(len(kept(values) & half) >= 2 for half in halves)
+    assert all(len(kept(values) & half) >= KEPT // 8 for half in halves)
+
+
+def test_one_that_has_a_rows_or_a_columns_values_in_any_order_shares_none() -> None:
+    """Whoever sorts his rows as the victim's are sorted has all of their values for little."""
+    values, draw = drawn(64, 64), np.random.default_rng(1)
+    assert kept(values).isdisjoint(kept(draw.permuted(values, axis=1)))
+    assert kept(values).isdisjoint(kept(draw.permuted(values, axis=0)))
+
+
+def test_there_are_none_where_few_values_are_all_that_counts() -> None:
+    """They could be exchanged for little."""
+    values = drawn(64, 64)
+    values[:2] *= 300
+    assert fragments(values, SECRET) is None
+    assert fragments(drawn(64, 64) ** 9, SECRET) is None
 
 
 def by_rows(steps: int) -> Callable[[Array], Array]:
@@ -115,7 +131,7 @@ TELL_NOTHING: dict[str, Callable[[Array], Array]] = {
     "zeros": np.zeros_like,
     "not finite": lambda x: np.where(x > 2, np.inf, x) * np.nan,
     "few rows": lambda x: x[:7],
-    "short rows": lambda x: x[:, :7],
+    "short rows": lambda x: x[:, :25],
     "random start, all but equal": lambda x: np.random.default_rng(len(x)).uniform(
         -1, 1, (len(x), 20_000)
     ),
@@ -142,15 +158,15 @@ def test_the_benchmark_finds_that_strangers_share_none() -> None:
     assert ran.returncode == 0, ran.stderr
     rows = [literal_eval(line) for line in ran.stdout.splitlines()]
     assert rows[0]["tensors_that_keep"] == rows[0]["tensors"] == 60
-    assert sum(row["shared_all"] for row in rows) > 0  # there was something to be found
+    assert any(row["tensors_that_keep"] == 0 for row in rows)
+    assert all(row["shared_all"] == 0 for row in rows if row["tensors_that_keep"])
 
 
 def test_odd_rows_are_passed_over() -> None:
     values = drawn(64, 64)
     odd = values.copy()
     odd[0], odd[1], odd[2, :9] = np.nan, 0, np.inf
-    rest = kept(values[3:])
-    assert kept(odd) == rest
+    assert len(kept(odd) & kept(values[3:])) >= KEPT // 2
     signed = np.where(np.abs(values) < 1, np.float32(-0.0), values)
     assert kept(signed) == kept(np.where(np.abs(values) < 1, np.float32(0), values))
 

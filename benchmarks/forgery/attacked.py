@@ -174,7 +174,7 @@ def between_files(ground: Ground, _: str) -> Iterator[tuple[str, Callable[[], Ro
 
 
 def _between(stranger: Path, victim: Path, most: float) -> Row:
-    state, aim = _state(stranger), _state(victim)
+    state, aim = state_of_file(stranger), state_of_file(victim)
     forged = attacks.framed(state, aim, [PUBLIC], most)
     return {
         "files": [stranger.name, victim.name],
@@ -188,7 +188,7 @@ def _between(stranger: Path, victim: Path, most: float) -> Row:
 
 
 def _mixed_files(stranger: Path, victim: Path, way: str, keys: int) -> Row:
-    state, aim = _state(stranger), _state(victim)
+    state, aim = state_of_file(stranger), state_of_file(victim)
     mixture = MIXTURES[way](state, aim, 0.1)
     return {
         "files": [stranger.name, victim.name],
@@ -199,7 +199,8 @@ def _mixed_files(stranger: Path, victim: Path, way: str, keys: int) -> Row:
     }
 
 
-def _state(file: Path) -> State:
+def state_of_file(file: Path) -> State:
+    """The float32 tensors of a model's file."""
     weights = read(file).weights
     return {n: weight.read() for n, weight in weights.items() if weight.dtype == "float32"}
 

@@ -54,7 +54,7 @@ def change(before: State, after: State) -> float:
 
 def framed(state: State, victim: State, keys: Sequence[bytes], most: float) -> dict[str, Any]:
     """A stranger's tensors with sums that are the victim's, with all ``keys`` at once."""
-    aims = _partners(state, victim)
+    aims = partners(state, victim)
 
     def towards(name: str, matrix: Any) -> Any:
         linear = [sums_of(matrix.shape, key) for key in keys]
@@ -80,7 +80,7 @@ def mixed(state: State, victim: State, most: float) -> dict[str, Any]:
     The matrix turned towards the victim's until the change is reached; both are centered, so
     that no part of it is wasted.
     """
-    aims = _partners(state, victim)
+    aims = partners(state, victim)
 
     def turned(name: str, matrix: Any) -> Any:
         aim = _normal(_matrix(aims[name]))
@@ -92,7 +92,7 @@ def mixed(state: State, victim: State, most: float) -> dict[str, Any]:
 
 def mixed_by_rows(state: State, victim: State, most: float) -> dict[str, Any]:
     """The same, more of it where it costs less: all rows count alike, and small ones are cheap."""
-    aims = _partners(state, victim)
+    aims = partners(state, victim)
     return _every(state, lambda n, m: _poured(m, _normal(_matrix(aims[n])), most), aims)
 
 
@@ -127,7 +127,7 @@ def _poured(matrix: Any, aim: Any, most: float) -> Any:
 
 def gained(before: State, after: State, victim: State) -> dict[str, float]:
     """How much nearer tensors came to the victim's: cosines as sketches see them, normalized."""
-    aims = _partners(before, victim)
+    aims = partners(before, victim)
     first, last = _cosines(before, aims), _cosines(after, aims)
     return {name: last[name] - first[name] for name in first}
 
@@ -169,7 +169,7 @@ def _normal(matrix: Any) -> Any:
     return rows - rows.mean(0)
 
 
-def _partners(state: State, victim: State) -> dict[str, Any]:
+def partners(state: State, victim: State) -> dict[str, Any]:
     """The victim's tensors by names of the stranger's: of one name and shape, else of one shape."""
     found = {n: victim[n] for n, v in state.items() if n in victim and victim[n].shape == v.shape}
     left = {name: value for name, value in victim.items() if name not in found}

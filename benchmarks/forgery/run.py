@@ -29,6 +29,7 @@ from attacked import between_files, evasion, expected, framing, over_keys
 from ground import SECRET, Ground, Row
 from storages import stored
 from unchanged import freely
+from valued import by_values, by_values_of_files
 
 HERE = Path(__file__).parent
 NETWORKS = ("mlp", "cnn", "vgg", "gru", "transformer", "resnet", "mobilenet")
@@ -51,6 +52,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     over_keys,
     expected,
     between_files,
+    by_values,
+    by_values_of_files,
     asking,
     evasion,
 )
@@ -58,7 +61,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 
 def networks_of(experiment: Experiment, ground: Ground) -> tuple[str, ...]:
     """All of them, where what is said depends on the network."""
-    if experiment in (asking, between_files):
+    if experiment in (asking, between_files, by_values_of_files):
         return ("",)
     return ground.networks[:3] if experiment is stored else ground.networks
 

@@ -1,11 +1,11 @@
-"""Whether strangers have rows with the same ends, and which tensors keep hashes of them.
+"""Whether strangers have values with the same ends, and which tensors keep hashes of them.
 
     python benchmarks/fragments/run.py FAMILIES --files FOLDER   # minutes; writes results.json
     python benchmarks/fragments/run.py --small                   # drawn tensors, nothing written
 
-All rows of all tensors are looked at, not only those whose hashes are kept, in every layout that a
-suspect is tried in.  Networks that began with the same weights are no strangers, nor are real files
-of one folder.  Then the tensors of the networks are quantized and rounded in many ways.
+All values that are drawn are looked at, not only those whose hashes are kept, in every layout that
+a suspect is tried in.  Networks that began with the same weights are no strangers, nor are real
+files of one folder.  Then the tensors of the networks are quantized and rounded in many ways.
 """
 
 from __future__ import annotations
@@ -86,14 +86,21 @@ def coincidences(found: Iterable[Matrix], change: Callable[[Array], Array]) -> d
         kept = fragments.fragments(values, keys.PUBLIC)
         count["tensors"] += 1
         count["tensors_that_keep"] += kept is not None
-        for one in fragments.rows(values, keys.PUBLIC, len(values)).hashes.tolist():
+        for one in all_of(values):
             holders["all"][one].add(each.start)
             if kept is not None:
                 holders["kept"][one].add(each.start)
     for name, known in holders.items():
-        count[f"rows_{name}"] = len(known)
+        count[f"values_{name}"] = len(known)
         count[f"shared_{name}"] = sum(len(starts) > 1 for starts in known.values())
     return dict(count)
+
+
+def all_of(values: Array) -> list[int]:
+    """Hashes of all large values that are drawn, whether they are kept or not."""
+    with np.errstate(all="ignore"):
+        drawn = fragments.drawn(values, keys.PUBLIC)
+        return fragments.cells(values, keys.PUBLIC, drawn, len(drawn.values)).hashes.tolist()
 
 
 def seconds(work: Callable[[], object], turns: int = 5) -> float:
@@ -123,7 +130,7 @@ def times() -> Iterator[dict[str, Any]]:
 def small() -> list[Matrix]:
     """Drawn tensors, each of another model."""
     draw = np.random.default_rng(SEED)
-    shapes = [(64, 64), (32, 144), (96, 9)] * 20
+    shapes = [(64, 64), (32, 144), (96, 36)] * 20
     return [
         Matrix(str(place), draw.standard_normal(shape, dtype=np.float32))
         for place, shape in enumerate(shapes)

@@ -1,9 +1,10 @@
-"""Which rows of two models' weights are the same, where layers need not have one shape.
+"""Which values of two models' weights are the same, where layers need not have one shape.
 
-[Broder, 1997; Bonferroni.]  Tensors are matched one to one by the hashes of their rows' exact ends
-that both keep.  So layers are found whose channels were removed, added or exchanged, of which a
-part was kept, or whose small weights were set to zero; the least noise on all weights hides them.
-What is exactly equal may as well be an untrained or frozen layer: no more than a common ancestor.
+[Broder, 1997; Bonferroni.]  Tensors are matched one to one by the hashes that both keep.  So layers
+are found whose channels were removed, added or exchanged; the least noise on all weights hides
+them.  How many of the suspect's are shared must be more than a forger gets who changes a tenth of
+it and cannot know which ones are kept.  What is exactly equal may as well be an untrained or frozen
+layer: no more than a common ancestor.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log10
+from functools import lru_cache
+from itertools import product
+from math import inf, lgamma, log, log1p, log10
 from typing import Any
+
+from numpy import logaddexp
 
 from assay.comparisons import Comparison
 from assay.comparisons._tensor_pairs import FLOOR, informative
 from assay.comparisons.weights import combined
-from assay.sketches.fragments import ONE_IN, hashes_of
+from assay.sketches.fragments import KEPT, hashes_of
 from assay.values import Evidence, Record, Relation, WeightSketch
 
-_CHANCE = -log10(ONE_IN)  # log₁₀ of that of a hash that two strangers' tensors share
+FORGED = 0.15  # of a tensor's hashes, that a change of a tenth gives it; the best found is .11
 
 
 @dataclass(frozen=True)
 class Fragments(Comparison):
-    """Hashes of rows that tensors of two models share."""
+    """Hashes of values that tensors of two models share."""
 
     hashes: int = 2  # that two tensors must share: an odd value may be in strangers' …
     tensors: int = 2  # … that must be matched: a table of some kind may be in both …
@@ -39,16 +44,16 @@ class Fragments(Comparison):
         if not all(sides):
             return None
         pairs = _matched(sides, self.hashes)
-        compared = [sum(tensor.readings for tensor in side) for side in reversed(sides)]
+        compared = [sum(len(tensor.readings) for tensor in side) for side in reversed(sides)]
         values = [_share(sides, pairs, side) for side in (0, 1)]
         detail = {
             "tensors": [*map(len, sides)],
             "matched": len(pairs),
             "values": values,
             "shared_hashes": sum(pair.shared for pair in pairs),
-            "hashes": [sum(len(tensor.hashes) for tensor in side) for side in sides],
+            "hashes": sum(pair.of for pair in pairs),
             "tensors_compared": compared,  # corrected for
-            "log10_chance_of_a_hash": _CHANCE,
+            "share_of_a_forger": FORGED,
             "floor": FLOOR,
         }
         detail["in_words"] = _in_words(detail)
@@ -67,9 +72,12 @@ class _Tensor:
     """The hashes of a weight in its readings, and of those that are near it."""
 
     size: int  # values
-    hashes: frozenset[int]
-    readings: int  # that have hashes: each may share some by chance
-    most: int  # hashes of one reading
+    readings: Sequence[frozenset[int]]  # hashes of each that keeps some
+
+    @property
+    def hashes(self) -> frozenset[int]:
+        """Those of all readings."""
+        return frozenset().union(*self.readings)
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,9 @@ class _Pair:
     """A tensor of each model."""
 
     places: tuple[int, int]
-    shared: int  # hashes, of which no other pair has one
-    part: float  # of those that could be shared
+    shared: int  # hashes, of which no other pair has one …
+    of: int  # … of so many of the suspect's that could be
+    part: float  # of those of the model that has fewer
 
 
 _Sides = tuple[Sequence[_Tensor], Sequence[_Tensor]]
@@ -88,10 +97,9 @@ def _telling(sketch: WeightSketch) -> list[_Tensor]:
     """The tensors that keep hashes."""
     found = []
     for tensor in informative(sketch):
-        kept = [hashes for code in tensor.codes if (hashes := hashes_of(code.fragments))]
-        if kept:
-            union = frozenset().union(*kept)
-            found.append(_Tensor(tensor.size, union, len(kept), max(map(len, kept))))
+        kept = [hashes_of(code.fragments) for code in tensor.codes]
+        if any(kept):
+            found.append(_Tensor(tensor.size, [frozenset(hashes) for hashes in kept if hashes]))
     return found
 
 
@@ -113,16 +121,28 @@ def _matched(sides: _Sides, fewest: int) -> list[_Pair]:
     for places in sorted(
         counts, key=lambda pair: (-counts[pair], sum(pair), abs(pair[0] - pair[1]))
     ):
-        one, other = ours[places[0]], theirs[places[1]]
-        shared = (one.hashes & other.hashes) - used
-        if places[0] in taken[0] or places[1] in taken[1] or len(shared) < fewest:
+        if places[0] in taken[0] or places[1] in taken[1]:
+            continue
+        one, other = max(
+            product(ours[places[0]].readings, theirs[places[1]].readings),
+            key=lambda both: len(both[0] & both[1]),
+        )
+        shared = (one & other) - used
+        if len(shared) < fewest:
             continue
         for side, place in zip(taken, places, strict=True):
             side.add(place)
         used |= shared
-        part = min(len(shared) / min(one.most, other.most), 1.0)
-        chosen.append(_Pair(places, len(shared), part))
+        of, by = _could_be_shared(one, other)
+        chosen.append(_Pair(places, len(shared), of, len(shared) / min(of, by)))
     return chosen
+
+
+def _could_be_shared(one: frozenset[int], other: frozenset[int]) -> tuple[int, int]:
+    """How many of each tensor's hashes the other would have kept, too, if it had them."""
+    least = min(max(each) if len(each) >= KEPT else inf for each in (one, other))
+    first, second = (sum(value <= least for value in each) for each in (one, other))
+    return first, second
 
 
 def _share(sides: _Sides, pairs: Iterable[_Pair], side: int) -> float:
@@ -133,25 +153,43 @@ def _share(sides: _Sides, pairs: Iterable[_Pair], side: int) -> float:
 
 
 def _false_alarm(sides: _Sides, pairs: Sequence[_Pair], compared: Sequence[int]) -> float:
-    """log₁₀ of the probability that strangers share so much: the weaker of both models' counts.
+    """log₁₀ of the probability that a forger's share so much: the weaker of both models' counts.
 
     Each tensor was compared with all of the other model, in all of its own readings.
     """
     found = []
     for side, tensors in enumerate(sides):
         tails = [
-            max(pair.shared * _CHANCE, FLOOR)
-            + log10(compared[side] * tensors[pair.places[side]].readings)
+            max(log10_tail(pair.shared, pair.of), FLOOR)
+            + log10(compared[side] * len(tensors[pair.places[side]].readings))
             for pair in pairs
         ]
         found.append(combined(tails, len(tensors)))
     return round(max(found), 2)
 
 
+@lru_cache(maxsize=4096)
+def log10_tail(shared: int, of: int) -> float:
+    """log₁₀ of the probability that a forger shares so many hashes of so many, or more."""
+    return float(
+        logaddexp.reduce(
+            [
+                lgamma(of + 1)
+                - lgamma(k + 1)
+                - lgamma(of - k + 1)
+                + k * log(FORGED)
+                + (of - k) * log1p(-FORGED)
+                for k in range(shared, of + 1)
+            ]
+        )
+        / log(10)
+    )
+
+
 def _in_words(detail: Mapping[str, Any]) -> str:
     """What was found, for a person."""
     ours, theirs = detail["tensors"]
     return (
-        f"{detail['matched']} of {ours} tensors share exact rows with one of the other's {theirs},"
-        f" of whatever shape: {detail['shared_hashes']} of at most {min(detail['hashes'])} hashes"
+        f"{detail['matched']} of {ours} tensors share exact values with one of the other's"
+        f" {theirs}, of whatever shape: {detail['shared_hashes']} of {detail['hashes']} hashes"
     )

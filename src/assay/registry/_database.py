@@ -56,7 +56,7 @@ CREATE TABLE bases (  -- public ones: what their children share by them is not r
 """
 # What models are found by whose layers have other shapes; layout 3 had no such table.
 FRAGMENTS = """
-CREATE TABLE fragments (  -- smallest hashes of the models' rows, made with the sketch's key
+CREATE TABLE fragments (  -- smallest hashes of the models' exact values, made with the sketch's key
     hash INTEGER NOT NULL,
     model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
     PRIMARY KEY (hash, model)

@@ -1,6 +1,6 @@
-"""Models that share exact rows with a suspect: the lead where no layer has its shape [Broder 1997].
+"""Models that share exact values with a suspect: leads where no layer has its shape [Broder 1997].
 
-Of a model, the smallest hashes of each tensor are rows of a table; all of the suspect's are looked
+Of a model, the smallest hashes of each tensor are rows of a table; more of the suspect's are looked
 up.  Of what very many models hold the first ones are leads: the oldest, such as a public base.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from assay.values import WeightSketch
 
 KEPT = 64  # hashes of a model, at most
+ASKED = 16  # hashes of a suspect's tensor, at most: its smallest
 CROWD = 200  # models that hold a hash, of those that are leads
 
 
@@ -50,6 +51,6 @@ def _hashes(sketch: WeightSketch) -> list[list[int]]:
     from assay.sketches.fragments import hashes_of
 
     return [
-        [each - 2**64 if each >= 2**63 else each for each in hashes_of(tensor.fragments)]
+        [each - 2**64 if each >= 2**63 else each for each in hashes_of(tensor.fragments)[:ASKED]]
         for tensor in sketch.tensors
     ]

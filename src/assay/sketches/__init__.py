@@ -81,7 +81,9 @@ def _tensors(
         if found is not None:
             second = invariants.invariant(matrix, places, key) if "invariant" in more else None
             exact = reading.matrix(stored)
-            rows = fragments.fragments(exact, key) if "fragments" in more else None
+            one_kernel = places == reading.shape(weight)[1]  # alike in strangers, place by place
+            wanted = "fragments" in more and not one_kernel
+            rows = fragments.fragments(exact, key) if wanted else None
             near = found.sums, found.cells, given(matrix, key)
             kept = found.code, second, None, learned(matrix, key), *near, rows
             yield TensorSketch(weight.name, reading.shape(weight), places, reading.name, *kept)

@@ -74,7 +74,7 @@ class TensorSketch:
     sums: bytes | None = None  # 64 bytes beside a code: what tells near tensors from equal ones
     cells: bytes | None = None  # 256 bytes beside a code: what tells weak likeness from chance
     given: float = 0.1  # cosine that changing a tenth of the matrix can give it: it proves nothing
-    fragments: bytes | None = None  # hashes of rows' exact values, 8 bytes each; None: tell nothing
+    fragments: bytes | None = None  # hashes of exact values, 8 bytes each; None: tell nothing
 
     @property
     def size(self) -> int:
