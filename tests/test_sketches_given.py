@@ -76,6 +76,6 @@ def test_of_many_rows_a_sample_of_the_key_is_enough() -> None:
     large = matrix(1.0, (3000, 500))
     found = [given(large, bytes([key] * 32)) for key in range(8)]
     exact = [given(part, KEY) for part in np.split(large, 15)]  # 200 rows: all are looked at
-    assert np.mean(found) == pytest.approx(np.mean(exact), rel=0.15)
+    assert np.mean(found) == pytest.approx(np.mean(exact), rel=0.2)
     assert max(found) < 1.5 * min(found)
     assert given(large.reshape(3000, 20, 25), KEY) == given(large, KEY)

@@ -18,7 +18,7 @@ from assay.weights import Array
 
 TENTH = 0.1  # of a matrix's norm: what even rows are given is as much
 _MOST = 0.99  # cosine
-_VALUES, _ROWS = 2**17, 64  # that are looked at: so many values, or rows where these are more
+_VALUES, _ROWS = 2**16, 64  # that are looked at: so many values, or rows where these are more
 _TINY = 1e-30
 
 
