@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from assay.alignment import align
 from assay.sketches.readings import registered
 from assay.weights import Array, Weight
 
-_LOOKED_AT = 3  # tensors that tell layouts of equal shapes apart …
-_LARGEST = 300_000  # … of so many values at most
+_LOOKED_AT = 2  # shapes that tell layouts apart, the smallest ones …
+_TELLING, _LARGEST = 1_000, 300_000  # … of so many values
 
 Read = Mapping[str, Array]
 
@@ -67,12 +68,12 @@ def _turned(value: Array, matrices: bool, kernels: bool) -> Array:
 
 
 def _nearness(tensors: Read, source: Read) -> float:
-    """How unlikely a few tensors are to be so near, -log₁₀: matrices and kernels, the largest."""
+    """How unlikely a few tensors are to be so near, -log₁₀: matrices and kernels."""
     found = 0.0
     for rank in (2, 4):
         shared = {value.shape for value in tensors.values()} & {v.shape for v in source.values()}
-        sizes = [s for s in shared if len(s) == rank and np.prod(s) <= _LARGEST]
-        chosen = sorted(sizes, key=lambda shape: (int(np.prod(shape)), shape))[-_LOOKED_AT:]
+        fitting = [s for s in shared if len(s) == rank and _TELLING <= prod(s) <= _LARGEST]
+        chosen = sorted(fitting, key=lambda shape: (prod(shape), shape))[:_LOOKED_AT]
         ours, theirs = (
             {name: value for name, value in each.items() if value.shape in chosen}
             for each in (tensors, source)
