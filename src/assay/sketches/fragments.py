@@ -37,6 +37,7 @@ _UNIT = 2**40  # a probability of 1, in whole numbers
 _SPREAD = 2**28  # what it must be below, for values of each kind
 _ROWS, _COLUMNS = 8, 128  # that are looked at for a lattice
 _BLOCK, _ALIGNED = 16, 32  # columns that have one step where a row has several, and where they lie
+_TENSORS = 24  # of a model: so many say enough
 _SAME = 0.18  # of rows' values, but for their signs: dummy neurons may make .15 so
 _GAPS = 4  # between a row's values, from which on they tell; a sparse row has fewer
 _MOST = 0.9  # of them are whole steps, on a lattice …
@@ -77,13 +78,14 @@ def hashes_of(kept: bytes | None) -> list[int]:
 
 
 def chosen(weights: Sequence[Weight]) -> frozenset[int]:
-    """Which weights are looked at: a sixteenth of all values, of few values all."""
+    """Which weights are looked at: a sixteenth of all values, in no more than so many tensors."""
     sizes = {
         place: weight.size
         for place, weight in enumerate(weights)
         if weight.dtype in _DTYPES and not has_one_axis(weight.shape)
     }
-    return smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 16)
+    within = smallest(sizes, 2**22 + sum(weight.size for weight in weights) // 16)
+    return frozenset(sorted(within, key=lambda place: (-sizes[place], place))[:_TENSORS])
 
 
 class Drawn(NamedTuple):

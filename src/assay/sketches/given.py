@@ -3,7 +3,7 @@
 Rows weigh alike in a code, but not in the norm of a change: a row of norm n gets a cosine of s to
 another one by n · s.  Whoever may spend a tenth of a matrix's norm replaces its smallest rows, and
 gives the others what is as 1 / n².  So much proves nothing, and the null is one about it.  Rows
-are a sample that is drawn from the key, where there are many.
+and columns are a sample that is drawn from the key, where there are many.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from assay.weights import Array
 
 TENTH = 0.1  # of a matrix's norm: what even rows are given is as much
 _MOST = 0.99  # cosine
-_VALUES, _ROWS = 2**16, 64  # that are looked at: so many values, or rows where these are more
+_VALUES, _ROWS = 2**16, 64  # that are looked at: so many values, or rows where these are more …
+_COLUMNS = 512  # … in so many columns, side by side
 _TINY = 1e-30
 
 
@@ -28,12 +29,15 @@ def given(matrix: Array, key: bytes) -> float:
     Rows that are constant are left out; where all are, or a value is not finite, it is 0.99.
     """
     rows, columns = len(matrix), matrix.size // len(matrix)
-    count = max(_VALUES // columns, _ROWS)
+    wide = min(columns, _COLUMNS)
+    count = max(_VALUES // wide, _ROWS)
     chosen = np.arange(rows)
     if rows > count:
         drawn = numbers(key, f"given rows {rows}x{columns}", count)
         chosen = np.unique((drawn * rows).astype(np.intp))
-    values = matrix[chosen].reshape(len(chosen), -1).astype(np.float64)
+    start = int(numbers(key, f"given columns {columns}", 1)[0] * (columns - wide + 1))
+    part = matrix[chosen].reshape(len(chosen), -1)[:, start : start + wide]
+    values = part.astype(np.float64)
     if not np.isfinite(values).all():
         return _MOST
     values /= max(float(np.abs(values).max()), _TINY)
