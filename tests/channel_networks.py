@@ -195,7 +195,10 @@ def made(kind: type[nn.Module], seed: int = 0) -> nn.Module:
 
 
 class Residual(nn.Module):
-    """Drawn by Hypothesis: a stem, blocks around shortcuts, and a head behind a flattening."""
+    """Drawn by Hypothesis: a stem, blocks around shortcuts, and a head behind a flattening.
+
+    No channel of its blocks is silent, as it might be behind a ReLU: it would have no place.
+    """
 
     def __init__(self, width: int, inner: tuple[int, ...], joined: int, normalized: bool) -> None:
         super().__init__()
@@ -204,9 +207,9 @@ class Residual(nn.Module):
             nn.Sequential(
                 nn.Conv2d(width, each, 3, padding=1, bias=not normalized),
                 nn.BatchNorm2d(each) if normalized else nn.Identity(),
-                nn.ReLU(),
+                nn.LeakyReLU(0.3),
                 nn.Conv2d(each, each, 3, padding=1, groups=each),
-                nn.ReLU(),
+                nn.LeakyReLU(0.3),
                 nn.Conv2d(each, width, 1),
             )
             for each in inner

@@ -93,7 +93,6 @@ def _likely(stranger: State, mixture: State, victim: State) -> Row:
         "cosines": [round(ordered[place], 3) for place in (0, len(ordered) // 2, -1)],
         "of_what_rows_show": round(max(given[name] / known[name] for name in given), 3),
         "expected": tails.reached(source, given, 200_000),
-        "expected_if_the_null_knew_rows": tails.reached(source, given, 200_000, known),
     }
 
 

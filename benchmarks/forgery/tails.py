@@ -3,7 +3,8 @@
 The best he can do is turn a tensor towards the victim's: a relative change gives at most a cosine
 of its own size.  The cosine of the sums is then Fisher's [1915] around that, whichever key is
 drawn.  The null itself is one about a cosine of 0.1, so that up to there the stated false alarm
-holds by how it is made, whatever else is done; beyond, it is what is drawn here.
+holds by how it is made, whatever else is done; beyond, it is what is drawn here.  Of a matrix whose
+rows are of many sizes, the null is one about what changing a tenth of it can give.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from assay.sketches.projections import cosines
 from assay.values import TensorSketch, WeightSketch
 
 _WORTH = -3.0  # corrected, as the matching of tensors has it
-_GIVEN = 0.1  # what the null is about
 _MOST = 0.99  # cosine: none is told from the same
 _ANGLES = 4000  # of which the tail is looked up
 _AT_ONCE = 100_000  # draws
@@ -36,10 +36,10 @@ def counting(tensor: TensorSketch) -> float:
 
 
 @cache
-def tails(shape: tuple[int, int], sums: float) -> NDArray[np.float64]:
-    """log₁₀ of the false alarm at angles from 0 to π, in even steps."""
+def tails(shape: tuple[int, int], sums: float, given: float) -> NDArray[np.float64]:
+    """log₁₀ of the false alarm at angles from 0 to π, in even steps, about a given cosine."""
     angles = np.linspace(0, np.pi, _ANGLES + 1)
-    return np.array([log10_tail_of_cosine(each, sums, *shape) for each in np.cos(angles)])
+    return np.array([log10_tail_of_cosine(each, sums, *shape, given) for each in np.cos(angles)])
 
 
 def drawn(
@@ -79,17 +79,15 @@ def reached(
     source: WeightSketch,
     given: float | Mapping[str, float],
     draws: int,
-    known: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The share of draws in which a model is near by the tolerance, or nearly so.
 
     Its tensors have ``given`` as cosines to the source's: all the same one, or each by its name.
-    With ``known``, the null is one about these cosines instead of one for all.
     """
     random = np.random.default_rng(0)
     tensors = [tensor for tensor in source.tensors if tensor.code is not None]
     parts = [
-        _alarms(tensors, given, known, min(_AT_ONCE, draws - start), random)
+        _alarms(tensors, given, min(_AT_ONCE, draws - start), random)
         for start in range(0, draws, _AT_ONCE)
     ]
     alarms = np.concatenate(parts)
@@ -103,7 +101,6 @@ def reached(
 def _alarms(
     tensors: list[TensorSketch],
     given: float | Mapping[str, float],
-    known: Mapping[str, float] | None,
     draws: int,
     random: np.random.Generator,
 ) -> NDArray[np.float64]:
@@ -113,11 +110,9 @@ def _alarms(
         cosine = given if isinstance(given, float) else given.get(tensor.name, 0.0)
         sums = counting(tensor)
         cosines_drawn = drawn(tensor.shape, sums, cosine, draws, random)
-        if known is not None:  # on Fisher's scale, another mean is a shift
-            beyond = np.arctanh(max(known.get(tensor.name, _GIVEN), _GIVEN)) - np.arctanh(_GIVEN)
-            cosines_drawn = np.tanh(np.arctanh(cosines_drawn) - beyond)
         angles = np.arccos(cosines_drawn) / np.pi
-        found[:, place] = tails(tensor.shape, sums)[np.rint(angles * _ANGLES).astype(np.intp)]
+        places = np.rint(angles * _ANGLES).astype(np.intp)
+        found[:, place] = tails(tensor.shape, sums, tensor.given)[places]
     same = [sum(other.shape == tensor.shape for other in tensors) for tensor in tensors]
     sizes = np.array([tensor.size for tensor in tensors])
     matching = partial(Matching, ([], []), (same, same))

@@ -11,10 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from math import log10
+from typing import TYPE_CHECKING
 
 from assay.methods import Methods
 from assay.values import Evidence, Kin, Record, Relation
-from assay.weights import Weight
+
+if TYPE_CHECKING:
+    from assay.weights import Weight  # not above: it brings NumPy along
 
 TOLERANCE = 1e-6  # false alarm, after every correction, up to which weights are not independent
 
