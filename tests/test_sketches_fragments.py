@@ -181,3 +181,12 @@ def test_of_large_models_the_smallest_tensors_are_looked_at() -> None:
     small = [weight(512, 512), weight(64, 64), weight(64), weight(64, 64, dtype="float16")]
     assert chosen(small) == {0, 1}
     assert chosen([weight(2**14, 2**14), *small, weight(2**11, 2**11)]) == {1, 2, 5}
+
+
+@pytest.mark.parametrize("shape", [(300, 500), (64, 3000), (2000, 100)])
+def test_how_a_matrix_lies_in_memory_plays_no_part(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    values[3, 5] = values[7, 9]
+    found = fragments(values, SECRET)
+    assert found is not None
+    assert fragments(np.asfortranarray(values), SECRET) == found

@@ -124,16 +124,21 @@ def drawn(flat: Array, key: bytes) -> Drawn:
     factor, start = np.frombuffer(stream(key, "fragments drawn", 8), "<u4")
     factor, start = (factor | np.uint32(1)) << np.uint32(1), start | np.uint32(2**31)
     limit = np.uint32(min(2**31, 2**32 * _DRAWN // flat.size))
-    bits, found = _bits(flat.reshape(-1)), list[NDArray[np.intp]]()
+    by_columns = flat.strides[0] < flat.strides[1]  # as it lies: nothing is copied
+    lying = flat.T if by_columns else flat
+    bits, found = _bits(lying.reshape(-1)), list[NDArray[np.intp]]()
     for place in range(0, len(bits), _AT_ONCE):
         part = bits[place : place + _AT_ONCE] * factor  # without the sign: ±0 is never drawn
         part += start
         found.append(np.flatnonzero(part < limit) + place)
     places = np.concatenate(found)
     hashes = bits[places] * factor + start
-    order = np.lexsort((bits[places], hashes))
-    places, hashes = places[order], hashes[order]
-    values = flat.reshape(-1)[places]
+    values = lying.reshape(-1)[places]
+    if by_columns:
+        column, row = np.divmod(places, len(flat))
+        places = row * flat.shape[1] + column
+    order = np.lexsort((places, _bits(values), hashes))
+    places, hashes, values = places[order], hashes[order], values[order]
     finite = np.isfinite(values)
     mean = float(np.square(values[finite].astype(np.float64)).mean()) if finite.any() else 0.0
     expected = flat.size * int(limit) >> 32
@@ -145,7 +150,8 @@ def _ends(
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Where the largest magnitudes of rows, or columns, are (n), and whether each is there once."""
     different, back = np.unique(lines, return_inverse=True)
-    picked = np.ascontiguousarray(flat.take(different, axis).swapaxes(0, axis))
+    lines_of = flat if axis == 0 else flat.T
+    picked = np.ascontiguousarray(lines_of[different])  # take would copy all that lies by columns
     sizes = np.nan_to_num(np.abs(picked), copy=False, nan=0.0, posinf=0.0)  # odd ones are no ends
     places = sizes.argmax(1)
     ends = sizes[np.arange(len(sizes)), places]

@@ -36,7 +36,10 @@ def given(matrix: Array, key: bytes) -> float:
         drawn = numbers(key, f"given rows {rows}x{columns}", count)
         chosen = np.unique((drawn * rows).astype(np.intp))
     start = int(numbers(key, f"given columns {columns}", 1)[0] * (columns - wide + 1))
-    part = matrix[chosen].reshape(len(chosen), -1)[:, start : start + wide]
+    if matrix.ndim == 2:  # which may lie column by column: rows are not copied whole
+        part = matrix[chosen, start : start + wide]
+    else:
+        part = matrix[chosen].reshape(len(chosen), -1)[:, start : start + wide]
     values = part.astype(np.float64)
     if not np.isfinite(values).all():
         return _MOST
