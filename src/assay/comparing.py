@@ -44,9 +44,8 @@ class Comparing:
     def _explained(self, place: int, found: Kin) -> Kin:
         """No more than a common ancestor where a base has all that was copied."""
         aligned = _aligned(found)
-        if aligned is None or found.relation < Relation.COMMON_ANCESTOR:
-            return found
-        if found.relation is Relation.IDENTICAL:
+        related = Relation.COMMON_ANCESTOR <= found.relation < Relation.IDENTICAL
+        if aligned is None or not related:
             return found
         source = self.opened.weights(place) or {}
         for base in range(self.sources + 1, self.sources + self.bases + 1):
@@ -54,7 +53,7 @@ class Comparing:
             if of_base is None or not of_base.detail["layers"]:
                 continue
             if explains(of_base, aligned):
-                name = self.opened.records(base)[1].name
+                name = self.opened.record(base).name
                 return replace(found, relation=Relation.COMMON_ANCESTOR, explained_by=name)
         return found
 

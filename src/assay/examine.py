@@ -85,6 +85,10 @@ class Opened:
         self._opened.append((record, model, label))
         return record
 
+    def record(self, place: int) -> Record:
+        """What is known of a model without its weights, the suspect's at 0."""
+        return self._opened[place][0]
+
     def weights(self, place: int) -> Mapping[str, Weight] | None:
         """Those of a model, the suspect's at 0; None where they are not in its file."""
         _, model, _ = self._opened[place]

@@ -76,17 +76,15 @@ def _aligned(
 ) -> TensorAlignment:
     found, ours, theirs = match.found, kernels(suspect[name]), kernels(source[match.source])
     folded = found.twins.folded(ours)
-    scales = _scales(folded, theirs, found.rows, found.columns)
     if found.turn is not None:
         folded = rotated(folded, found.turn[1], found.turn[0])
     scales = _scales(folded, theirs, found.rows, found.columns)
     used = [len(np.unique(index[index >= 0])) for index in (found.rows, found.columns)]
-    columns = found.columns
     return TensorAlignment(
         source=match.source,
         suspect=name,
         rows=found.rows,
-        columns=columns,
+        columns=found.columns,
         row_scales=scales[0],
         column_scales=scales[1],
         twins=found.twins,

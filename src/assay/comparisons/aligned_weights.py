@@ -21,6 +21,7 @@ import numpy as np
 from assay.alignment import TensorAlignment, align
 from assay.comparisons import Comparison
 from assay.comparisons._spellings import Read, canonical, spelled_alike
+from assay.comparisons._tensor_pairs import FLOOR
 from assay.comparisons.weights import combined
 from assay.diagnosis.merges import merged
 from assay.diagnosis.models import Finding, Listed, Matched, diagnosed
@@ -33,7 +34,6 @@ from assay.weights import Array, Weight
 from assay.weights.indices import INDICES
 from assay.weights.shapes import has_one_axis
 
-FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _SMALLEST = 64  # values of a tensor that is compared
 _WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 _ALIKE = 0.5  # correlation of tensors that are matched where others prove that models are related
@@ -79,14 +79,14 @@ class AlignedWeights(Comparison):
             likely = map(_is_alike, found.tensors, (changed for _, changed in layers))
             evident = [*map(or_, evident, likely)]
         layers = [*compress(layers, evident)]
-        shapes = [{name: v.shape for name, v in each.items()} for each in (theirs, ours)]
+        shapes = [{name: v.shape for name, v in each.items()} for each in (ours, theirs)]
         detail: Json = {
             "tensors": [len(ours), len(theirs)],
             "matched": len(proven),
             "values": _shares(proven, shapes),
             "copied": _copied(layers, theirs, shapes),
             "repeated": len(layers) - len({layer.source for layer, _ in layers}),
-            "diagnosis": [finding.to_json() for finding in diagnosed(layers, *shapes)],
+            "diagnosis": [finding.to_json() for finding in diagnosed(layers, *reversed(shapes))],
             "layers": [layer.to_json() for layer, _ in layers],
             "only_suspect": _without([layer.suspect for layer, _ in layers], ours),
             "only_source": _without([layer.source for layer, _ in layers], theirs),
@@ -204,7 +204,7 @@ def _shares(layers: Sequence[Matched], shapes: Sequence[Listed]) -> list[float]:
     """Of the suspect's and of the source's values, the share in matched tensors."""
     ours = {layer.suspect: prod(layer.suspect_shape) for layer, _ in layers}
     theirs = {layer.source: prod(layer.source_shape) for layer, _ in layers}
-    totals = [sum(map(prod, listed.values())) for listed in reversed(shapes)]
+    totals = [sum(map(prod, listed.values())) for listed in shapes]
     return [
         round(sum(each.values()) / total, 4)
         for each, total in zip((ours, theirs), totals, strict=True)
@@ -252,7 +252,7 @@ def _score(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
             [*{layer.source: (layer, layer.source_shape) for layer, _ in layers}.values()],
         )
     ]
-    totals = [sum(map(prod, listed.values())) for listed in reversed(shapes)]
+    totals = [sum(map(prod, listed.values())) for listed in shapes]
     shares = [part / total for part, total in zip(found, totals, strict=True)]
     return round(min(sum(shares) / 2, 1.0), 4)
 
@@ -263,10 +263,8 @@ def _false_alarm(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
     Each tensor was compared with all of the other model, and counts once.
     """
     alarms = []
-    for listed, other, name in (
-        (shapes[1], shapes[0], "suspect"),
-        (shapes[0], shapes[1], "source"),
-    ):
+    ours, theirs = shapes
+    for listed, other, name in ((ours, theirs, "suspect"), (theirs, ours, "source")):
         best: dict[str, float] = {}
         for layer, _ in layers:
             tail = max(layer.log10_false_alarm or 0.0, FLOOR) + log10(len(other))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -30,7 +30,7 @@ Listed = Mapping[str, tuple[int, ...]]  # shapes of a model's tensors that can b
 class Finding:
     """One thing that was done to the source."""
 
-    kind: str  # "pruned", "fine-tuned" … as docs/comparing.md lists them
+    kind: str  # "pruned", "fine-tuned" … which the functions of this module give
     text: str  # in words
     share: float  # of the matched values of the source that it holds for
     amount: float | None = None  # of what, the kind says: a share, a rank, a relative change
@@ -67,11 +67,15 @@ def diagnosed(matched: Sequence[Matched], source: Listed, suspect: Listed) -> li
     return found
 
 
-def _share(matched: Sequence[Matched], holds: Callable[[Change], float]) -> float:
-    """Of the source's matched values, how many something holds for."""
-    sizes = [prod(match.source_shape) for match, _ in matched]
-    total = sum(size * holds(change) for size, (_, change) in zip(sizes, matched, strict=True))
-    return total / max(sum(sizes), 1)
+def _values(matched: Sequence[Matched]) -> int:
+    """How many the source has in these tensors."""
+    return sum(prod(match.source_shape) for match, _ in matched)
+
+
+def _mean(matched: Sequence[Matched], amount: Callable[[Change], float]) -> float:
+    """Of an amount of each tensor, by its values."""
+    total = sum(prod(match.source_shape) * amount(change) for match, change in matched)
+    return total / max(_values(matched), 1)
 
 
 def _numbers(matched: Sequence[Matched]) -> Iterator[Finding]:
@@ -82,7 +86,7 @@ def _numbers(matched: Sequence[Matched]) -> Iterator[Finding]:
             shares[change.numbers] += prod(match.source_shape)
         elif change.numbers == "float32" != change.before:
             finer += prod(match.source_shape)
-    total = sum(prod(match.source_shape) for match, _ in matched)
+    total = _values(matched)
     for numbers, size in shares.most_common(1):
         if size >= _MOST * total:
             half = numbers.endswith("float16")
@@ -97,31 +101,25 @@ def _numbers(matched: Sequence[Matched]) -> Iterator[Finding]:
 
 def _pruned(matched: Sequence[Matched]) -> Iterator[Finding]:
     for of in ("values", "outputs", "inputs"):
-        share = _share(
-            [(m, c if c.of == of else replace(c, pruned=0.0)) for m, c in matched], _gone
-        )
+        some = [pair for pair in matched if pair[1].of == of]
+        share = _mean(some, lambda change: change.pruned) * _values(some) / _values(matched)
         if share >= SLIGHT:
-            names = tuple(match.suspect for match, change in matched if change.of == of)
+            names = tuple(match.suspect for match, _ in some)
             what = "weights" if of == "values" else f"weights, whole {of} of layers,"
             text = f"{share:.0%} of the {what} are 0 and were not"
             yield Finding("pruned", text, share, share, _some(names, matched))
 
 
-def _gone(change: Change) -> float:
-    return change.pruned
-
-
 def _moved(matched: Sequence[Matched]) -> Iterator[Finding]:
     """Trained on: in all layers or some, or by an adapter that was merged."""
     moved = [pair for pair in matched if _has_moved(*pair)]
-    size = sum(prod(match.source_shape) for match, _ in moved)
-    share = size / sum(prod(match.source_shape) for match, _ in matched)
+    share = _values(moved) / _values(matched)
     if share < SLIGHT:
         return
-    amount = _share(moved, lambda change: change.moved)
+    amount = _mean(moved, lambda change: change.moved)
     names = tuple(match.suspect for match, _ in moved)
     low = [(match, change) for match, change in moved if change.rank is not None]
-    if sum(prod(match.source_shape) for match, _ in low) >= _MOST * size:
+    if _values(low) >= _MOST * _values(moved):
         rank = max(change.rank or 0 for _, change in low)
         text = f"differences of rank {rank} at most were added: a merged adapter"
         yield Finding("adapter-merged", text, share, rank, _some(names, matched))
@@ -150,12 +148,10 @@ def _freedoms(matched: Sequence[Matched]) -> Iterator[Finding]:
         "rotated": ("rotated", "the residual stream was rotated"),
     }
     for word, (kind, text) in words.items():
-        names = tuple(match.suspect for match, _ in matched if word in match.undone)
-        share = sum(prod(m.source_shape) for m, _ in matched if word in m.undone) / sum(
-            prod(m.source_shape) for m, _ in matched
-        )
-        if not names:
+        some = [pair for pair in matched if word in pair[0].undone]
+        if not some:
             continue
+        names, share = tuple(match.suspect for match, _ in some), _values(some) / _values(matched)
         amount = _amount_of(word, matched)
         said = text if amount is None else f"{text}: {amount:.0%} of the weights with them"
         yield Finding(kind, said, share, amount, _some(names, matched))
@@ -163,7 +159,7 @@ def _freedoms(matched: Sequence[Matched]) -> Iterator[Finding]:
 
 def _amount_of(word: str, matched: Sequence[Matched]) -> float | None:
     """Of the values, the share that is gone, or new."""
-    before = sum(prod(match.source_shape) for match, _ in matched)
+    before = _values(matched)
     after = sum(prod(match.suspect_shape) for match, _ in matched)
     if word == "removed":
         return max(1 - after / before, 0.0)
