@@ -66,7 +66,7 @@ def counted(means: list[str], truth: str) -> str:
 
 def said(rows: list[Row]) -> str:
     """A tool's own words, most frequent first."""
-    counts = Counter(row["words"] for row in rows)
+    counts = Counter(row["words"] for row in rows if row["words"] != row["means"])
     return "; ".join(f"*{w}*" + (f" × {n}" if n > 1 else "") for w, n in counts.most_common())
 
 
@@ -88,21 +88,21 @@ def of_search(rows: list[Row]) -> str:
 
 def of_cost(results: dict[str, Any]) -> str:
     """Medians over all questions that were answered, and their ratio to the first tool's."""
+    kinds = {
+        f"compare, {truth}": [row for row in results["pairs"] if row["truth"] == truth]
+        for truth in VERDICTS
+    }
     table = []
-    first: tuple[float, float] | None = None
-    for kind, name in (("compare", "pairs"), ("search", "search")):
+    for kind, rows in {**kinds, "one among all": results["search"]}.items():
+        answered = [row for row in rows if row["means"] != NOT_COMPARED]
+        first = None
         for tool in TOOLS:
-            some = [
-                row for row in results[name]
-                if row["tool"] == tool and row["means"] != NOT_COMPARED
-            ]  # fmt: skip
-            if not some:
-                continue
-            cost = (median(r["cpu_s"] for r in some), median(r["mib"] for r in some))
-            first = cost if tool == TOOLS[0] else first
-            assert first is not None  # the first tool comes first
-            ratios = [f"{mine / other:.1f}" for mine, other in zip(cost, first, strict=True)]
-            values = [f"{cost[0]:.1f}", ratios[0], f"{cost[1]:.0f}", ratios[1]]
-            table.append([kind, tool, str(len(some)), *values])
+            some = [row for row in answered if row["tool"] == tool]
+            if some:
+                cost = tuple(median(row[what] for row in some) for what in ("cpu_s", "mib"))
+                first = first or cost
+                ratios = [f"{mine / other:.1f}" for mine, other in zip(cost, first, strict=True)]
+                values = [f"{cost[0]:.1f}", ratios[0], f"{cost[1]:.0f}", ratios[1]]
+                table.append([kind, tool, str(len(some)), *values])
     head = ["", "tool", "answers", "s of one core", "× assay", "MiB", "× assay"]
     return lines(head, table)

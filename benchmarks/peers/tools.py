@@ -10,11 +10,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 HERE = Path(__file__).parent
 SURE, UNSURE, NOTHING, NOT_COMPARED = "related", "unsure", "nothing", "not compared"
@@ -63,22 +61,13 @@ class Done:
 
 def ran(command: list[str]) -> Done:
     """A process of one thread; what it cost."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        started = monotonic()
-        environment = {**os.environ, **OFFLINE}
-        process = subprocess.Popen(command, stdout=output, stderr=errors, env=environment)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = monotonic() - started
-        output.seek(0)
-        errors.seek(0)
-        return Done(
-            output.read().decode(errors="replace"),
-            errors.read().decode(errors="replace"),
-            round(used.ru_utime + used.ru_stime, 2),
-            round(wall, 2),
-            round(used.ru_maxrss / 1024),
-        )
+    measured = subprocess.run(
+        [sys.executable, "-I", "-S", str(HERE / "cost.py"), *command],
+        stdout=subprocess.PIPE,
+        env={**os.environ, **OFFLINE},
+        check=True,
+    )
+    return Done(**json.loads(measured.stdout))
 
 
 def last_line(text: str) -> str:
