@@ -79,8 +79,8 @@ def of_search(rows: list[Row]) -> str:
             some = [row for row in rows if (row["case"], row["tool"]) == (case, tool)]
             counts = Counter(row["means"] for row in some)
             own = ", ".join(f"{m} {counts[m]}" for m in ORDER if counts[m])
-            accused = [name for row in some for name in row["accused"]]
-            cells += [f"{own}: {said(some)}", str(len(accused))]
+            accused, unsure = (sum(len(row[how]) for row in some) for how in ("accused", "unsure"))
+            cells += [f"{own}: {said(some)}", f"{accused}, unsure {unsure}"]
         table.append([case, *cells])
     head = ["suspect", "assay of its source", "others named", "modeldna of its source"]
     return lines([*head, "others named"], table)
@@ -97,7 +97,7 @@ def of_cost(results: dict[str, Any]) -> str:
         answered = [row for row in rows if row["means"] != NOT_COMPARED]
         first = None
         for tool in TOOLS:
-            some = [row for row in answered if row["tool"] == tool]
+            some = [row for row in answered if row["tool"] == tool and row["mib"] is not None]
             if some:
                 cost = tuple(median(row[what] for row in some) for what in ("cpu_s", "mib"))
                 first = first or cost

@@ -40,12 +40,14 @@ class Tool:
     def ask(self, suspect: Path, source: Path) -> dict[str, object]:
         """What it says, with seconds of the processor, seconds, and MiB."""
         done = ran(self.command(suspect, source))
-        if done.output.lstrip().startswith("{"):
-            said = self.read(done.output)
-        else:
-            said = Said(last_line(done.errors), NOT_COMPARED)
         cost = {"cpu_s": done.cpu_s, "wall_s": done.wall_s, "mib": done.mib}
-        return {"tool": self.name, **vars(said), **cost}
+        return self.said(done.output, done.errors) | cost
+
+    def said(self, output: str, errors: str) -> dict[str, object]:
+        """Its answer, or its error."""
+        if output.lstrip().startswith("{"):
+            return {"tool": self.name, **vars(self.read(output))}
+        return {"tool": self.name, **vars(Said(last_line(errors), NOT_COMPARED))}
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,20 @@ def provenance_kit(python: Path) -> Tool:
         ],
         read_provenance_kit,
     )  # fmt: skip
+
+
+def ask_many(tool: Tool, python: Path, pairs: list[tuple[Path, Path]]) -> list[dict[str, object]]:
+    """What provenance-kit says of many pairs, without their cost: one process loads PyTorch."""
+    asked = "".join(json.dumps([str(path) for path in pair]) + "\n" for pair in pairs)
+    done = subprocess.run(
+        [str(python), str(HERE / "warm.py")],
+        input=asked,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **OFFLINE},
+        text=True,
+        check=True,
+    )
+    return [tool.said(*json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def read_provenance_kit(output: str) -> Said:
