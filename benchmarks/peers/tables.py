@@ -80,7 +80,7 @@ def of_search(rows: list[Row]) -> str:
             counts = Counter(row["means"] for row in some)
             own = ", ".join(f"{m} {counts[m]}" for m in ORDER if counts[m])
             accused, unsure = (sum(len(row[how]) for row in some) for how in ("accused", "unsure"))
-            cells += [f"{own}: {said(some)}", f"{accused}, unsure {unsure}"]
+            cells += [f"{own} {said(some)}".rstrip(), f"{accused}, unsure {unsure}"]
         table.append([case, *cells])
     head = ["suspect", "assay of its source", "others named", "modeldna of its source"]
     return lines([*head, "others named"], table)

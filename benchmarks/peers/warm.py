@@ -13,7 +13,7 @@ from provenancekit import cli
 for line in sys.stdin:
     output, errors = io.StringIO(), io.StringIO()
     sys.argv = ["provenancekit", "compare", *json.loads(line), "--json", "--no-cache"]
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        with contextlib.suppress(SystemExit):  # each ends so; what it wrote says how it went
-            cli.main()
+    ends = contextlib.suppress(SystemExit)  # what it wrote says how it went
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), ends:
+        cli.main()
     print(json.dumps([output.getvalue(), errors.getvalue()]), flush=True)
