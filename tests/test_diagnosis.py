@@ -81,6 +81,20 @@ def test_one_grid_of_all_values_is_told(bits: int) -> None:
     assert str(found) == f"int{bits} per tensor"
 
 
+@pytest.mark.parametrize("group", [32, 128])
+@pytest.mark.parametrize(("bits", "symmetric"), [(4, True), (4, False), (8, True)])
+def test_a_grid_of_each_group_of_inputs_is_told(bits: int, symmetric: bool, group: int) -> None:
+    values = trained((40, 256), 6).reshape(-1, group)
+    low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
+    step = np.maximum(-low, high) / 2 ** (bits - 1) if symmetric else (high - low) / (2**bits - 1)
+    start = 0 if symmetric else low
+    rounded = (np.rint((values - start) / step) * step + start).reshape(40, 256).astype(np.float32)
+    found = stored_in(rounded)
+    assert str(found) == f"int{bits} per group of {group}"
+    assert change(values.reshape(40, 256), rounded).is_copy
+    assert stored_in(values.reshape(40, 256)).name == "float32"
+
+
 def test_clusters_lie_on_no_grid() -> None:
     values = trained((64, 200))
     centers = np.quantile(values, np.linspace(0.01, 0.99, 16)).astype(np.float32)

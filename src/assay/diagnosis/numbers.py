@@ -1,14 +1,15 @@
 """Which numbers a tensor is made of: rounded to fewer bits, to few levels, or to clusters.
 
 A tensor that was quantized and stored as real numbers again still lies on a grid: its values are
-whole multiples of one step, for all of it or for each output.  Clusters are few values that lie on
-no grid.
+whole multiples of one step, for all of it, for each output, or for each group of inputs of an
+output.  Clusters are few values that lie on no grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ _BITS = range(2, 9)
 _MOST_CLUSTERS = 256
 _FEWEST = 64  # values that a grid or clusters can be told of
 _EACH = 8  # times that each cluster occurs, on average, or they are just values
+_GROUPS = (32, 64, 128, 256)  # inputs with a step of their own, as language models are stored
 
 Levels = NDArray[np.float32]
 
@@ -29,11 +31,14 @@ class Numbers:
     """What values are stored in."""
 
     name: str  # "float32", "float16", "bfloat16", "int8", "16 clusters" …
-    step: Levels | None = None  # (r, 1) or (1, 1) between the levels of a grid
+    step: Levels | None = None  # (r, 1), (1, 1) or (r, c) between the levels of a grid
+    group: int = 0  # inputs that share a step, where an output has several
 
     @property
     def per(self) -> str:
         """What has a step of its own."""
+        if self.group:
+            return f"group of {self.group}"
         return "" if self.step is None else "output" if len(self.step) > 1 else "tensor"
 
     def __str__(self) -> str:
@@ -92,7 +97,45 @@ def _grid(rows: Array, distinct: Levels | None) -> Numbers | None:
     for bits, step in _steps(rows):
         if _fits(rows[:64], step[:64]) and _fits(rows, step):
             return Numbers(f"int{bits}", step)
+    return _grouped(rows)
+
+
+def _grouped(rows: Array) -> Numbers | None:
+    """A step for each group of inputs, and a level to count from: 0, or the smallest value."""
+    for group in _GROUPS:
+        if rows.shape[1] % group or rows.shape[1] == group:
+            continue
+        few, groups = (each.reshape(-1, group) for each in (rows[:64], rows))
+        for bits, levels in product(_BITS, (_from_zero, _from_zero_short, _from_least)):
+            if not _lies_on(few, *levels(few, bits)):
+                continue
+            step, start = levels(groups, bits)
+            if _lies_on(groups, step, start):
+                spread = np.repeat(step.reshape(len(rows), -1), group, axis=1)
+                return Numbers(f"int{bits}", spread, group)
     return None
+
+
+def _lies_on(groups: Array, step: Levels, start: Levels) -> bool:
+    return _fits(groups - start, step)
+
+
+def _from_zero(groups: Array, bits: int) -> tuple[Levels, Levels]:
+    """Steps (g, 1) of −2ᵇ⁻¹ … 2ᵇ⁻¹, and where they begin."""
+    largest = np.abs(groups).max(1, keepdims=True)
+    return largest / 2 ** (bits - 1), np.zeros_like(largest)
+
+
+def _from_zero_short(groups: Array, bits: int) -> tuple[Levels, Levels]:
+    """As many levels above zero as below."""
+    largest = np.abs(groups).max(1, keepdims=True)
+    return largest / (2 ** (bits - 1) - 1), np.zeros_like(largest)
+
+
+def _from_least(groups: Array, bits: int) -> tuple[Levels, Levels]:
+    """2ᵇ levels from the smallest value to the largest."""
+    low = groups.min(1, keepdims=True)
+    return (groups.max(1, keepdims=True) - low) / (2**bits - 1), low
 
 
 def _steps(rows: Array) -> Iterator[tuple[int, Levels]]:
