@@ -21,6 +21,7 @@ from assay.alignment.matrices import Array
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values
 ALIKE = 0.1  # correlation that strangers have where channels of one kind are matched
 _SOME = 128  # channels of which all pairs are looked at
+_FEW = 16  # values that tower over all others: where they stand is no evidence
 _TINY = 1e-30
 _MOST = 0.999999  # a correlation that float32 tells from 1
 
@@ -41,8 +42,9 @@ def free_values_of(one: Array, other: Array) -> float:
     ours, theirs = one.reshape(rows, -1), other.reshape(rows, -1)
     shared = _likeness(ours, theirs) * _likeness(ours.T, theirs.T)
     products = one * other
-    few = float(np.vdot(products, products))
-    return min(free_values(rows, columns), 1 / shared, 1 / max(few, _TINY))
+    carrying = 1 / max(float(np.vdot(products, products)), _TINY)  # values, if all were as large
+    known = min(free_values(rows, columns), 1 / shared)
+    return min(known, carrying) if carrying < _FEW else known
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from assay.weights import Array, Weight
 
 _SMALLEST = 64  # values of a tensor that is compared
 _ALIKE = 0.5  # correlation of tensors that are matched where others prove that models are related
+_UNEVEN = 0.5  # correlation that rows which are next to nothing give, in whatever order
 
 
 @dataclass(frozen=True)
@@ -179,16 +180,20 @@ def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
         correlation=round(tensor.after, 4),
         stored=None if tensor.before is None else round(tensor.before, 4),
         undone=tensor.undone,
-        log10_false_alarm=round(tensor.log10_beyond(_granted(ours, theirs)), 2),
+        log10_false_alarm=round(tensor.log10_beyond(_granted(tensor, ours, theirs)), 2),
         change=changed.to_json(),
     )
     return match, changed
 
 
-def _granted(*tensors: Array) -> float:
-    """The correlation that changing a tenth of one of them may give it: it proves nothing."""
-    matrices = [matrix(values) for values in tensors]
-    return max(given(each, PUBLIC) for m in matrices for each in (m, m.swapaxes(0, 1)))
+def _granted(tensor: TensorAlignment, *both: Array) -> float:
+    """The correlation that changing a tenth of one of them may give it: it proves nothing.
+
+    Evenly mixed in, a tenth is far less than the best of all orders has by chance.
+    """
+    matrices = [matrix(values) for values in both]
+    found = max(given(each, PUBLIC) for m in matrices for each in (m, m.swapaxes(0, 1)))
+    return 0.0 if tensor.kind == "searched" and found < _UNEVEN else found
 
 
 def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
