@@ -11,7 +11,7 @@ import pytest
 from assay.alignment.assignment import assigned
 from assay.alignment.matrices import canonical, equilibrated, kernels
 from assay.alignment.nulls import (
-    beyond_kinds,
+    beyond,
     free_values,
     free_values_of,
     log10_orders,
@@ -40,7 +40,7 @@ def test_what_was_tried_is_part_of_what_an_alignment_is_worth() -> None:
     plain = judged(suspect, source, *places, 0.0).log10_false_alarm
     assert judged(suspect, source, *places, 3.0).log10_false_alarm == pytest.approx(plain + 3)
     assert judged(suspect, source, *places, borrowed=True).log10_false_alarm > plain
-    assert beyond_kinds(0.05) < 0 < beyond_kinds(0.2) < 0.2
+    assert beyond(0.05) < 0 < beyond(0.2) < 0.2
 
 
 def test_the_tail_holds_for_the_best_of_all_orders() -> None:
@@ -74,11 +74,22 @@ def test_the_tail_falls_with_the_correlation_and_rises_with_what_was_searched() 
     assert log10_tail(0.9, 100, 3.0) == pytest.approx(log10_tail(0.9, 100, 0.0) + 3.0)
 
 
+def test_a_few_values_that_tower_over_all_others_are_worth_as_few() -> None:
+    one, other = normal(0, 64, 64, 1), normal(1, 64, 64, 1)
+    for each in (one, other):
+        each[3, :5] = 200
+    places = np.arange(64), np.arange(64)
+    found = judged(one, other, *places)
+    assert found.plain > 0.9
+    assert found.log10_false_alarm > -3
+
+
 def test_channels_that_all_share_a_few_directions_are_worth_less() -> None:
     shared = normal(0, 2, 40)
     one, other = (kernels(normal(n, 30, 2) @ shared) for n in (1, 2))
     assert free_values_of(canonical(one), canonical(other)) < 30 * 3
-    free = [free_values_of(normal(n, 30, 40, 1), normal(n + 9, 30, 40, 1)) for n in (1, 2)]
+    apart = [[canonical(normal(n + k, 30, 40, 1)) for k in (0, 9)] for n in (1, 2)]
+    free = [free_values_of(*pair) for pair in apart]
     assert min(free) > 0.8 * free_values(30, 40)
     assert max(free) <= free_values(30, 40)
 

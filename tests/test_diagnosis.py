@@ -203,6 +203,25 @@ def test_a_stranger_has_moved_as_far_as_can_be() -> None:
     assert found.unchanged < 0.01
 
 
+@pytest.mark.parametrize("bits", [3, 4])
+def test_a_twin_on_few_levels_is_no_copy(bits: int) -> None:
+    """Where a step is wider than most values, 0 is where rounding puts them, whosever they are."""
+    draw = np.random.default_rng(0)
+    start, *apart = (draw.standard_t(4, size=(512, 512)) for _ in range(3))
+    own, twin = ((start + 0.4 * each).astype(np.float32) for each in apart)
+    rounded = on_grid(own, bits, each=False)
+    assert change(own, rounded).is_copy
+    assert change(rounded, own).is_copy  # the source may be the rounded one
+    assert not change(twin, rounded).is_copy
+    assert not change(rounded, twin).is_copy
+
+
+def test_what_a_quantizer_cuts_off_is_a_copy() -> None:
+    values = trained((64, 200))
+    limit = np.quantile(np.abs(values), 0.995)
+    assert change(values, on_grid(np.clip(values, -limit, limit), 8, each=False)).is_copy
+
+
 def test_values_that_are_not_finite_are_said_and_nothing_breaks() -> None:
     values = trained((64, 200))
     wrong = values.copy()

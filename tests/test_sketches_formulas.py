@@ -56,6 +56,19 @@ def bilinear(channels: int, size: int) -> Table:
     return table
 
 
+def rotary(length: int, width: int) -> Table:
+    """The angles of rotary positions, of which cosines and sines are kept."""
+    return np.arange(length)[:, None] / 10_000 ** (np.arange(width // 2) / (width // 2))
+
+
+def near_identity(channels: int, places: int) -> Table:
+    """A residual kernel that began as the identity, its channels of different sizes."""
+    table = 0.05 * random(channels, channels, places, places)
+    own = np.arange(channels)
+    table[own, own, places // 2, places // 2] += np.linspace(0.5, 2, channels)
+    return table
+
+
 FORMULAS = {
     "ones": (np.ones((64, 64)), "constant rows"),
     "a number for each row": (np.repeat(random(64, 1), 9, 1), "constant rows"),
@@ -74,8 +87,14 @@ FORMULAS = {
     "long Fourier": (fourier(2048), "waves"),
     "cosine transform": (cosine_transform(63, 128), "waves"),
     "constant Q": (constant_q(36, 512), "waves"),
-    "positions": (positions(512, 256, is_interleaved=True), "sinusoidal positions"),
-    "positions in halves": (positions(1500, 384, is_interleaved=False), "sinusoidal positions"),
+    "positions": (positions(512, 256, is_interleaved=True), "waves of positions"),
+    "rotary cosines": (np.cos(np.tile(rotary(512, 64), 2)), "waves of positions"),
+    "rotary sines": (np.sin(rotary(2048, 128)), "waves of positions"),
+    "rotary pairs": (np.stack([np.cos(rotary(512, 64))] * 2, 2), "waves of positions"),
+    "distances": (np.log1p(np.abs(np.subtract.outer(range(64), range(80)))), "one row, shifted"),
+    "near the identity": (near_identity(32, 1)[:, :, 0, 0], "little more than the identity"),
+    "kernels near the identity": (near_identity(64, 3), "little more than the identity"),
+    "positions in halves": (positions(1500, 384, is_interleaved=False), "waves of positions"),
 }  # fmt: skip
 
 

@@ -132,12 +132,14 @@ def test_layers_say_what_became_of_each() -> None:
 
 
 def test_what_is_not_compared_is_said_and_why() -> None:
-    odd: State = {"bias": np.ones(63, np.float32), "flat": np.ones((32, 32), np.float32)}
+    odd: State = {"bias": np.ones(99, np.float32), "flat": np.ones((32, 32), np.float32)}
+    odd["small"] = np.ones((7, 9), np.float32)
     odd["broken"] = np.full((32, 32), np.nan, np.float32)
     evidence = compared(BASE | odd)
     left_out = evidence.detail["not_compared"]["suspect"]
     assert left_out == {
         "fewer than 64 values": 1,
+        "one axis": 1,
         "constant rows": 1,
         "not finite": 1,
     }

@@ -19,7 +19,8 @@ from small_weights import (
     weight,
 )
 
-from assay.comparisons.weights import FLOOR, MEASURED, Weights, combined
+from assay.comparisons._claims import FLOOR, combined
+from assay.comparisons.weights import MEASURED, Weights
 from assay.sketches import sketch
 from assay.sketches.readings import tried
 from assay.values import Evidence, Relation, WeightSketch

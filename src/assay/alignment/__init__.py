@@ -96,6 +96,7 @@ def _aligned(
         kind=_kind(found),
         log10_searched=found.log10_searched,
         log10_false_alarm=found.log10_false_alarm,
+        fits=found.fits,
     )
 
 

@@ -11,6 +11,7 @@ however dependent the orders are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import atanh, lgamma, log, log1p, tanh
 
 import numpy as np
@@ -20,6 +21,7 @@ from assay.alignment.matrices import Array
 _EXPONENT = 0.75  # of the places of a matrix, that gives its free values
 ALIKE = 0.1  # correlation that strangers have where channels of one kind are matched
 _SOME = 128  # channels of which all pairs are looked at
+_FEW = 16  # values that tower over all others: where they stand is no evidence
 _TINY = 1e-30
 _MOST = 0.999999  # a correlation that float32 tells from 1
 
@@ -33,21 +35,38 @@ def free_values_of(one: Array, other: Array) -> float:
     """The same of two canonical matrices (r, c, k) whose channels are in one order.
 
     Rows of two matrices that do not belong together have a cosine whose mean square is 1 / d, if
-    they lie in d dimensions evenly; columns too.  Few dimensions that both share give more.
+    they lie in d dimensions evenly; columns too.  Few dimensions that both share give more, and so
+    do few values that are much larger than all others, whose products are most of the correlation.
     """
     rows, columns = one.shape[0], one[0].size
     ours, theirs = one.reshape(rows, -1), other.reshape(rows, -1)
     shared = _likeness(ours, theirs) * _likeness(ours.T, theirs.T)
-    return min(free_values(rows, columns), 1 / shared)
+    products = one * other
+    carrying = 1 / max(float(np.vdot(products, products)), _TINY)  # values, if all were as large
+    known = min(free_values(rows, columns), 1 / shared)
+    return min(known, carrying) if carrying < _FEW else known
 
 
-def beyond_kinds(correlation: float) -> float:
-    """What a correlation is beyond that of strangers whose orders other tensors told.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How alike two matrices are, and over how many free values."""
 
-    Channels that are alike there are of one kind, such as a gate's, and may be alike here too.  How
-    much, was measured (benchmarks/alignment).  Where all orders are counted, these are among them.
+    correlation: float
+    free: float
+
+    def log10_tail(self, log10_searched: float, granted: float = 0.0) -> float:
+        """log₁₀ of the false alarm, where a correlation that is ``granted`` proves nothing."""
+        return log10_tail(beyond(self.correlation, granted), self.free, log10_searched)
+
+
+def beyond(correlation: float, granted: float = ALIKE) -> float:
+    """What a correlation is beyond one that strangers may have, on Fisher's scale.
+
+    By default that of strangers whose orders other tensors told.  Channels that are alike there are
+    of one kind, such as a gate's, and may be alike here too.  How much, was measured
+    (benchmarks/alignment).  Where all orders are counted, these are among them.
     """
-    return tanh(atanh(min(max(correlation, 0.0), _MOST)) - atanh(ALIKE))
+    return tanh(atanh(min(max(correlation, 0.0), _MOST)) - atanh(granted))
 
 
 def _likeness(one: Array, other: Array) -> float:

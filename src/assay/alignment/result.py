@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import log10, prod
 from typing import Literal
 
 import numpy as np
 
 from assay.alignment.matrices import Array, Index
+from assay.alignment.nulls import Fit
 from assay.alignment.orders import Twins
 from assay.alignment.rotation import rotated
+from assay.alignment.search import WAYS
 
 Kind = Literal["given", "carried", "searched", "rotated"]
 _EXPLAINED = 2  # times as far apart with scales as without them: scales were changed …
@@ -37,6 +39,7 @@ class TensorAlignment:
     kind: Kind  # "carried": no value of these two tensors had a part in choosing the order
     log10_searched: float  # of the number of alignments that this is the best of
     log10_false_alarm: float  # of ``after`` between strangers, as the best of as many
+    fits: tuple[Fit, ...]  # that it is of: with scales, and without
 
     @property
     def is_rescaled(self) -> bool:
@@ -55,6 +58,12 @@ class TensorAlignment:
             "rotated": self.turn is not None,
         }
         return tuple(word for word, is_so in words.items() if is_so)
+
+    def log10_beyond(self, granted: float) -> float:
+        """log₁₀ of the false alarm where a correlation that is ``granted`` proves nothing."""
+        tried = self.log10_searched + log10(WAYS)
+        tails = [fit.log10_tail(tried, granted) for fit in self.fits]
+        return max(self.log10_false_alarm, min(tails))
 
     def applied(self, values: Array) -> Array:
         """The suspect's tensor with the source's channels in its order; 0 where one was removed."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from assay.alignment.assignment import assigned
 from assay.alignment.matrices import Array, Index, canonical, equilibrated, normalized, taken
-from assay.alignment.nulls import beyond_kinds, free_values_of, log10_orders, log10_tail
+from assay.alignment.nulls import ALIKE, Fit, free_values_of, log10_orders, log10_tail
 from assay.alignment.orders import Twins
 
 _QUANTILES = 64  # of a row, by which it is known
@@ -47,6 +47,7 @@ class Found:
     log10_searched: float  # of the number of alignments that this is the best of
     log10_false_alarm: float
     promise: float  # the same if all values were free: whether it may help others
+    fits: tuple[Fit, ...]  # with scales, and without
     searched: tuple[int, ...] = ()  # axes whose order these two tensors' own values told
     carried: frozenset[str] = frozenset()  # the source's tensors that told the order of the others
     twins: Twins = field(default_factory=Twins)  # columns that were added to others
@@ -101,17 +102,18 @@ def judged(
     here, there = rows >= 0, columns >= 0
     theirs = taken(source, np.flatnonzero(here), np.flatnonzero(there))
     ours = taken(suspect, rows[here], columns[there])
-    values = []
-    for prepared in (normalized, canonical):
-        one, other = prepared(ours), prepared(theirs)
-        value = float(np.vdot(one, other))
-        beyond = beyond_kinds(value) if borrowed else value
-        tail = log10_tail(beyond, free_values_of(one, other), log10_searched + log10(WAYS))
-        values.append((value, tail))
-    (plain, _), (scaled, _) = values
-    best, tail = max(plain, scaled), min(tail for _, tail in values)
+    plain, scaled = (_fit(prepared(ours), prepared(theirs)) for prepared in (normalized, canonical))
+    best = max(plain.correlation, scaled.correlation)
+    granted, tried = ALIKE if borrowed else 0.0, log10_searched + log10(WAYS)
+    tail = min(fit.log10_tail(tried, granted) for fit in (plain, scaled))
     hope = promise(best, rows, columns, source, log10_searched)
-    return Found(rows, columns, best, plain, log10_searched, tail, hope)
+    found = rows, columns, best, plain.correlation, log10_searched, tail, hope
+    return Found(*found, fits=(plain, scaled))
+
+
+def _fit(one: Array, other: Array) -> Fit:
+    """Of two matrices (r, c, k) of norm 1."""
+    return Fit(float(np.vdot(one, other)), free_values_of(one, other))
 
 
 def promise(fit: float, rows: Index, columns: Index, source: Array, log10_searched: float) -> float:

@@ -12,6 +12,13 @@ from assay.errors import BadOption
 from assay.report import json_line, printable, text
 from assay.values import Json, Record, Report
 
+EXAMPLES = """\b
+Examples:
+  assay compare suspect.onnx mine.safetensors --html report.html
+  assay compare merged.safetensors one.safetensors other.safetensors
+  assay compare one.safetensors other.safetensors --base base.safetensors
+"""
+
 
 @click.command("hash")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=options.FILE)
@@ -155,7 +162,7 @@ def check(
     context.exit(2 if failures else int(review))
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("suspect", type=options.FILE)
 @click.argument("sources", type=options.FILE, nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
@@ -189,17 +196,11 @@ def compare(
     folder: str | None,
     as_json: bool,
 ) -> None:
-    r"""Say how a file is related to others, why, and what was done to it.
+    """Say how a file is related to others, why, and what was done to it.
 
     Of several sources it says whether the suspect is a merge of them.  Exit status: 0, nothing to
     review; 1, common-ancestor or more that no base explains; 2, an error.  An input shape holds for
     all files.
-
-    \b
-    Examples:
-      assay compare suspect.onnx mine.safetensors --html report.html
-      assay compare merged.safetensors one.safetensors other.safetensors
-      assay compare one.safetensors other.safetensors --base base.safetensors
     """
     from assay.comparing import Comparing
     from assay.examine import Opened

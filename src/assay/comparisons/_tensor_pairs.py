@@ -16,16 +16,14 @@ from math import log10, pi
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.comparisons._claims import FLOOR, LEARNED, WORTH
 from assay.sketches.kinds import Cells, Kind, codes_of, tails, told
 from assay.sketches.projections import angle
 from assay.sketches.starts import drift
 from assay.values import TensorSketch, WeightSketch
 
-FLOOR = -12.0  # log₁₀ of one tensor's false alarm: none counts for more
 _ONE = -6.0  # log₁₀ of the false alarm from which two tensors of one model are one
 _AT_ONCE = 1 << 16  # pairs of codes that are compared at once
-_WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
-_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
 _SHARED = 0.03  # of how far tensors have moved, to be what both learned; twins: .044, one .027
 
 
@@ -89,7 +87,7 @@ class Matching:
         near.  But what they differ by is a share of how far they moved, more than ``share``.
         """
         ours, theirs = self.tensors[0][pair.ours], self.tensors[1][pair.theirs]
-        if min(ours.learned, theirs.learned) < _LEARNED:
+        if min(ours.learned, theirs.learned) < LEARNED:
             return False
         return pair.permuted or self.angle(pair) <= share * min(ours.drift, theirs.drift)
 
@@ -157,7 +155,7 @@ def matched(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Matching:
         for place in other.places:
             compared[1][place] += len(own.places)
         candidates += _near(kind, own, other)
-    worth = [pair for pair in candidates if _corrected(pair, compared) <= _WORTH]
+    worth = [pair for pair in candidates if _corrected(pair, compared) <= WORTH]
     return Matching((ours, theirs), compared, _one_to_one(worth))
 
 
@@ -218,7 +216,7 @@ def _near(kind: Kind, ours: _Known, theirs: _Known) -> Iterator[Pair]:
             alarms = tails(kind)[distances]
         else:
             alarms = ours.cells.part(part).tails(theirs.cells, kind[1])
-        for row, column in np.argwhere(alarms <= _WORTH).tolist():
+        for row, column in np.argwhere(alarms <= WORTH).tolist():
             places = ours.places[start + row], theirs.places[column]
             tail, distance = float(alarms[row, column]), int(distances[row, column])
             yield Pair(*places, tail, distance, permuted=kind[0] == "invariant")

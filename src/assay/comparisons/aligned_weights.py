@@ -20,30 +20,30 @@ import numpy as np
 
 from assay.alignment import TensorAlignment, align
 from assay.comparisons import Comparison
+from assay.comparisons._aligned_layers import Models, matrix
+from assay.comparisons._claims import (
+    FEWEST,
+    FLOOR,
+    NEARLY_ALL,
+    TELLING,
+    WORTH,
+    is_frozen,
+    is_part,
+)
 from assay.comparisons._spellings import Read, canonical, spelled_alike
-from assay.comparisons._tensor_pairs import FLOOR
-from assay.comparisons.weights import combined
 from assay.diagnosis.merges import merged
-from assay.diagnosis.models import Finding, Listed, Matched, diagnosed
+from assay.diagnosis.models import Finding, Matched, diagnosed
 from assay.diagnosis.tensors import Change, change
+from assay.sketches import untold
 from assay.sketches.formulas import formula
+from assay.sketches.given import given
 from assay.sketches.keys import PUBLIC
-from assay.sketches.starts import learned
 from assay.values import Evidence, Json, LayerMatch, Record, Relation
 from assay.weights import Array, Weight
-from assay.weights.indices import INDICES
-from assay.weights.shapes import has_one_axis
 
 _SMALLEST = 64  # values of a tensor that is compared
-_WORTH = -3.0  # log₁₀, corrected: what is likelier among strangers is no match
 _ALIKE = 0.5  # correlation of tensors that are matched where others prove that models are related
-_LEARNED = 0.25  # excess of correlation in a tensor that is visibly more than its start
-_FEWEST = 2  # tensors that must be matched …
-_TELLING = 0.05  # … with so much of one model's values
-_PART = 0.5  # of one model's values, copied: a backbone, a part of a bundle
-_COPIES, _COPIED = 3, 0.1  # tensors so copied, of one model's values: frozen layers
-_NEARLY_ALL = 0.95  # of both models' values: the same model
-_ROUNDED = ("float32", "float16", "bfloat16", "int8")  # numbers that are no other model
+_UNEVEN = 0.5  # correlation that rows which are next to nothing give, in whatever order
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ class AlignedWeights(Comparison):
             likely = map(_is_alike, found.tensors, (changed for _, changed in layers))
             evident = [*map(or_, evident, likely)]
         layers = [*compress(layers, evident)]
-        shapes = [{name: v.shape for name, v in each.items()} for each in (ours, theirs)]
+        models = Models(ours, theirs)
         detail: Json = {
             "tensors": [len(ours), len(theirs)],
-            "matched": len(proven),
-            "values": _shares(proven, shapes),
-            "copied": _copied(layers, theirs, shapes),
+            "matched": models.count(proven),
+            "values": models.shares(proven),
+            "copied": models.copied(layers),
             "repeated": len(layers) - len({layer.source for layer, _ in layers}),
-            "diagnosis": [finding.to_json() for finding in diagnosed(layers, *reversed(shapes))],
+            "diagnosis": [finding.to_json() for finding in diagnosed(layers, *models.shapes)],
             "layers": [layer.to_json() for layer, _ in layers],
             "only_suspect": _without([layer.suspect for layer, _ in layers], ours),
             "only_source": _without([layer.source for layer, _ in layers], theirs),
@@ -94,19 +94,20 @@ class AlignedWeights(Comparison):
             "floor": FLOOR,
         }
         detail["in_words"] = _in_words(detail)
-        return Evidence(repr(self), _score(layers, shapes), _false_alarm(proven, shapes), detail)
+        alarm = models.log10_false_alarm(proven)
+        return Evidence(repr(self), models.score(layers), alarm, detail)
 
     def supported(self, evidence: Evidence) -> Relation:
         detail = evidence.detail
         values, copied = detail["values"], detail["copied"]
-        if detail["matched"] < _FEWEST or max(values) < _TELLING:
+        if detail["matched"] < FEWEST or max(values) < TELLING:
             return Relation.UNRELATED
         whole = detail["only_suspect"] == detail["only_source"] == [] and not detail["repeated"]
-        if whole and min(copied["rounded"]) >= _NEARLY_ALL and copied["tensors"] >= _FEWEST:
+        if whole and min(copied["rounded"]) >= NEARLY_ALL and copied["tensors"] >= FEWEST:
             return Relation.SAME_MODEL
-        part = copied["tensors"] >= _FEWEST and max(copied["values"]) >= _PART
-        few = copied["tensors"] >= _COPIES and max(copied["values"]) >= _COPIED
-        return Relation.DERIVED if part or few else Relation.COMMON_ANCESTOR
+        shared = copied["tensors"], copied["values"]
+        is_copy = is_part(*shared) or is_frozen(*shared)
+        return Relation.DERIVED if is_copy else Relation.COMMON_ANCESTOR
 
 
 def explains(source_and_base: Evidence, suspect_and_source: Evidence) -> bool:
@@ -123,7 +124,7 @@ def explains(source_and_base: Evidence, suspect_and_source: Evidence) -> bool:
     ]
     size = sum(prod(layer.source_shape) for layer in own)
     whole = sum(prod(layer["source_shape"]) for layer in suspect_and_source.detail["layers"])
-    return len(own) < _FEWEST or size < _TELLING * whole
+    return len(own) < FEWEST or size < TELLING * whole
 
 
 def merge_of(
@@ -146,14 +147,8 @@ def _read(
     found: dict[str, Array] = {}
     left_out: dict[str, int] = {}
     for name, weight in weights.items():
-        why = None
-        if weight.dtype in INDICES:
-            why = "whole numbers"
-        elif weight.size < _SMALLEST:
-            why = f"fewer than {_SMALLEST} values"
-        elif has_one_axis(weight.shape):
-            why = "one axis"
-        else:
+        why = untold(weight, _SMALLEST)
+        if why is None:
             values = canonical(weight, weight.read(), known)
             why = formula(values, PUBLIC) if np.isfinite(values).all() else "not finite"
         if why is None:
@@ -166,7 +161,7 @@ def _read(
 def _is_proven(layer: LayerMatch, ours: Read, theirs: Read) -> bool:
     """Whether strangers' tensors are not so alike, as the best of all pairs."""
     alarm = layer.log10_false_alarm or 0.0
-    return alarm + log10(max(len(ours), len(theirs))) <= _WORTH
+    return alarm + log10(max(len(ours), len(theirs))) <= WORTH
 
 
 def _is_alike(tensor: TensorAlignment, changed: Change) -> bool:
@@ -185,10 +180,20 @@ def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
         correlation=round(tensor.after, 4),
         stored=None if tensor.before is None else round(tensor.before, 4),
         undone=tensor.undone,
-        log10_false_alarm=round(tensor.log10_false_alarm, 2),
+        log10_false_alarm=round(tensor.log10_beyond(_granted(tensor, ours, theirs)), 2),
         change=changed.to_json(),
     )
     return match, changed
+
+
+def _granted(tensor: TensorAlignment, *both: Array) -> float:
+    """The correlation that changing a tenth of one of them may give it: it proves nothing.
+
+    Evenly mixed in, a tenth is far less than the best of all orders has by chance.
+    """
+    matrices = [matrix(values) for values in both]
+    found = max(given(each, PUBLIC) for m in matrices for each in (m, m.swapaxes(0, 1)))
+    return 0.0 if tensor.kind == "searched" and found < _UNEVEN else found
 
 
 def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
@@ -200,78 +205,8 @@ def _change(tensor: TensorAlignment, ours: Array, theirs: Array) -> Change:
     return change(theirs, here)
 
 
-def _shares(layers: Sequence[Matched], shapes: Sequence[Listed]) -> list[float]:
-    """Of the suspect's and of the source's values, the share in matched tensors."""
-    ours = {layer.suspect: prod(layer.suspect_shape) for layer, _ in layers}
-    theirs = {layer.source: prod(layer.source_shape) for layer, _ in layers}
-    totals = [sum(map(prod, listed.values())) for listed in shapes]
-    return [
-        round(sum(each.values()) / total, 4)
-        for each, total in zip((ours, theirs), totals, strict=True)
-    ]
-
-
-def _copied(layers: Sequence[Matched], theirs: Read, shapes: Sequence[Listed]) -> dict[str, Any]:
-    """Learned tensors whose values are the source's: how many, and of both models' values."""
-    copies = [
-        (layer, changed)
-        for layer, changed in layers
-        if changed.is_copy and learned(_matrix(theirs[layer.source]), PUBLIC) >= _LEARNED
-    ]
-    rounded = [
-        (layer, changed)
-        for layer, changed in layers
-        if changed.is_copy
-        and not changed.pruned
-        and changed.numbers.split()[0] in _ROUNDED
-        and "removed" not in layer.undone
-        and "added" not in layer.undone
-    ]
-    return {
-        "tensors": len({layer.source for layer, _ in copies}),
-        "values": _shares(copies, shapes),
-        "rounded": _shares(rounded, shapes),
-    }
-
-
-def _matrix(values: Array) -> Array:
-    """(r, …) with axes of size 1 left out."""
-    return values.reshape([size for size in values.shape if size != 1])
-
-
 def _without(names: Sequence[str], tensors: Read) -> list[str]:
     return [name for name in tensors if name not in {*names}]
-
-
-def _score(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
-    """Mean correlation of both models' values; that of values without a match is 0."""
-    found = [
-        sum(prod(shape) * max(layer.correlation, 0.0) for layer, shape in each)
-        for each in (
-            [(layer, layer.suspect_shape) for layer, _ in layers],
-            [*{layer.source: (layer, layer.source_shape) for layer, _ in layers}.values()],
-        )
-    ]
-    totals = [sum(map(prod, listed.values())) for listed in shapes]
-    shares = [part / total for part, total in zip(found, totals, strict=True)]
-    return round(min(sum(shares) / 2, 1.0), 4)
-
-
-def _false_alarm(layers: Sequence[Matched], shapes: Sequence[Listed]) -> float:
-    """log₁₀ of that of the models: from either one's tensors, the weaker of both.
-
-    Each tensor was compared with all of the other model, and counts once.
-    """
-    alarms = []
-    ours, theirs = shapes
-    for listed, other, name in ((ours, theirs, "suspect"), (theirs, ours, "source")):
-        best: dict[str, float] = {}
-        for layer, _ in layers:
-            tail = max(layer.log10_false_alarm or 0.0, FLOOR) + log10(len(other))
-            key = getattr(layer, name)
-            best[key] = min(best.get(key, 0.0), tail)
-        alarms.append(combined([*best.values()], len(listed)))
-    return round(max(alarms), 2)
 
 
 def _in_words(detail: Mapping[str, Any]) -> str:

@@ -20,8 +20,8 @@ from typing import Any
 from numpy import logaddexp
 
 from assay.comparisons import Comparison
-from assay.comparisons._tensor_pairs import FLOOR, informative
-from assay.comparisons.weights import combined
+from assay.comparisons._claims import FLOOR, combined
+from assay.comparisons._tensor_pairs import informative
 from assay.sketches.fragments import KEPT, hashes_of
 from assay.values import Evidence, Record, Relation, WeightSketch
 

@@ -9,29 +9,32 @@ they moved, than those of networks that were trained apart from one start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import cos, lgamma, log, log10, pi
+from math import cos, log10, pi
 from typing import Any
 
 from assay.comparisons import Comparison
-from assay.comparisons._tensor_pairs import FLOOR, Matching, Pair, informative, left_out, matched
+from assay.comparisons._claims import (
+    FEWEST,
+    FLOOR,
+    NEARLY_ALL,
+    TELLING,
+    combined,
+    is_frozen,
+    is_part,
+)
+from assay.comparisons._tensor_pairs import Matching, Pair, informative, left_out, matched
 from assay.sketches.projections import BITS
 from assay.values import Evidence, Json, Record, Relation
 
 MEASURED = -5.0  # log₁₀ of one tensor's false alarm: below, the null is a model's, not measured
-_LOWEST = -77.0  # of all tensors: no surer than equal bytes, 2^-256
-_NEARLY_ALL = 0.95  # of both models' values: the same model
-_HALF = 0.5  # of one model's values: a backbone under a new head, a part of a bundle
-_TELLING = 0.05  # of one model's values, at least, must be matched
-_FEWEST = 2  # tensors that must be matched, or near
+_MOST = 0.5  # of one model's values, in tensors that are both learned and near
 _SPARED = 0.25  # of the tensors: where so many did not change at all …
 _CHANGED = 0.035  # … radians: of the one that did most, where it was only stored in fewer bits
 _ALONE = 0.01  # of how far a tensor has moved, to be what both learned if no other one is
 _SHOWN = 0.25  # of all values that are near, those in tensors visibly more than their start
 _EQUAL = 2  # bits that 16-bit numbers leave, or 8-bit ones with a scale for each channel
-_COPIES = 3  # tensors so equal, of …
-_COPIED = 0.1  # … one model's values: frozen layers
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,14 @@ class Weights(Comparison):
             return Relation.COMMON_ANCESTOR
         if self._is_same(detail):
             return Relation.SAME_MODEL
-        part = detail["near"] >= _FEWEST and max(detail["near_values"]) >= _HALF
-        copied = detail["equal"] >= _COPIES and max(detail["equal_values"]) >= _COPIED
-        return Relation.DERIVED if part or copied else Relation.COMMON_ANCESTOR
+        part = is_part(detail["near"], detail["near_values"])
+        frozen = is_frozen(detail["equal"], detail["equal_values"])
+        return Relation.DERIVED if part or frozen else Relation.COMMON_ANCESTOR
 
     def _is_same(self, detail: Mapping[str, Any]) -> bool:
         """Nearly all of both matched, at distances of rounding, which spares no tensor."""
         matched_of_all = detail["matched"] / max(detail["tensors"])
-        if min(matched_of_all, *detail["values"]) < _NEARLY_ALL or detail["near"] < _FEWEST:
+        if min(matched_of_all, *detail["values"]) < NEARLY_ALL or detail["near"] < FEWEST:
             return False
         if 2 * detail["permuted"] > detail["matched"]:
             return False
@@ -96,7 +99,7 @@ class Weights(Comparison):
         straight = sorted((pair for pair in found.pairs if not pair.permuted), key=_distance)
         near = [pair for pair in found.pairs if self.is_near(pair)]
         learned = [pair for pair in near if found.is_learned(pair)]
-        if len(learned) < _FEWEST:  # one tensor may be so near by chance
+        if len(learned) < FEWEST:  # one tensor may be so near by chance
             learned = [pair for pair in learned if found.is_learned(pair, _ALONE)]
         equal = [pair for pair in near if not pair.permuted and pair.distance <= _EQUAL]
         whole, apart = found.shares(straight)[0], found.shares(straight, _distance)[0]
@@ -140,8 +143,8 @@ def _is_enough(detail: Mapping[str, Any]) -> bool:
     Different networks that draw their first weights with one seed have a layer or two in common.
     A single layer between inputs and classes that mean the same comes out alike from any start.
     """
-    several = detail["matched"] >= _FEWEST and max(detail["values"]) >= _TELLING
-    return bool(several or max(detail["learned_values"]) >= _HALF)
+    several = detail["matched"] >= FEWEST and max(detail["values"]) >= TELLING
+    return bool(several or max(detail["learned_values"]) >= _MOST)
 
 
 def false_alarm(found: Matching, floor: float) -> float:
@@ -159,19 +162,6 @@ def false_alarm(found: Matching, floor: float) -> float:
         )
         for side, compared in zip(sides, found.compared, strict=True)
     )
-
-
-def combined(tails: Sequence[float], total: int) -> float:
-    """log₁₀ of the probability of such tails in any of ``total`` independent tensors.
-
-    That k of them have a tail p or less is at most C(total, k) pᵏ; of all k the least counts, times
-    their number.
-    """
-    least = 0.0
-    for k, tail in enumerate(sorted(tails), 1):
-        choices = (lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1)) / log(10)
-        least = min(least, choices + k * tail + log10(total))
-    return max(least, _LOWEST)
 
 
 def _score(found: Matching) -> float:

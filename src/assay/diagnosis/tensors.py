@@ -1,7 +1,9 @@
 """How one tensor became another: other numbers, values removed, values moved.
 
 Both are matrices whose rows and columns mean the same, output first.  What rounding explains is no
-movement: a value may be as far from its source as half a step of the grid that it lies on.
+movement: a value may be as far from its source as half a step of the grid that it lies on.  Where
+steps are so wide that they make most values 0, the others must be where rounding puts them: else a
+few bits would explain whatever is a little alike.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from assay.weights import Array
 _ARITHMETIC = 1e-5  # of a row's root mean square: what folding a normalization in float32 leaves
 _HALF_STEP = 0.51  # steps: how far rounding moves a value
 _CLIPPED = 0.01  # share of values that a quantizer may cut off
+_TELLING, _WRONG = 16, 0.05  # values that are not 0 on a grid, at least; of those, on another level
 _PRUNED = 0.02  # share of values that were not 0: fewer are no pruning
 _PROBES = 72  # columns of a random sketch of the difference
 _EXPLAINED = 0.999  # of the difference's energy, by a matrix of low rank
@@ -79,8 +82,7 @@ def change(source: Array, suspect: Array) -> Change:
     of = _pruned_by(gone, old) if pruned else ""
     unchanged = float(same.mean())
     before = "float32" if numbers.name == "float32" else str(stored_in(old))
-    rounds = numbers.step is not None and unchanged >= 1 - _CLIPPED
-    if (unchanged == 1.0 or rounds) and new.any():
+    if _rounds(old, new, numbers, same, gone) and new.any():
         return Change(str(numbers), cosine, pruned, of, unchanged=unchanged, before=before)
     if numbers.name == "float32" and _is_finer(new, old):
         return Change("float32", cosine, before=str(stored_in(old)))
@@ -97,8 +99,23 @@ def _is_finer(new: Array, old: Array) -> bool:
     numbers = stored_in(old)
     if numbers.name == "float32":
         return False
-    unchanged = float(_explained(new, old, numbers).mean())
-    return unchanged == 1.0 or (numbers.step is not None and unchanged >= 1 - _CLIPPED)
+    same = _explained(new, old, numbers)
+    return _rounds(new, old, numbers, same, np.zeros_like(same))
+
+
+def _rounds(old: Array, new: Array, numbers: Numbers, same: Mask, gone: Mask) -> bool:
+    """Whether numbers explain all values, or all but some that a quantizer cut off."""
+    if numbers.step is None:
+        return bool(same.all())
+    if same.mean() < 1 - _CLIPPED:
+        return False
+    half = numbers.step / 2
+    telling = (new != 0) | ((np.abs(old) > half) & ~gone)
+    ends = np.abs(new) >= np.abs(new).max(1 if len(half) > 1 else None, keepdims=True)
+    cut = ends & (np.abs(old) > np.abs(new)) & (old * new > 0)
+    wrong = np.count_nonzero(telling & ~same & ~cut)
+    told = np.count_nonzero(telling)
+    return bool(told >= _TELLING and wrong <= _WRONG * told)
 
 
 def low_rank(difference: Array) -> int | None:

@@ -59,7 +59,7 @@ def _tensors(
     What is a formula as it is registered tells nothing in any reading; what looks like one in a
     reading that is merely tried is not tried.
     """
-    left_out = _left_out(weight)
+    left_out = untold(weight)
     if left_out is not None:
         yield TensorSketch(weight.name, weight.shape, left_out=left_out)
         return
@@ -96,10 +96,10 @@ def _tame(values: Array) -> Array:
     return tame
 
 
-def _left_out(weight: Weight) -> str | None:
+def untold(weight: Weight, smallest: int = SMALLEST) -> str | None:
     """Why a weight tells nothing, as far as can be said without reading it."""
     if has_one_axis(weight.shape):
         return "one axis"
-    if weight.size < SMALLEST:
-        return f"fewer than {SMALLEST} values"
+    if weight.size < smallest:
+        return f"fewer than {smallest} values"
     return "whole numbers" if weight.dtype in INDICES else None

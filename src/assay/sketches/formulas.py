@@ -10,7 +10,9 @@ so nobody can dress up just the rows that will be looked at.  What is recognized
 4. few distinct values in few runs: masks
 5. bands without negative values: mel filters
 6. rows with most of their energy in few frequencies: Fourier and constant-Q bases
-7. rows of one norm whose columns are waves: sinusoidal positions
+7. columns that are waves: positions, sinusoidal or rotary
+8. each row is the one above it, one place on: relative positions
+9. the identity, and less than ten times as much of all else: residual layers that hardly moved
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from assay.weights import Array
 _ROWS = 16  # that are looked at
 _LONGEST = 1024  # values of a row, or of a column, that are looked at
 _SHORTEST = 64  # a row whose spectrum tells anything
+_FEWEST = 4  # columns that are told by their spectra
+_LEAST = 16  # channels that an identity is told of
+_IDENTICAL = 0.3  # cosine with the identity: of two such models, .1, as much as is granted
 _MOST = 0.9  # of the rows must be as the formula says
 _CONCENTRATED = 0.8  # of a row's energy …
 _FEW = 32  # … in one of so many frequencies
@@ -57,7 +62,11 @@ def formula(matrix: Array, key: bytes) -> str | None:
     if _are_waves(sample):
         return "waves, such as a Fourier basis"
     if _are_positions(matrix, sample, key):
-        return "sinusoidal positions"
+        return "waves of positions"
+    if _are_shifts(matrix, key):
+        return "one row, shifted"
+    if _is_identity(matrix, key):
+        return "little more than the identity"
     return None
 
 
@@ -130,16 +139,54 @@ def _are_waves(sample: Sample) -> bool:
 
 
 def _are_positions(matrix: Array, sample: Sample, key: bytes) -> bool:
-    """Sines and cosines of one angle have squares that add up to 1."""
-    if matrix.ndim != 2 or len(matrix) < _SHORTEST or matrix.shape[1] < 4:
-        return False
-    rows, columns = matrix.shape
-    if not _are_equal(np.linalg.norm(sample, axis=1, keepdims=True)):
+    """Where sines and cosines of one angle stand in a row, their squares add up to 1."""
+    rows, columns = len(matrix), matrix.size // len(matrix)
+    if rows < _SHORTEST or columns < _FEWEST:
         return False
     chosen = _chosen(columns, key, f"columns {rows}x{columns}")
     first = _first(rows, key, f"row {rows}x{columns}")
-    waves = matrix[first : first + _LONGEST, chosen].T.astype(np.float64)
-    return bool((_concentration(waves) >= _CONCENTRATED).mean() >= 0.5)
+    places = np.unravel_index(chosen, matrix.shape[1:])
+    part = np.moveaxis(matrix[first : first + _LONGEST], 0, -1)
+    waves = part[places].astype(np.float64)  # (n, l)
+    waves = waves[np.ptp(waves, axis=1) > 0]  # the slowest ones are constant
+    if len(waves) < _FEWEST:
+        return False
+    share = (_concentration(waves) >= _CONCENTRATED).mean()
+    if _are_equal(np.linalg.norm(sample, axis=1, keepdims=True)):
+        return bool(share >= 0.5)
+    centered = waves - waves.mean(1, keepdims=True)  # one wave could be added to any matrix
+    strongest = np.abs(np.fft.rfft(centered, axis=1)).argmax(1)
+    return bool(share >= _MOST and len(np.unique(strongest)) >= _FEWEST)
+
+
+def _are_shifts(matrix: Array, key: bytes) -> bool:
+    """Either way: what a pair of positions has in common depends on how far they are apart."""
+    if matrix.ndim != 2 or min(matrix.shape) < _LEAST:
+        return False
+    rows, columns = matrix.shape
+    chosen = _chosen(rows - 1, key, f"shifts {rows}x{columns}")
+    first = _first(columns, key, f"column {rows}x{columns}")
+    above, below = (
+        matrix[chosen + step, first : first + _LONGEST].astype(np.float64) for step in (0, 1)
+    )
+    rounding = _SMALL * np.abs(above).max()
+    return any(
+        bool((np.abs(a - b) <= _EQUAL * np.abs(a) + rounding).all(1).mean() >= _MOST)
+        for a, b in ((above[:, :-1], below[:, 1:]), (above[:, 1:], below[:, :-1]))
+    )
+
+
+def _is_identity(matrix: Array, key: bytes) -> bool:
+    """At one place of the kernel, each output is mostly the input of its number."""
+    if matrix.ndim < 2 or min(matrix.shape[:2]) < _LEAST:
+        return False
+    size = "x".join(map(str, matrix.shape[:2]))
+    chosen = _chosen(min(matrix.shape[:2]), key, f"diagonal {size}")
+    lengths = np.sqrt(np.square(matrix[chosen].reshape(len(chosen), -1), dtype=np.float64).sum(1))
+    diagonal = matrix[chosen, chosen].reshape(len(chosen), -1)[lengths > 0]
+    if not len(diagonal):
+        return False
+    return bool(np.abs((diagonal / lengths[lengths > 0, None]).mean(0)).max() >= _IDENTICAL)
 
 
 def _concentration(rows: Sample) -> NDArray[np.float64]:
