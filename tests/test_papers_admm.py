@@ -54,12 +54,11 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     found = []
     for work in (tmp_path / "halted", tmp_path / "whole"):
         run = start(work)
-        output, errors = run.communicate()
+        _, errors = run.communicate()
         assert run.returncode == 0, errors
         found.append(timeless(json.loads((work / "results.json").read_text())))
         keys = [json.loads(line)["key"] for line in (work / "ledger.jsonl").open()]
         assert len(keys) == len({*keys}) == 14
-    assert "digits/0/dense:" not in output.replace(output, "", 0) or "digits/0/dense:" in output
     assert found[0] == found[1]
     cells = {cell["row"]: cell for cell in found[0]["cells"]}
     assert sum(cells["admm-prune"]["left"].values()) == 100 + 2_000 + 900 + 350
@@ -74,7 +73,11 @@ def test_intervals_are_student_s_of_paired_differences(page: ModuleType) -> None
 
 
 def test_as_many_weights_are_left_as_in_the_paper() -> None:
-    rows = ("admm-prune", "admm-prune, weights read and soft answers", "admm-prune, published schedule")
+    rows = (
+        "admm-prune",
+        "admm-prune, weights read and soft answers",
+        "admm-prune, published schedule",
+    )
     cells = [cell for cell in RESULTS["cells"] if cell["row"] in rows]
     assert {cell["data"] for cell in cells} == {"mnist", "fashion-mnist"}
     for cell in cells:

@@ -51,6 +51,7 @@ class Scope:
     seeds: int
     slow: str  # the data on which the published schedule is run, once
     steps: int = 5_000  # of that schedule, between two updates of Z and U
+    updates: int = 30  # of that schedule
 
 
 PAPER = Scope(
@@ -66,6 +67,7 @@ SMALL = Scope(
     seeds=2,
     slow="digits",
     steps=30,
+    updates=3,
 )
 
 
@@ -103,7 +105,7 @@ class Run:
         """That of a network from scratch."""
         schedule = self.schedule
         if self.row == SLOW_DENSE:
-            return self._published(20_000)
+            return self._published(4 * self._epochs(self.scope.steps))
         longer = schedule.drawn + schedule.tuned if self.row == LONGER else 0
         return schedule.training(schedule.dense + longer)
 
@@ -135,8 +137,8 @@ class Run:
             return admm(
                 keep=schedule.keep,
                 admm=_alternation(1e-4, 1.0, every),
-                training=self._published(30 * self.scope.steps, decay=0.0, least=30 * every),
-                retraining=self._published(20_000),
+                training=self._published(self.scope.updates * every, decay=0.0),
+                retraining=self._published(4 * self._epochs(self.scope.steps)),
             )
         return None
 
@@ -144,9 +146,9 @@ class Run:
         pictures = {"mnist": 8_000, "fashion-mnist": 60_000, "digits": 1_438}[self.data]
         return max(1, round(steps * 50 / pictures))
 
-    def _published(self, steps: int, decay: float = 5e-5, least: int = 0) -> Training:
+    def _published(self, epochs: int, decay: float = 5e-5) -> Training:
         optimizer = Optimizer("adam", 1e-3, weight_decay=decay, schedule="constant")
-        return Training(least or self._epochs(steps * self.scope.steps // 5_000), 50, optimizer)
+        return Training(epochs, 50, optimizer)
 
     def network(self, shape: tuple[int, ...]) -> nn.Module:
         """LeNet-5 from the seed; dropout before the head where the paper has it."""
