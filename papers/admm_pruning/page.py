@@ -33,7 +33,7 @@ def results(entries: Sequence[Json]) -> Json:
                 cells.append(cell(data, row, made, known))
     return {
         "command": "python papers/admm_pruning/run.py",
-        "hardware": f"{os.cpu_count()} cores of an AMD EPYC ({platform.machine()}), one thread",
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, no GPU; one thread",
         "versions": {"assay": assay.__version__, "torch": torch.__version__},
         "data": EXPECTED["data"],
         "cells": cells,
