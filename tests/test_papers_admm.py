@@ -57,7 +57,8 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
         _, errors = run.communicate()
         assert run.returncode == 0, errors
         found.append(timeless(json.loads((work / "results.json").read_text())))
-        keys = [json.loads(line)["key"] for line in (work / "ledger.jsonl").open()]
+        lines = (work / "ledger.jsonl").read_text().splitlines()
+        keys = [json.loads(line)["key"] for line in lines]
         assert len(keys) == len({*keys}) == 14
     assert found[0] == found[1]
     cells = {cell["row"]: cell for cell in found[0]["cells"]}
