@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from schedules import Gradual, Projected
@@ -19,7 +20,7 @@ from assay.derivations import DERIVATIONS
 from assay.derivations._admm import Alternation
 from assay.derivations._teaching import Imitation
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, outputs, weights
+from assay.running.modules import accuracy, copy_of, outputs, weights
 from assay.training import Optimizer, Training, train
 from assay.zoo.datasets import load
 from assay.zoo.networks import build
@@ -64,7 +65,14 @@ def ground(scope: Scope, folder: Path, sets: Path | None) -> Ground:
     """The data, where they lie in a folder of that name in ``sets`` or in the usual places."""
     place = None if sets is None else sets / scope.data
     parts = [load(scope.data, split, place) for split in ("train", "test")]
-    return Ground(scope, *(part.take(slice(scope.limit)) for part in parts), folder)
+    return Ground(scope, *(_some(part, scope.limit) for part in parts), folder)
+
+
+def _some(examples: Examples, limit: int | None) -> Examples:
+    """At random: they may lie sorted by their labels."""
+    if limit is None:
+        return examples
+    return examples.take(np.random.default_rng(0).permutation(len(examples))[:limit])
 
 
 def _widened(module: nn.Module, given: Any, output: Tensor) -> Tensor:
@@ -75,7 +83,7 @@ def _widened(module: nn.Module, given: Any, output: Tensor) -> Tensor:
 @contextmanager
 def quick() -> Iterator[None]:
     """Products in bfloat16, weights and sums in float32: three times faster on some processors."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):  # weights change
         yield
 
 
@@ -101,7 +109,8 @@ def measure(job: Job, ground: Ground, split: Mapping[str, int] | None) -> Json:
 
     ``split``: weights of each layer that are left; only gradual pruning needs none.
     """
-    parent = dense(job, ground)
+    twin = dense(job, ground)
+    parent = copy_of(twin)
     of = sum(weight.numel() for weight in weights(parent).values())
     started = monotonic()
     with quick():
@@ -113,7 +122,7 @@ def measure(job: Job, ground: Ground, split: Mapping[str, int] | None) -> Json:
             child, notes = by_admm(job, ground, parent, split)
     ground.save(job, child)
     return {
-        **judged(parent, child, ground.test),
+        **judged(twin, child, ground.test),
         "seconds": round(monotonic() - started, 1),
         **notes,
     }
