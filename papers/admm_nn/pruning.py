@@ -184,9 +184,7 @@ def by_admm(
             retraining=options(epochs - drawing, ground.scope.batch, 2e-3),
             soft_answers=SOFT,
         )
-        made = method.derive(
-            parent, data=ground.training, seed=job.seed, checkpoint=ground.folder
-        )
+        made = method.derive(parent, data=ground.training, seed=job.seed, checkpoint=ground.folder)
         parent = made.module
         found = made.lineage.notes
         notes = {

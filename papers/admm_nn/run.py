@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from pruning import Ground, ground, measure
 from quantizing import quantize
-from scope import DIGITS, FASHION, SMALL, Job, Scope, jobs
+from scope import DIGITS, FASHION, SMALL, VALUES, Job, Scope, jobs
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
@@ -64,7 +64,8 @@ def work_through(scope: Scope, ledger: Path, place: Ground) -> None:
 
 
 def done_by(job: Job, place: Ground, done: dict[str, Json]) -> Json:
-    if job.method == "quantized":
+    """What came of a job; all but gradual pruning take the split that this has found."""
+    if job.method in VALUES:
         return quantize(job, place)
     split = done.get(job.like("gradual", seed=job.scope.seeds[0]).key, {}).get("left")
     return measure(job, place, split)
@@ -82,6 +83,7 @@ def about(job: Job) -> Json:
 
 
 def main() -> None:
+    """See above."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", choices=("mnist", "fashion-mnist"), help="by default both")
     parser.add_argument("--sets", type=Path, help="folder of the data sets' folders")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 PUBLISHED = {(430_500, 85): 5_064, (430_500, 167): 2_578}  # weights that are left
 METHODS = ("gradual", "progressive", "admm", "one-shot")  # gradual finds the split of the others
 
+VALUES = ("levels", "means")  # what progressively pruned weights are quantized to
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -39,7 +41,10 @@ class Job:
 
     def like(self, method: str, ratio: int | None = None, seed: int | None = None) -> Job:
         """Another job on the same data."""
-        ratio, seed = (self.ratio if ratio is None else ratio), (self.seed if seed is None else seed)
+        ratio, seed = (
+            (self.ratio if ratio is None else ratio),
+            (self.seed if seed is None else seed),
+        )
         return Job(self.scope, method, ratio, seed)
 
 
@@ -59,7 +64,8 @@ def jobs(scope: Scope) -> Iterator[Job]:
     for seed in scope.seeds:
         for method in METHODS:
             yield Job(scope, method, first, seed)
-        yield Job(scope, "quantized", first, seed)
+        for values in VALUES:
+            yield Job(scope, values, first, seed)
     for seed in scope.seeds:
         for ratio in others:
             for method in METHODS:
