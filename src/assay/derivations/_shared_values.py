@@ -94,13 +94,14 @@ class Snapped(nn.Module):
     def take(self, free: Tensor, share: float) -> None:
         """Of the free weights around each value, the nearest become it: this share, rounded up."""
         with torch.no_grad():
-            values = self.codebook()
-            which = self.codebook.nearest(free)
-            distance = (free - values[which]).abs()
-            open_ = self.mask & ~self.taken
+            values, which = self.codebook(), self.codebook.nearest(free)  # (k,), (…)
+            distance = (free - values[which]).abs().flatten()
+            chosen = torch.zeros_like(distance, dtype=torch.bool)
             for value in range(len(values)):
-                (places,) = (open_ & (which == value)).flatten().nonzero(as_tuple=True)
-                order = distance.flatten()[places].argsort(stable=True)
-                chosen = places[order[: ceil(share * len(places))]]
-                self.taken.view(-1)[chosen] = True
-                self.which.view(-1)[chosen] = value
+                around = (self.mask & ~self.taken & (which == value)).flatten()
+                (places,) = around.nonzero(as_tuple=True)
+                order = distance[places].argsort(stable=True)
+                chosen[places[order[: ceil(share * len(places))]]] = True
+            now = chosen.view(self.mask.shape)
+            self.which[now] = which[now]
+            self.taken |= now
