@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -64,8 +64,10 @@ class Ground:
 def ground(scope: Scope, folder: Path, sets: Path | None) -> Ground:
     """The data, where they lie in a folder of that name in ``sets`` or in the usual places."""
     place = None if sets is None else sets / scope.data
-    parts = [load(scope.data, split, place) for split in ("train", "test")]
-    return Ground(scope, *(_some(part, scope.limit) for part in parts), folder)
+    training, test = (
+        _some(load(scope.data, split, place), scope.limit) for split in ("train", "test")
+    )
+    return Ground(scope, shifted(training, scope.copies), test, folder)
 
 
 def _some(examples: Examples, limit: int | None) -> Examples:
@@ -73,6 +75,22 @@ def _some(examples: Examples, limit: int | None) -> Examples:
     if limit is None:
         return examples
     return examples.take(np.random.default_rng(0).permutation(len(examples))[:limit])
+
+
+def shifted(examples: Examples, copies: int) -> Examples:
+    """Pictures (n, c, h, w), and copies of each that lie up to two pixels elsewhere."""
+    draw = np.random.default_rng(0)
+    background = examples.inputs.min()
+    parts = [examples.inputs]
+    for _ in range(copies):
+        padded = np.pad(
+            examples.inputs, ((0, 0), (0, 0), (2, 2), (2, 2)), constant_values=background
+        )
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (28, 28), axis=(2, 3))
+        down, right = draw.integers(0, 5, (2, len(examples)))
+        parts.append(windows[np.arange(len(examples)), :, down, right])
+    labels = np.tile(examples.known_labels, copies + 1)
+    return replace(examples, inputs=np.concatenate(parts), labels=labels)
 
 
 def _widened(module: nn.Module, given: Any, output: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ def about(job: Job) -> Json:
         "wanted": job.ratio,
         "seed": job.seed,
         "epochs": job.scope.epochs,
+        "copies": job.scope.copies,
     }
 
 

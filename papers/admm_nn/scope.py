@@ -16,6 +16,7 @@ class Scope:
     """One set of data and what is done with it."""
 
     data: str
+    copies: int  # of every picture, shifted at random, beside it: an epoch is one of all
     dense_epochs: int
     epochs: int  # of every pruning, whatever the method
     batch: int
@@ -48,9 +49,9 @@ class Job:
         return Job(self.scope, method, ratio, seed)
 
 
-DIGITS = Scope("mnist", 20, 40, 64, (167, 85, 246, 350, 200, 280), (0, 1, 2))
-FASHION = Scope("fashion-mnist", 15, 14, 128, (85, 167, 246), (0, 1, 2))
-SMALL = Scope("mnist", 3, 6, 64, (20,), (0,), limit=800, width=0.4)
+DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
+FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
+SMALL = Scope("mnist", 1, 3, 8, 64, (20,), (0,), limit=400, width=0.4)
 
 
 def left(ratio: int, of: int) -> int:
@@ -59,14 +60,16 @@ def left(ratio: int, of: int) -> int:
 
 
 def jobs(scope: Scope) -> Iterator[Job]:
-    """The most important first: all methods at the first ratio, then the curve."""
+    """The most important first: all seeds at the first ratio, then the curve."""
     first, *others = scope.ratios
     for seed in scope.seeds:
-        for method in METHODS:
+        for method in (*METHODS[:2], "levels"):
             yield Job(scope, method, first, seed)
-        for values in VALUES:
-            yield Job(scope, values, first, seed)
-    for seed in scope.seeds:
-        for ratio in others:
+    for ratio in (first, *others):
+        for seed in scope.seeds:
             for method in METHODS:
-                yield Job(scope, method, ratio, seed)
+                if ratio != first or method not in METHODS[:2]:
+                    yield Job(scope, method, ratio, seed)
+    for seed in scope.seeds:
+        for method in ("means", "projected"):
+            yield Job(scope, method, first, seed)
