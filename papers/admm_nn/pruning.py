@@ -41,7 +41,7 @@ class Ground:
     folder: Path
 
     def network(self, seed: int) -> nn.Sequential:
-        made = build("lenet-5", (1, 28, 28), 10, seed, self.scope.width)
+        made = build("lenet-5", self.test.inputs.shape[1:], 10, seed, self.scope.width)
         made.to(memory_format=torch.channels_last)
         made.register_forward_hook(_widened)
         return made
@@ -86,7 +86,8 @@ def shifted(examples: Examples, copies: int) -> Examples:
         padded = np.pad(
             examples.inputs, ((0, 0), (0, 0), (2, 2), (2, 2)), constant_values=background
         )
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (28, 28), axis=(2, 3))
+        size = examples.inputs.shape[2:]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
         down, right = draw.integers(0, 5, (2, len(examples)))
         parts.append(windows[np.arange(len(examples)), :, down, right])
     labels = np.tile(examples.known_labels, copies + 1)

@@ -2,7 +2,8 @@
 
     python papers/admm_nn/run.py --sets FOLDER          # all that is missing; hours
     python papers/admm_nn/run.py --data mnist           # one set of data
-    python papers/admm_nn/run.py --small --folder DIR   # a minute: a narrow network, few digits
+    python papers/admm_nn/run.py --report               # only the files, of what is finished
+    python papers/admm_nn/run.py --small --folder DIR   # a minute: narrow networks
 
 A run that is killed goes on where it was: ledger.jsonl has a line for every finished job, the
 folder work the networks and the state of the one at hand.
@@ -21,9 +22,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from plots import write
 from pruning import Ground, ground, measure
 from quantizing import quantize
 from scope import DIGITS, FASHION, SMALL, VALUES, Job, Scope, jobs
+from tables import results, with_tables
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
@@ -83,6 +86,16 @@ def about(job: Job) -> Json:
     }
 
 
+def report(ledger: Path, folder: Path) -> None:
+    """Writes results.json and the plots, and the tables of README.md where there is one."""
+    found = results(read_ledger(ledger).values())
+    (folder / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+    write(found, folder)
+    page = folder / "README.md"
+    if page.exists():
+        page.write_text(with_tables(page.read_text(), found))
+
+
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -90,13 +103,15 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, help="folder of the data sets' folders")
     parser.add_argument("--folder", type=Path, default=HERE, help="where all is written")
     parser.add_argument("--small", action="store_true", help="to see that it runs")
+    parser.add_argument("--report", action="store_true", help="of what is finished; train nothing")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    scopes = (SMALL,) if chosen.small else (DIGITS, FASHION)
+    scopes = () if chosen.report else (SMALL,) if chosen.small else (DIGITS, FASHION)
     for scope in scopes:
         if chosen.data in (None, scope.data):
             place = ground(scope, chosen.folder / "work", chosen.sets)
             work_through(scope, chosen.folder / "ledger.jsonl", place)
+    report(chosen.folder / "ledger.jsonl", chosen.folder)
 
 
 if __name__ == "__main__":
