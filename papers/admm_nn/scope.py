@@ -51,7 +51,7 @@ class Job:
 
 DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
 FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
-SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0, 1), limit=600, width=0.4)
+SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0,), limit=600, width=0.4)
 
 
 def left(ratio: int, of: int) -> int:
