@@ -8,7 +8,7 @@ import pytest
 from small_tasks import squares, trained
 
 from assay.derivations import DERIVATIONS
-from assay.errors import BadOption, UnfitModel
+from assay.errors import BadOption
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -89,13 +89,31 @@ def test_less_is_lost_than_by_cutting_off_the_smallest() -> None:
     assert accuracy(found, JUDGE) > accuracy(cut, JUDGE) + 0.1
 
 
-def test_convolutions_alone() -> None:
+def test_a_share_of_one_leaves_a_layer_whole_and_out_of_the_counts() -> None:
     parent = trained("cnn")
-    derived = prune(keep=(0.2,), layers="convolutions").derive(parent, data=DATA)
-    assert nonzeros(derived.module)[3:] == sizes(parent)[3:]
-    assert [*derived.lineage.notes["left"]] == [f"stage{i}.0.weight" for i in (1, 2, 3)]
-    with pytest.raises(UnfitModel, match="no convolution to prune: set layers=all"):
-        prune(layers="convolutions").derive(trained("mlp"), data=DATA)
+    derived = prune(keep=(0.2, 0.2, 100, 1, 1)).derive(parent, data=DATA)
+    assert nonzeros(derived.module) == [7, 58, 100, *sizes(parent)[3:]]
+    notes = derived.lineage.notes
+    assert notes["left"] == {"stage1.0.weight": 7, "stage2.0.weight": 58, "stage3.0.weight": 100}
+    assert notes["of"] == sum(sizes(parent)[:3])
+    assert len(notes["residuals"]) == 3
+
+
+def test_weights_of_channels_that_nothing_reads_are_not_chosen() -> None:
+    """Of a head with 4 weights, at most 4 neurons before it are read."""
+    counts = (36, 288, 1_152, 60, 4)
+    kept = {}
+    for choice in ("largest", "read"):
+        child = (
+            prune(keep=(1, 1, 1, *counts[3:]), choice=choice)
+            .derive(trained("cnn"), data=DATA)
+            .module
+        )
+        assert nonzeros(child) == [*counts]
+        read = (child.head.weight != 0).any(0)
+        kept[choice] = int((child.stage4[1].weight != 0)[read].sum())
+    assert kept["largest"] < 40
+    assert kept["read"] == 60
 
 
 def test_soft_answers_of_the_parent_are_learned_where_they_are_asked_for() -> None:
@@ -160,7 +178,7 @@ def test_the_record_says_what_is_multiplied_before_and_after() -> None:
         ({"keep": (-3,)}, "keep must be shares above 0"),
         ({"keep": (2.5,)}, r"counts from 2, not \[2.5\]"),
         ({"keep": (float("nan"),)}, "keep must be shares above 0"),
-        ({"layers": "linear"}, "layers must be one of"),
+        ({"choice": "smallest"}, "choice must be one of"),
         ({"soft_answers": 1.5}, "soft_answers must be 0 to 1, not 1.5"),
         ({"keep": (0.5, 0.5)}, "keep has 2 values, and there are 5 layers to prune: stage1"),
         ({"keep": (1e6,)}, "leaves 1000000 of the 36 weights of stage1.0.weight"),

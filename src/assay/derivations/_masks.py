@@ -18,7 +18,7 @@ EXTRA = "torch"
 Layers = Literal["all", "convolutions"]
 
 
-def prunable(module: nn.Module, layers: Layers) -> dict[str, nn.Parameter]:
+def prunable(module: nn.Module, layers: Layers = "all") -> dict[str, nn.Parameter]:
     """The weights of its layers by name, each once; biases and normalization are not among them.
 
     Raises UnfitModel where there are none.

@@ -2,6 +2,7 @@
 
 How many of each layer stay is said beforehand.  By ADMM the weights are drawn to the largest so
 many of them while all still learn; what is then cut off matters little, and the rest is retrained.
+Pruning convolutions alone (of LeNet-5: ``keep=100,1800,1,1``) saves computation rather than memory.
 """
 
 from __future__ import annotations
@@ -9,20 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
 from assay.derivations._admm import Admm, Alternation
-from assay.derivations._masks import Largest, Layers, Masked, prunable
+from assay.derivations._masks import Largest, Masked, prunable
 from assay.derivations._multiply_adds import multiply_adds
+from assay.derivations._paths import Paths, Read
 from assay.derivations._teaching import Imitation
-from assay.errors import BadOption
+from assay.errors import BadOption, UnfitModel
+from assay.running.find_channels import find_channels
 from assay.running.modules import outputs
 from assay.training import Optimizer, Training
 
 EXTRA = "torch"
-_TEMPERATURE = 2.0  # of the parent's soft answers
+_TEMPERATURE = 4.0  # of the parent's soft answers
 
 
 def _drawn() -> Training:
@@ -37,15 +41,15 @@ def _tuned() -> Training:
 class AdmmPrune(Derivation):
     """The parent with as many weights as are asked for, in each layer."""
 
-    keep: tuple[float, ...] = (0.1,)  # by layer, or one for all: shares up to 1, counts from 2
-    layers: Layers = "all"  # which are pruned; convolutions: less computation
+    keep: tuple[float, ...] = (0.1,)  # by layer, or one for all: shares (1: whole), counts from 2
+    choice: Literal["largest", "read"] = "largest"  # read: of channels that a later layer reads
     admm: Alternation = field(default_factory=lambda: Alternation(growth=1.3))  # how it is drawn
     training: Training = field(default_factory=_drawn)  # while weights are drawn; no decay
     retraining: Training | None = field(default_factory=_tuned)  # of what is left
-    soft_answers: float = 0.0  # weight of the parent's in retraining; that of labels is the rest
+    soft_answers: float = 0.0  # weight of the parent's in the loss; that of labels is the rest
 
     def __post_init__(self) -> None:
-        self.one_of("layers", ("all", "convolutions"))
+        self.one_of("choice", ("largest", "read"))
         if not 0 <= self.soft_answers <= 1:
             raise BadOption(f"{self.method}: soft_answers must be 0 to 1, not {self.soft_answers}")
         if not self.keep or not all(0 < k <= 1 or (k > 1 and k % 1 == 0) for k in self.keep):
@@ -60,27 +64,47 @@ class AdmmPrune(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        known = prunable(child, self.layers)
-        largest = self._largest(known)
-        soft = outputs(child, work.examples.inputs) if self.soft_answers else None
+        known = prunable(child)
+        projections = self._projections(work, known)
+        loss = None
+        if self.soft_answers:
+            soft = outputs(child, work.examples.inputs)
+            loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
         work.notes["multiply_adds"] = {"before": multiply_adds(child, work.example(1))}
-        admm = Admm(child, largest, self.admm)
+        admm = Admm(child, projections, self.admm, loss)
         with _without_dropout(child):
             work.train(
                 child, work.examples, self.training, objective=admm, stage="drawing weights to zero"
             )
-        work.notes["residuals"] = admm.noted()
-        masks = {name: largest[name].mask(weight) for name, weight in known.items()}
-        loss = None
-        if soft is not None:
-            loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
-        self._retrain(work, child, Masked(masks, loss))
+        masks = {name: each.mask(known[name]) for name, each in projections.items()}
+        masks = {name: masks[name] for name in known if name in masks}  # in the layers' order
+        residuals = admm.noted()
+        work.notes["residuals"] = {name: residuals[name] for name in masks}
+        masked = Masked(masks, loss)
+        masked.after_step(child)
+        if self.retraining is not None:
+            work.train(
+                child, work.examples, self.retraining, objective=masked, stage="tuning what is left"
+            )
         work.notes["multiply_adds"]["after"] = multiply_adds(child, work.example(1))
         work.notes |= _left(child, masks)
         return child
 
+    def _projections(
+        self, work: Work, weights: Mapping[str, Tensor]
+    ) -> Mapping[str, Largest] | Mapping[str, Read]:
+        """Those of the layers of which not everything stays."""
+        largest = self._largest(weights)
+        if self.choice == "largest":
+            return largest
+        try:
+            groups = find_channels(work.parents[0], work.example()).groups
+        except UnfitModel:  # it has no hidden channels: every weight is read
+            groups = ()
+        return Paths(groups).projections(largest)
+
     def _largest(self, weights: Mapping[str, Tensor]) -> dict[str, Largest]:
-        """How many weights of each layer stay."""
+        """How many weights stay of each layer that loses some."""
         if len(self.keep) not in (1, len(weights)):
             raise BadOption(
                 f"{self.method}: keep has {len(self.keep)} values, and there are {len(weights)}"
@@ -95,17 +119,11 @@ class AdmmPrune(Derivation):
                     f"{self.method}: keep={keep:g} leaves {count} of the {weight.numel()} weights"
                     f" of {name}"
                 )
-            counts[name] = Largest(count)
-        if all(largest.count == weights[name].numel() for name, largest in counts.items()):
+            if count < weight.numel():
+                counts[name] = Largest(count)
+        if not counts:
             raise BadOption(f"{self.method}: keep leaves every weight: set a smaller one")
         return counts
-
-    def _retrain(self, work: Work, child: nn.Module, masked: Masked) -> None:
-        masked.after_step(child)
-        if self.retraining is not None:
-            work.train(
-                child, work.examples, self.retraining, objective=masked, stage="tuning what is left"
-            )
 
 
 @contextmanager
@@ -122,14 +140,14 @@ def _without_dropout(module: nn.Module) -> Iterator[None]:
 
 
 def _left(child: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, object]:
-    """Counts as papers give them, of weights alone; and of all parameters."""
-    of = sum(mask.numel() for mask in masks.values())
+    """Counts as papers give them, of weights alone in layers that are pruned; and of everything."""
     left = {name: int(mask.sum()) for name, mask in masks.items()}
+    of = {name: mask.numel() for name, mask in masks.items()}
     parameters = sum(parameter.numel() for parameter in child.parameters())
-    gone = of - sum(left.values())
+    gone = sum(of.values()) - sum(left.values())
     return {
         "left": left,
-        "of": of,
-        "reduction": round(of / sum(left.values()), 2),
+        "of": sum(of.values()),
+        "reduction": round(sum(of.values()) / sum(left.values()), 2),
         "parameters": {"left": parameters - gone, "of": parameters},
     }

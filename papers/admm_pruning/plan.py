@@ -1,0 +1,188 @@
+"""What is trained: data, schedules and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from assay.derivations import DERIVATIONS
+from assay.running.examples import Examples
+from assay.training import Optimizer, Training
+from assay.zoo.networks import build
+
+PUBLISHED = (100, 2_000, 3_600, 350)  # weights left of 500, 25,000, 400,000 and 5,000
+CONVOLUTIONS = (100, 1_800, 1, 1)  # of 500 and 25,000: 13.4 times fewer; the rest stays whole
+DENSE, LONGER, SHOT = "dense", "dense, as many epochs in all", "one-shot magnitude"
+ADMM, OURS = "admm-prune", "admm-prune, weights read and soft answers"
+FEWER = "admm-prune, convolutions only"
+SLOW, SLOW_DENSE = "admm-prune, published schedule", "dense, published schedule"
+ROWS = (DENSE, OURS, ADMM, SHOT, LONGER, FEWER, SLOW_DENSE, SLOW)
+TWINS = {ADMM: DENSE, OURS: DENSE, SHOT: DENSE, LONGER: DENSE, FEWER: DENSE, SLOW: SLOW_DENSE}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long each stage is, in epochs of the data's own number of pictures."""
+
+    dense: int
+    drawn: int  # while ADMM draws the weights to few
+    tuned: int  # what is left
+    rho: float  # at the beginning of ADMM
+    growth: float  # of ρ, after each epoch of ADMM
+    copies: int = 0  # of every picture, shifted at random, beside it: an epoch is one of all
+    batch: int = 64
+    keep: tuple[int, ...] = PUBLISHED
+
+    def training(self, epochs: int, rate: float = 2e-3) -> Training:
+        """Adam without weight decay; the rate falls as a cosine."""
+        optimizer = Optimizer("adam", rate, weight_decay=0.0)
+        return Training(epochs // (self.copies + 1), self.batch, optimizer)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run of the script does."""
+
+    schedules: Mapping[str, Schedule]
+    seeds: int
+    slow: str  # the data on which the published schedule is run, once
+    steps: int = 5_000  # of that schedule, between two updates of Z and U
+
+
+PAPER = Scope(
+    {
+        "mnist": Schedule(40, 40, 40, rho=2e-3, growth=1.8, copies=3),
+        "fashion-mnist": Schedule(8, 8, 8, rho=4e-3, growth=1.9),
+    },
+    seeds=5,
+    slow="fashion-mnist",
+)
+SMALL = Scope(
+    {"digits": Schedule(2, 2, 2, rho=0.1, growth=3.0, keep=(100, 2_000, 900, 350))},
+    seeds=2,
+    slow="digits",
+    steps=30,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network of one row, on one data set, from one seed."""
+
+    data: str
+    row: str
+    seed: int
+    scope: Scope
+
+    @property
+    def key(self) -> str:
+        return f"{self.data}/{self.seed}/{self.row}"
+
+    @property
+    def twin(self) -> Run | None:
+        """What it is made from; a dense network is made from nothing."""
+        twin = TWINS.get(self.row)
+        return Run(self.data, twin, self.seed, self.scope) if twin and self.method else None
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.scope.schedules[self.data]
+
+    @property
+    def behavior(self) -> str:
+        """All that decides the result: another one is another run."""
+        made = f"{self.method!r} {self.training!r} copies={self.schedule.copies}"
+        return made if self.twin is None else f"{made} of {self.twin.behavior}"
+
+    @property
+    def training(self) -> Training:
+        """That of a network from scratch."""
+        schedule = self.schedule
+        if self.row == SLOW_DENSE:
+            return self._published(20_000)
+        longer = schedule.drawn + schedule.tuned if self.row == LONGER else 0
+        return schedule.training(schedule.dense + longer)
+
+    @property
+    def method(self) -> Any:
+        """The derivation; None for a network from scratch."""
+        admm: Any = DERIVATIONS["admm-prune"]
+        schedule = self.schedule
+        drawn = {
+            "keep": schedule.keep,
+            "admm": _alternation(schedule.rho, schedule.growth),
+            "training": schedule.training(schedule.drawn),
+            "retraining": schedule.training(schedule.tuned, 3e-3),
+        }
+        learned = {"choice": "read", "soft_answers": 0.9}
+        if self.row == ADMM:
+            return admm(**drawn)
+        if self.row == OURS:
+            return admm(**drawn, **learned)
+        if self.row == FEWER:
+            return admm(**drawn | learned | {"keep": CONVOLUTIONS})
+        if self.row == SHOT:
+            magnitude: Any = DERIVATIONS["magnitude-prune"]
+            both = schedule.training(schedule.drawn + schedule.tuned)
+            rate = 1 - 6_050 / 430_500
+            return magnitude(rate=rate, scope="global", training=both)
+        if self.row == SLOW:
+            every = self._epochs(self.scope.steps)
+            return admm(
+                keep=schedule.keep,
+                admm=_alternation(1e-4, 1.0, every),
+                training=self._published(30 * self.scope.steps, decay=0.0, least=30 * every),
+                retraining=self._published(20_000),
+            )
+        return None
+
+    def _epochs(self, steps: int) -> int:
+        pictures = {"mnist": 8_000, "fashion-mnist": 60_000, "digits": 1_438}[self.data]
+        return max(1, round(steps * 50 / pictures))
+
+    def _published(self, steps: int, decay: float = 5e-5, least: int = 0) -> Training:
+        optimizer = Optimizer("adam", 1e-3, weight_decay=decay, schedule="constant")
+        return Training(least or self._epochs(steps * self.scope.steps // 5_000), 50, optimizer)
+
+    def network(self, shape: tuple[int, ...]) -> nn.Module:
+        """LeNet-5 from the seed; dropout before the head where the paper has it."""
+        network = build("lenet-5", shape, 10, self.seed)
+        if self.row in (SLOW, SLOW_DENSE):
+            network.stage3.append(nn.Dropout(0.5))
+        return network
+
+
+def _alternation(rho: float, growth: float, every: int = 1) -> Any:
+    """ADMM's options, of the type of the method's own."""
+    admm: Any = DERIVATIONS["admm-prune"]
+    return type(admm().admm)(rho=rho, growth=growth, every=every)
+
+
+def runs(scope: Scope) -> Iterator[Run]:
+    """All of them, in the order in which they are done: what matters most first."""
+    for row in (DENSE, OURS, ADMM, SHOT, FEWER, LONGER):
+        for data in scope.schedules:
+            yield from (Run(data, row, seed, scope) for seed in range(scope.seeds))
+    yield Run(scope.slow, SLOW_DENSE, 0, scope)
+    yield Run(scope.slow, SLOW, 0, scope)
+
+
+def shifted(examples: Examples, copies: int, seed: int) -> Examples:
+    """Pictures (n, c, h, w), and beside them so many copies, each moved by up to two pixels."""
+    random = np.random.default_rng(seed)
+    count, _, height, width = examples.inputs.shape
+    wide = np.pad(examples.inputs, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    parts = [examples.inputs]
+    for _ in range(copies):
+        places = random.integers(0, 5, (count, 2))
+        moved = [
+            each[:, y : y + height, x : x + width]
+            for each, (y, x) in zip(wide, places, strict=True)
+        ]
+        parts.append(np.stack(moved))
+    labels = np.concatenate([examples.known_labels] * (copies + 1))
+    return Examples(np.concatenate(parts), labels, name=f"{examples.name}, {copies} x shifted")
