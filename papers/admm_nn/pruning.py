@@ -26,8 +26,8 @@ from assay.zoo.datasets import load
 from assay.zoo.networks import build
 
 Json = dict[str, Any]
-SOFT, TEMPERATURE = 0.9, 2.0  # share of the parent's soft answers in retraining
-RHO, GROWTH = 1e-3, 1.3  # of ADMM
+SOFT, TEMPERATURE = 0.9, 4.0  # share of the parent's soft answers in the loss
+RHO, GROWTH = 2e-3, 360.0  # of ADMM: at first, and how many times larger at last
 STEPPING = 2  # progressive: half the ratio first
 
 
@@ -171,7 +171,7 @@ def by_magnitude(
     epochs, notes = scope.epochs, Json()
     if job.method == "projected":  # half of the time, as ADMM draws; then under its mask
         epochs = scope.epochs // 2
-        plain = Projected(counts)
+        plain = Projected(soft, counts)
         training = options(scope.epochs - epochs, scope.batch, 1e-3, "constant")
         history = train(parent, data, training, objective=plain, seed=job.seed)
         notes = {"residuals": plain.noted(), "drawing": history.losses}
@@ -198,7 +198,8 @@ def by_admm(
         drawing = epochs // 2
         method = DERIVATIONS["admm-prune"](
             keep=tuple(float(count) for count in counts.values()),
-            admm=Alternation(RHO, GROWTH ** (20 / drawing)),
+            choice="read",
+            admm=Alternation(RHO, GROWTH ** (1 / drawing)),
             training=options(drawing, ground.scope.batch, 1e-3, "constant"),
             retraining=options(epochs - drawing, ground.scope.batch, 2e-3),
             soft_answers=SOFT,

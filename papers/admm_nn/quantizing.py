@@ -32,7 +32,7 @@ def quantize(job: Job, place: Ground) -> Json:
     method = DERIVATIONS["admm-cluster"](
         values=job.method,
         bits=BITS,
-        admm=Alternation(RHO, GROWTH ** (20 / drawing)),
+        admm=Alternation(RHO, GROWTH ** (1 / drawing)),
         training=options(drawing, place.scope.batch, 5e-4, "constant"),
         retraining=options(stage, place.scope.batch, 1e-3),
         soft_answers=SOFT,

@@ -105,17 +105,21 @@ def lamp(known: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
 
 
 class Projected(Objective):
-    """Cross entropy; after each epoch the weights are projected to the largest, and go on from it.
+    """A loss; after each epoch the weights are projected to the largest, and go on from it.
 
     Plain projected training, beside which ADMM is seen to converge.
     """
 
-    def __init__(self, left: Counts) -> None:
-        self.left = left
+    def __init__(self, objective: Objective, left: Counts) -> None:
+        """``left``: weights of each layer."""
+        self.objective, self.left = objective, left
         self.residuals: dict[str, list[float]] = {name: [] for name in left}
 
     def __repr__(self) -> str:
-        return f"Projected({self.left})"
+        return f"Projected({self.objective!r}, {self.left})"
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        return self.objective.loss(module, batch)
 
     def after_epoch(self, module: nn.Module, epoch: int) -> None:
         with torch.no_grad():

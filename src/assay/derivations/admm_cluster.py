@@ -27,7 +27,7 @@ from assay.training import Objective, Optimizer, Training
 EXTRA = "torch"
 _STAGES = 4  # of retraining; in the last only values learn
 _SHARE = 0.3  # of the free weights around each value, which become it in the other stages
-_TEMPERATURE = 2.0  # of the parent's soft answers
+_TEMPERATURE = 4.0  # of the parent's soft answers
 _MOST_BITS = 8
 
 
