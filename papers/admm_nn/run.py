@@ -68,10 +68,13 @@ def work_through(scope: Scope, ledger: Path, place: Ground) -> None:
 
 def done_by(job: Job, place: Ground, done: dict[str, Json]) -> Json:
     """What came of a job; all but gradual pruning take the split that this has found."""
-    if job.method in VALUES:
-        return quantize(job, place)
     split = done.get(job.like("gradual", seed=job.scope.seeds[0]).key, {}).get("left")
-    return measure(job, place, split)
+    if job.method not in VALUES:
+        return measure(job, place, split)
+    parent = job.like("progressive")
+    if not place.path(parent).exists():  # the ledger may have come without it
+        measure(parent, place, split)
+    return quantize(job, place)
 
 
 def about(job: Job) -> Json:
