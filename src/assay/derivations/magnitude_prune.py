@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
+from assay.derivations._masks import Largest, Masked
 from assay.errors import UnfitModel
 from assay.running.modules import CONVOLUTIONS, weights
-from assay.training import Objective, Training
+from assay.training import Training
 
 EXTRA = "torch"
 
@@ -61,23 +62,6 @@ class MagnitudePrune(Derivation):
         return child
 
 
-class Masked(Objective):
-    """Cross entropy of a model some of whose weights stay zero."""
-
-    def __init__(self, masks: Mapping[str, Tensor]) -> None:
-        """``masks``: by parameter; False where it is zero."""
-        self.masks = masks
-
-    def __repr__(self) -> str:
-        return f"Masked(left={ {name: int(mask.sum()) for name, mask in self.masks.items()} })"
-
-    def after_step(self, module: nn.Module) -> None:
-        """Momentum and weight decay move what is pruned, too: it is put back."""
-        with torch.no_grad():
-            for name, mask in self.masks.items():
-                module.get_parameter(name).mul_(mask)
-
-
 def kept(weights: Mapping[str, Tensor], rate: float, scope: str) -> dict[str, Tensor]:
     """Masks without the ``rate`` of smallest magnitudes, of each tensor or of all together."""
     sizes = {name: weight.detach().abs() for name, weight in weights.items()}
@@ -92,7 +76,5 @@ def kept(weights: Mapping[str, Tensor], rate: float, scope: str) -> dict[str, Te
 
 
 def _largest(magnitudes: Tensor, rate: float) -> Tensor:
-    flat = magnitudes.flatten()
-    mask = torch.ones_like(flat, dtype=torch.bool)
-    mask[flat.argsort(stable=True)[: round(rate * flat.numel())]] = False
-    return mask.view_as(magnitudes)
+    count = magnitudes.numel()
+    return Largest(count - round(rate * count)).mask(magnitudes)

@@ -31,6 +31,7 @@ class Optimizer:
     momentum: float = 0.9  # SGD's
     weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"  # cosine: down to zero at the last step
+    cycles: int = 1  # how often the schedule runs: each begins with the whole rate again
 
     def __post_init__(self) -> None:
         if self.name not in ("sgd", "adam"):
@@ -43,10 +44,15 @@ class Optimizer:
                 raise BadOption(f"optimizer.{name} must be 0 or more, not {value}")
         if self.rate == 0 or self.momentum >= 1:
             raise BadOption("optimizer.rate must be above 0, and optimizer.momentum below 1")
+        if self.cycles < 1:
+            raise BadOption(f"optimizer.cycles must be 1 or more, not {self.cycles}")
 
     def rate_after(self, share: float) -> float:
-        """The rate after a share (0 … 1) of all steps."""
-        return self.rate if self.schedule == "constant" else self.rate * (1 + cos(pi * share)) / 2
+        """The rate after a share (0 ≤ share < 1) of all steps."""
+        if self.schedule == "constant":
+            return self.rate
+        passed = round(share * self.cycles, 9) % 1  # rounded: a cycle ends where the next begins
+        return self.rate * (1 + cos(pi * passed)) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +135,46 @@ class Objective:
     def after_epoch(self, module: nn.Module, epoch: int) -> None:
         """Called after epoch 1, 2 …: what alternates with the steps."""
 
+    def finished(self) -> bool:
+        """Whether nothing is left to be done; asked after every epoch."""
+        return False
+
     def tensors(self) -> Mapping[str, Tensor]:
-        """What changes while it is trained: kept in checkpoints, put back in place."""
+        """What changes while it is trained: kept in checkpoints."""
         return {}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what ``tensors`` gave when the checkpoint was written; by default in place."""
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])
+
+
+class Around(Objective):
+    """Another objective, to which subclasses add something: masks, penalties."""
+
+    def __init__(self, objective: Objective | None) -> None:
+        """``objective``: by default cross entropy."""
+        self.objective = objective or Objective()
+        self.moves_statistics = self.objective.moves_statistics
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        return self.objective.loss(module, batch)
+
+    def after_step(self, module: nn.Module) -> None:
+        self.objective.after_step(module)
+
+    def after_epoch(self, module: nn.Module, epoch: int) -> None:
+        self.objective.after_epoch(module, epoch)
+
+    def finished(self) -> bool:
+        return self.objective.finished()
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {f"inner.{name}": tensor for name, tensor in self.objective.tensors().items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        inner = {name.removeprefix("inner."): tensor for name, tensor in tensors.items()}
+        self.objective.restore({name: inner[name] for name in self.objective.tensors()})
 
 
 def train(

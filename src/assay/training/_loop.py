@@ -155,8 +155,10 @@ class Loop:
         return Batch(on(self.module, some.inputs), labels, torch.from_numpy(rows))
 
     def _exhausted(self) -> bool:
-        return bool(self.training.patience) and (
-            self.epoch - self.history.best >= self.training.patience
+        """Whether the objective is reached, or held-out examples have got no better for long."""
+        return self.objective.finished() or (
+            bool(self.training.patience)
+            and self.epoch - self.history.best >= self.training.patience
         )
 
     def _progress(self, loss: float) -> Progress:
@@ -201,9 +203,7 @@ class Loop:
             kept.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
-        own = part("objective.")
-        for name, tensor in self.objective.tensors().items():
-            tensor.copy_(own[name])
+        self.objective.restore(part("objective."))
         torch.set_rng_state(tensors["generator"])
         self.epoch, self.step, self.sum = about["epoch"], about["step"], about["sum"]
         self.history = History(**about["history"])

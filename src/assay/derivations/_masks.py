@@ -1,0 +1,50 @@
+"""Which weights stay, and that the others stay zero while those are tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from assay.training import Around, Objective
+
+EXTRA = "torch"
+
+
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The nearest tensor of at most ``count`` nonzeros: the largest stay as they are."""
+
+    count: int
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        return weight * self.mask(weight)
+
+    def mask(self, weight: Tensor) -> Tensor:
+        """Where they are: exactly ``count`` places, whatever is equal; of equal ones the last."""
+        flat = weight.detach().abs().flatten()
+        mask = torch.ones_like(flat, dtype=torch.bool)
+        mask[flat.argsort(stable=True)[: flat.numel() - self.count]] = False
+        return mask.view_as(weight)
+
+
+class Masked(Around):
+    """A model some of whose weights stay zero."""
+
+    def __init__(self, masks: Mapping[str, Tensor], objective: Objective | None = None) -> None:
+        """``masks``: by parameter; False where it is zero."""
+        super().__init__(objective)
+        self.masks = masks
+
+    def __repr__(self) -> str:
+        left = {name: int(mask.sum()) for name, mask in self.masks.items()}
+        return f"Masked(left={left}, {self.objective!r})"
+
+    def after_step(self, module: nn.Module) -> None:
+        """Momentum and weight decay move what is pruned, too: it is put back."""
+        super().after_step(module)
+        with torch.no_grad():
+            for name, mask in self.masks.items():
+                module.get_parameter(name).mul_(mask)
