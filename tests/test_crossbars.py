@@ -68,7 +68,7 @@ def test_what_is_empty_is_not_built() -> None:
     mask[32:, 8:] = 0
     assert tiled_mask(mask, SMALL).tiles == 3  # the other strip has 8
     mask[1:32] = 0
-    assert tiled_mask(mask, SMALL).tiles == 3  # 33 filters left, the last of them in a strip of i
+    assert tiled_mask(mask, SMALL).tiles == 3  # 33 are left: the last is a strip
     assert tiled_mask(np.zeros((4, 4)), SMALL) == Counts()
 
 
