@@ -9,10 +9,10 @@ from assay.crossbars.cells import Cell, Mapped, effective, largest_level, mapped
 from assay.crossbars.costs import Components, Cost, cost
 from assay.crossbars.flaws import Flaws, flawed
 from assay.crossbars.readout import Converters, column_sums_of, multiply
-from assay.crossbars.tiles import Counts, Crossbar, dense, matrix, tiled, tiled_mask
+from assay.crossbars.tiles import Counts, Crossbar, dense, matrix, strips, tiled, tiled_mask
 
 __all__ = [
     "Cell", "Components", "Converters", "Cost", "Counts", "Crossbar", "Flaws", "Mapped",
     "column_sums_of", "cost", "dense", "effective", "flawed", "largest_level", "mapped", "matrix",
-    "multiply", "slices", "tiled", "tiled_mask",
+    "multiply", "slices", "strips", "tiled", "tiled_mask",
 ]  # fmt: skip

@@ -66,16 +66,26 @@ def tiled(filters: int, columns: int, crossbar: Crossbar) -> Counts:
     return Counts(down * across, columns * across, filters * down, filters * columns)
 
 
-def tiled_mask(mask: Array, crossbar: Crossbar) -> Counts:
-    """A matrix (filters, columns) whose weights are where ``mask`` is not zero, in whole arrays.
+def strips(mask: Array, crossbar: Crossbar) -> list[tuple[Array, Array]]:
+    """A matrix (filters, columns) whose weights are where ``mask`` is not zero, cut into strips.
 
-    Filters without a weight are left out; each strip leaves out the columns in which it has none.
+    Each has as many filters as there are bit lines, but for the last; filters without a weight are
+    left out, and of each strip the columns in which it has none.  By strip: the numbers of its
+    filters, and those of its columns.
     """
-    kept = mask[(mask != 0).any(1)]
-    strips = (
+    kept = np.flatnonzero((mask != 0).any(1))
+    parts = [
         kept[start : start + crossbar.columns] for start in range(0, len(kept), crossbar.columns)
-    )
+    ]
+    return [(filters, np.flatnonzero((mask[filters] != 0).any(0))) for filters in parts]
+
+
+def tiled_mask(mask: Array, crossbar: Crossbar) -> Counts:
+    """What ``strips`` take in whole arrays."""
     return sum(
-        (tiled(len(strip), int(np.any(strip != 0, 0).sum()), crossbar) for strip in strips),
+        (
+            tiled(len(filters), len(columns), crossbar)
+            for filters, columns in strips(mask, crossbar)
+        ),
         Counts(),
     )

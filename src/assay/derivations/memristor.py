@@ -195,8 +195,10 @@ class Frozen(Around):
             count = round(share * alive) - (alive - int(free.sum()))
             distance = torch.where(free, (weight - reached).abs(), torch.inf)
             nearest = distance.flatten().argsort(stable=True)[: max(0, count)]
-            value = torch.where(free | (weight == 0), torch.full_like(weight, torch.nan), weight)
-            value.view(-1)[nearest] = reached.flatten()[nearest]
+            chosen = torch.zeros(weight.numel(), dtype=torch.bool)
+            chosen[nearest] = True
+            value = torch.where(free | (weight == 0), torch.nan, weight)
+            value = torch.where(chosen.view(weight.shape), reached, value)
             made[name] = value
         frozen = Frozen(made, self.objective)
         frozen.after_step(module)

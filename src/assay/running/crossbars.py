@@ -6,7 +6,7 @@ converter's range is, a few inputs decide: the largest value that a layer sees f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,7 @@ from assay.crossbars import (
     mapped,
     matrix,
     multiply,
+    strips,
 )
 from assay.errors import BadOption, UnfitModel
 from assay.running.examples import Array
@@ -73,22 +74,37 @@ def on_crossbars(
         if name not in scales:
             raise BadOption(f"layer {name!r} has no scale: {', '.join(scales)} have")
         weight = matrix(layer.weight.detach().cpu().numpy())
-        found = flawed(
-            mapped(weight, scales[name], hardware.bits, hardware.cell), hardware.flaws, random
-        )
-        layers[name] = OnCrossbars(layer, found, hardware)
+        parts = [Strip(*place, _mapped(weight[np.ix_(*place)], scales[name], hardware, random))
+                 for place in strips(weight, hardware.crossbar)]  # fmt: skip
+        layers[name] = OnCrossbars(layer, parts, hardware)
         put(made, name, layers[name])
     if hardware.converters is not None:
         outputs(made, inputs)  # exact, and remembered
         for each in layers.values():
-            each.set_ranges()
+            each.set_ranges(hardware.converters)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A strip of a layer's matrix, and the arrays it is on."""
+
+    filters: Array  # their numbers
+    columns: Array
+    found: Mapped
+
+
+def _mapped(
+    weights: Array, scale: float, hardware: Hardware, random: np.random.Generator
+) -> Mapped:
+    wanted = mapped(weights, scale, hardware.bits, hardware.cell)
+    return flawed(wanted, hardware.flaws, random)
 
 
 class OnCrossbars(nn.Module):
     """A layer's product on its arrays; its bias is added as a number."""
 
-    def __init__(self, layer: nn.Module, found: Mapped, hardware: Hardware) -> None:
+    def __init__(self, layer: nn.Module, parts: Sequence[Strip], hardware: Hardware) -> None:
         super().__init__()
         if isinstance(layer, nn.Conv2d):
             plain = layer.groups == 1 and layer.padding_mode == "zeros"
@@ -96,8 +112,11 @@ class OnCrossbars(nn.Module):
                 raise UnfitModel("a convolution in groups, or with such padding, is no matrix")
         elif not isinstance(layer, nn.Linear):
             raise UnfitModel(f"a {type(layer).__name__} is not put on crossbars")
-        self.layer, self.found, self.hardware = layer, found, hardware
-        self.weight = torch.from_numpy(effective(found)).float()  # (n, k)
+        self.layer, self.parts, self.hardware = layer, [*parts], hardware
+        weight = np.zeros((len(layer.weight), layer.weight[0].numel()))
+        for part in parts:
+            weight[np.ix_(part.filters, part.columns)] = effective(part.found)
+        self.weight = torch.from_numpy(weight).float()  # (n, k)
         self.seen: list[Array] = []  # inputs, until ranges are set
         self.largest, self.full_scale = 0.0, 0.0
 
@@ -109,36 +128,42 @@ class OnCrossbars(nn.Module):
             self.seen.append(rows.numpy())
             sums = rows @ self.weight.T
         else:
-            sums = torch.from_numpy(self._read(rows.numpy())).float()
+            sums = torch.from_numpy(self._read(rows.numpy(), self.hardware.converters)).float()
         if self.layer.bias is not None:
             sums = sums + self.layer.bias
         if isinstance(self.layer, nn.Conv2d):
             return sums.view(len(inputs), -1, sums.shape[1]).transpose(1, 2).reshape(shape)
         return sums.view(shape)
 
-    def set_ranges(self) -> None:
+    def set_ranges(self, converters: Converters) -> None:
         """The converters' ranges: the largest input and the largest sum that were seen."""
-        converters = self.hardware.converters
-        if converters is None or not self.seen:
-            return
         seen = np.concatenate(self.seen)
         self.seen = []
         self.largest = float(np.abs(seen).max()) or 1.0
-        self.full_scale = column_sums_of(
-            seen, self.found, self.hardware.crossbar, converters, largest=self.largest
-        ) or 1.0  # fmt: skip
+        sums = [
+            column_sums_of(
+                seen[:, part.columns],
+                part.found,
+                self.hardware.crossbar,
+                converters,
+                largest=self.largest,
+            )
+            for part in self.parts
+        ]
+        self.full_scale = max(sums, default=0.0) or 1.0
 
-    def _read(self, rows: Array) -> Array:
-        converters = self.hardware.converters
-        assert converters is not None
-        return multiply(
-            rows,
-            self.found,
-            self.hardware.crossbar,
-            converters,
-            largest=self.largest,
-            full_scale=self.full_scale,
-        )
+    def _read(self, rows: Array, converters: Converters) -> Array:
+        answers = np.zeros((len(rows), len(self.weight)))
+        for part in self.parts:
+            answers[:, part.filters] = multiply(
+                rows[:, part.columns],
+                part.found,
+                self.hardware.crossbar,
+                converters,
+                largest=self.largest,
+                full_scale=self.full_scale,
+            )
+        return answers
 
     def _rows(self, inputs: Tensor) -> tuple[Tensor, tuple[int, ...]]:
         """Inputs as (p, k), and the shape that the outputs have."""

@@ -1,0 +1,89 @@
+"""What is trained and measured, in which order: the rows on the paper's ratios first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from assay.crossbars import Crossbar
+from assay.training import Optimizer, Training
+
+CROSSBAR = Crossbar(32, 32)
+Group = Literal["column", "block"]
+
+# Shares of groups that stay, of each layer: so many that no more weights are left than the paper's
+# ratio says.  The paper prints no split; the first layer and the last keep most.
+KEEP: dict[tuple[float, Group], tuple[float, ...]] = {
+    (17.69, "block"): (1.0, 0.16, 0.0405, 0.4),
+    (17.69, "column"): (1.0, 0.12, 0.04625, 0.4),
+    (37.06, "block"): (0.8, 0.08, 0.0187, 0.2),
+    (105.52, "block"): (0.4, 0.035, 0.0055, 0.1),
+}
+BITS = {(17.69, "block"): (5, 6, 9)}  # of weights; 5 alone elsewhere
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of everything."""
+
+    data: str = "mnist"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    width: float = 1.0  # of LeNet-5
+    limit: int | None = None  # of examples
+    batch: int = 256
+    dense: int = 30  # epochs, each of the following
+    drawing: int = 15
+    retraining: int = 15
+    mapping: int = 8
+    remapping: int = 4  # four times
+    draws: int = 5  # of flaws
+    calibration: int = 256  # examples that set the converters' ranges
+
+    def training(self, epochs: int, schedule: Literal["cosine", "constant"] = "cosine") -> Training:
+        optimizer = Optimizer("adam", 1e-3, weight_decay=0, schedule=schedule)
+        return Training(epochs, self.batch, optimizer)
+
+
+SMALL = Scope("digits", (0,), 0.2, 300, 64, 3, 2, 2, 2, 1, 2, 64)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network and how it is made."""
+
+    data: str
+    seed: int
+    ratio: float = 1.0  # 1: dense
+    group: Group = "block"
+    bits: int = 0  # 0: pruned, not mapped
+
+    @property
+    def key(self) -> str:
+        if self.ratio == 1:
+            return f"{self.data} dense seed {self.seed}"
+        made = f"{self.data} {self.ratio:g} {self.group}"
+        return f"{made} {self.bits} bits seed {self.seed}" if self.bits else (
+            f"{made} pruned seed {self.seed}"
+        )  # fmt: skip
+
+    @property
+    def parent(self) -> Job:
+        """What it is made from."""
+        return Job(self.data, self.seed, self.ratio, self.group) if self.bits else (
+            Job(self.data, self.seed)
+        )  # fmt: skip
+
+
+def jobs(scope: Scope) -> Iterator[Job]:
+    """All, each after its parent."""
+    for seed in scope.seeds:
+        yield Job(scope.data, seed)
+    for ratio, group in KEEP:
+        for seed in scope.seeds:
+            yield Job(scope.data, seed, ratio, group)
+            yield Job(scope.data, seed, ratio, group, 5)
+    for (ratio, group), widths in BITS.items():
+        for bits in widths[1:]:
+            for seed in scope.seeds:
+                yield Job(scope.data, seed, ratio, group, bits)
