@@ -80,9 +80,7 @@ def quick() -> Iterator[None]:
 def measured(job: Job, place: Ground, notes: Mapping[str, Any]) -> Json:
     """Makes a job's network; accuracies in percent.  ``notes``: those of its parent."""
     started = monotonic()
-    made = _dense(job, place) if job.ratio == 1 else _derived(job, place)
-    module, found = made
-    place.save(job, module)
+    module, found = made(job, place)
     found["accuracy"] = percent(accuracy(module, place.test))
     found["seconds"] = round(monotonic() - started, 1)
     if job.bits:
@@ -90,6 +88,15 @@ def measured(job: Job, place: Ground, notes: Mapping[str, Any]) -> Json:
         found["seconds_on_crossbars"] = round(monotonic() - started - found["seconds"], 1)
         found["left"], found["reduction"] = notes["left"], notes["reduction"]
     return found
+
+
+def made(job: Job, place: Ground) -> tuple[nn.Module, Json]:
+    """A job's network, kept, and what is noted of it; its parent is made again where it is lost."""
+    if job.ratio != 1 and not place.path(job.parent).exists():
+        made(job.parent, place)
+    module, found = _dense(job, place) if job.ratio == 1 else _derived(job, place)
+    place.save(job, module)
+    return module, found
 
 
 def _dense(job: Job, place: Ground) -> tuple[nn.Module, Json]:
@@ -161,6 +168,7 @@ def on_hardware(job: Job, place: Ground, module: nn.Module, spacing: Mapping[str
 
 
 def percent(share: float) -> float:
+    """A share as it is printed."""
     return round(100 * share, 3)
 
 

@@ -39,13 +39,14 @@ class Scope:
     remapping: int = 4  # four times
     draws: int = 5  # of flaws
     calibration: int = 256  # examples that set the converters' ranges
+    ratios: tuple[tuple[float, Group], ...] = tuple(KEEP)
 
     def training(self, epochs: int, schedule: Literal["cosine", "constant"] = "cosine") -> Training:
         optimizer = Optimizer("adam", 1e-3, weight_decay=0, schedule=schedule)
         return Training(epochs, self.batch, optimizer)
 
 
-SMALL = Scope("digits", (0,), 0.2, 300, 64, 3, 2, 2, 2, 1, 2, 64)
+SMALL = Scope("digits", (0,), 0.4, None, 64, 6, 3, 3, 2, 1, 2, 64, ((17.69, "column"),))
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ def jobs(scope: Scope) -> Iterator[Job]:
     """All, each after its parent."""
     for seed in scope.seeds:
         yield Job(scope.data, seed)
-    for ratio, group in KEEP:
+    for ratio, group in scope.ratios:
         for seed in scope.seeds:
             yield Job(scope.data, seed, ratio, group)
             yield Job(scope.data, seed, ratio, group, 5)
-    for (ratio, group), widths in BITS.items():
-        for bits in widths[1:]:
+    for ratio, group in scope.ratios:
+        for bits in BITS.get((ratio, group), (5,))[1:]:
             for seed in scope.seeds:
                 yield Job(scope.data, seed, ratio, group, bits)
