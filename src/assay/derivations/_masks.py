@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from assay.errors import UnfitModel
+from assay.running.modules import CONVOLUTIONS, weights
 from assay.training import Around, Objective
 
 EXTRA = "torch"
+
+Layers = Literal["all", "convolutions"]
+
+
+def prunable(module: nn.Module, layers: Layers) -> dict[str, nn.Parameter]:
+    """The weights of its layers by name, each once; biases and normalization are not among them.
+
+    Raises UnfitModel where there are none.
+    """
+    known = weights(module)
+    if layers == "convolutions":
+        owners = {name: module.get_submodule(name.rpartition(".")[0]) for name in known}
+        known = {n: w for n, w in known.items() if isinstance(owners[n], CONVOLUTIONS)}
+        if not known:
+            raise UnfitModel("the model has no convolution to prune: set layers=all")
+    return {name: known[name] for name in {id(w): n for n, w in known.items()}.values()}
 
 
 @dataclass(frozen=True, slots=True)

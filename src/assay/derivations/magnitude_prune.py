@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
-from assay.derivations._masks import Largest, Masked
+from assay.derivations._masks import Largest, Layers, Masked, prunable
 from assay.errors import UnfitModel
-from assay.running.modules import CONVOLUTIONS, weights
 from assay.training import Training
 
 EXTRA = "torch"
@@ -28,7 +27,7 @@ class MagnitudePrune(Derivation):
 
     rate: float = 0.5  # share of the weights that go; biases and normalization stay
     scope: Literal["layer", "global"] = "layer"  # what the smallest are sought in
-    layers: Literal["all", "convolutions"] = "all"  # which are pruned
+    layers: Layers = "all"  # which are pruned
     training: Training | None = None  # fine-tuning of what is left; by default none
 
     def __post_init__(self) -> None:
@@ -42,14 +41,7 @@ class MagnitudePrune(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        known: Mapping[str, Tensor] = weights(child)
-        if self.layers == "convolutions":
-            layers = {path: child.get_submodule(path.rpartition(".")[0]) for path in known}
-            known = {n: w for n, w in known.items() if isinstance(layers[n], CONVOLUTIONS)}
-            if not known:
-                raise UnfitModel("the model has no convolution to prune: set layers=all")
-        known = {name: known[name] for name in {id(w): n for n, w in known.items()}.values()}
-        masked = Masked(kept(known, self.rate, self.scope))
+        masked = Masked(kept(prunable(child, self.layers), self.rate, self.scope))
         if all(bool(mask.all()) for mask in masked.masks.values()):
             raise UnfitModel(f"a rate of {self.rate:g} takes none of its weights: set a larger one")
         masked.after_step(child)

@@ -1,0 +1,135 @@
+"""Few weights are left, and the network has learned to do with them [Zhang et al., ECCV 2018].
+
+How many of each layer stay is said beforehand.  By ADMM the weights are drawn to the largest so
+many of them while all still learn; what is then cut off matters little, and the rest is retrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from assay.derivations import Derivation, Needs, Work
+from assay.derivations._admm import Admm, Alternation
+from assay.derivations._masks import Largest, Layers, Masked, prunable
+from assay.derivations._multiply_adds import multiply_adds
+from assay.derivations._teaching import Imitation
+from assay.errors import BadOption
+from assay.running.modules import outputs
+from assay.training import Optimizer, Training
+
+EXTRA = "torch"
+_TEMPERATURE = 2.0  # of the parent's soft answers
+
+
+def _drawn() -> Training:
+    return Training(15, optimizer=Optimizer("adam", 1e-3, weight_decay=0, schedule="constant"))
+
+
+def _tuned() -> Training:
+    return Training(10, optimizer=Optimizer("adam", 1e-3, weight_decay=0))
+
+
+@dataclass(frozen=True)
+class AdmmPrune(Derivation):
+    """The parent with as many weights as are asked for, in each layer."""
+
+    keep: tuple[float, ...] = (0.1,)  # by layer, or one for all: shares up to 1, counts from 2
+    layers: Layers = "all"  # which are pruned; convolutions: less computation
+    admm: Alternation = field(default_factory=lambda: Alternation(growth=1.3))  # how it is drawn
+    training: Training = field(default_factory=_drawn)  # while weights are drawn; no decay
+    retraining: Training | None = field(default_factory=_tuned)  # of what is left
+    soft_answers: float = 0.0  # weight of the parent's in retraining; that of labels is the rest
+
+    def __post_init__(self) -> None:
+        self.one_of("layers", ("all", "convolutions"))
+        if not 0 <= self.soft_answers <= 1:
+            raise BadOption(f"{self.method}: soft_answers must be 0 to 1, not {self.soft_answers}")
+        if not self.keep or not all(0 < k <= 1 or (k > 1 and k % 1 == 0) for k in self.keep):
+            raise BadOption(
+                f"{self.method}: keep must be shares above 0 and up to 1, or counts from 2, not"
+                f" {[*self.keep]}"
+            )
+
+    @property
+    def needs(self) -> Needs:
+        return "labels"
+
+    def run(self, work: Work) -> nn.Module:
+        (child,) = work.parents
+        known = prunable(child, self.layers)
+        largest = self._largest(known)
+        soft = outputs(child, work.examples.inputs) if self.soft_answers else None
+        work.notes["multiply_adds"] = {"before": multiply_adds(child, work.example(1))}
+        admm = Admm(child, largest, self.admm)
+        with _without_dropout(child):
+            work.train(
+                child, work.examples, self.training, objective=admm, stage="drawing weights to zero"
+            )
+        work.notes["residuals"] = admm.noted()
+        masks = {name: largest[name].mask(weight) for name, weight in known.items()}
+        loss = None
+        if soft is not None:
+            loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
+        self._retrain(work, child, Masked(masks, loss))
+        work.notes["multiply_adds"]["after"] = multiply_adds(child, work.example(1))
+        work.notes |= _left(child, masks)
+        return child
+
+    def _largest(self, weights: Mapping[str, Tensor]) -> dict[str, Largest]:
+        """How many weights of each layer stay."""
+        if len(self.keep) not in (1, len(weights)):
+            raise BadOption(
+                f"{self.method}: keep has {len(self.keep)} values, and there are {len(weights)}"
+                f" layers to prune: {', '.join(weights)}"
+            )
+        wanted = self.keep * len(weights) if len(self.keep) == 1 else self.keep
+        counts = {}
+        for (name, weight), keep in zip(weights.items(), wanted, strict=True):
+            count = int(keep) if keep > 1 else round(keep * weight.numel())
+            if not 0 < count <= weight.numel():
+                raise BadOption(
+                    f"{self.method}: keep={keep:g} leaves {count} of the {weight.numel()} weights"
+                    f" of {name}"
+                )
+            counts[name] = Largest(count)
+        if all(largest.count == weights[name].numel() for name, largest in counts.items()):
+            raise BadOption(f"{self.method}: keep leaves every weight: set a smaller one")
+        return counts
+
+    def _retrain(self, work: Work, child: nn.Module, masked: Masked) -> None:
+        masked.after_step(child)
+        if self.retraining is not None:
+            work.train(
+                child, work.examples, self.retraining, objective=masked, stage="tuning what is left"
+            )
+
+
+@contextmanager
+def _without_dropout(module: nn.Module) -> Iterator[None]:
+    """What pulls all weights to a few does not go with leaving some out at random."""
+    dropped = {part: part.p for part in module.modules() if isinstance(part, nn.Dropout)}
+    for part in dropped:
+        part.p = 0.0
+    try:
+        yield
+    finally:
+        for part, share in dropped.items():
+            part.p = share
+
+
+def _left(child: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, object]:
+    """Counts as papers give them, of weights alone; and of all parameters."""
+    of = sum(mask.numel() for mask in masks.values())
+    left = {name: int(mask.sum()) for name, mask in masks.items()}
+    parameters = sum(parameter.numel() for parameter in child.parameters())
+    gone = of - sum(left.values())
+    return {
+        "left": left,
+        "of": of,
+        "reduction": round(of / sum(left.values()), 2),
+        "parameters": {"left": parameters - gone, "of": parameters},
+    }
