@@ -42,6 +42,7 @@ LARGE |= {  # small files of which much is made
     "lists_of_lists_that_branches_leave",
     "loops_in_loops",
     "million_dimensions",
+    "packed_ones_up_to_the_limit",
     "safetensors_of_many_empty_tensors",
     "tfjs_a_chain_of_operators",
     "tfjs_manifest_of_many_weights",

@@ -1,4 +1,4 @@
-"""What was read from any format and written as ONNX or safetensors is read again the same."""
+"""What was read from any format and written as ONNX, safetensors or packed is read the same."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from assay.graphs.operators import Operator, OperatorGraph, Tensor
 from assay.weights import Weight
 
 NEEDS_TORCH = {"torch-export"}
+WRITTEN = {"onnx", "packed", "safetensors", "torch-export"}
 ANY = [pytest.param(n, marks=pytest.mark.torch) if n in NEEDS_TORCH else n for n in FORMATS]
 STORED = [
     *(f"agree/{name}" for name in ("attention.tflite", "cnn.keras", "cnn.h5", "cnn.torchscript")),
@@ -86,11 +87,12 @@ def test_a_real_file_as_safetensors(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ANY)
-def test_each_format_as_both(name: str, tmp_path: Path) -> None:
+def test_each_format_as_all(name: str, tmp_path: Path) -> None:
     model = read(sample(name).small(tmp_path))
-    second = again(model, "safetensors", tmp_path)
-    assert second.weights.keys() == model.weights.keys()
-    keeps_the_weights(model, second)
+    for kind in ("safetensors", "packed"):
+        second = again(model, kind, tmp_path)
+        assert second.weights.keys() == model.weights.keys()
+        keeps_the_weights(model, second)
     if model.layers is None:
         with pytest.raises(UnwritableModel, match="no graph"):
             again(model, "onnx", tmp_path)
@@ -109,7 +111,7 @@ def test_what_the_reader_could_not_follow_is_not_written(name: str, tmp_path: Pa
     assert not (tmp_path / "again.onnx").exists()
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"onnx", "safetensors", "torch-export"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - WRITTEN))
 def test_other_formats_are_not_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnwritableModel, match="are read, not written"):
         FORMATS[name]().write(Model("any", None, ()), tmp_path / "file")

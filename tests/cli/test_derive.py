@@ -93,7 +93,7 @@ def test_people_are_told_what_came_of_it_and_what_to_do_next(run: Run, task: Pat
 
 
 @TORCH
-@pytest.mark.parametrize("suffix", [".onnx", ".pt2", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".onnx", ".packed", ".pt2", ".safetensors"])
 def test_each_kind_of_file_holds_the_model_and_is_the_same_each_time(
     run: Run, task: Path, suffix: str
 ) -> None:
@@ -108,7 +108,7 @@ def test_each_kind_of_file_holds_the_model_and_is_the_same_each_time(
     assert sha256(file) == first
     assert run(*arguments, "--seed", "1").status == 0
     assert sha256(file) != first
-    if suffix != ".safetensors":  # it can be derived from, too
+    if suffix not in (".packed", ".safetensors"):  # it can be derived from, too
         again = run("derive", file, *PRUNE, "--output", "2.onnx", "--judge", "data.npz", "--json")
         assert again.json[0]["accuracy"]["parents"][0] > 0.9
 

@@ -36,9 +36,9 @@ def ruin(task: Path) -> None:
     ("arguments", "said"),
     [
         (["model.onnx"], "Missing option '--method'"),
-        (["model.onnx", "--method", "melt", "--output", "child.onnx"], "'melt' is not one of aver"),
+        (["model.onnx", "--method", "melt", "--output", "child.onnx"], "'melt' is not one of admm"),
         (["model.onnx", "--method", "noise"], "Missing option '--output'"),
-        (["model.onnx", *PRUNE, "--output", "child.h5"], "must end with .onnx, .pt2, .safetensors"),
+        (["model.onnx", *PRUNE, "--output", "child.h5"], "must end with .onnx, .packed, .pt2"),
         (["model.onnx", *PRUNE, "--output", "no/child.onnx"], "cannot be written: No such file"),
         (["model.onnx", *PRUNE, "--output", "n" * 300 + ".onnx"], "cannot be written: File name"),
         (["model.onnx", *PRUNE, "--output", "taken.onnx"], "cannot be written: Is a directory"),

@@ -51,7 +51,7 @@ def test_each_layer_has_so_many_values_and_each_weight_the_nearest(name: str, st
 def test_no_two_clusters_of_few_numbers_are_worse_than_those_of_the_best_split(
     numbers: list[int],
 ) -> None:
-    from assay.derivations.cluster import nearest, nearest_means
+    from assay.derivations._codebooks import nearest, nearest_means
 
     values = np.sort(np.array(numbers, float))
 

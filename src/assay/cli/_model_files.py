@@ -18,13 +18,15 @@ from assay.derivations import Derived
 from assay.durable import writing
 from assay.errors import BadOption, UnfitModel
 from assay.examine import sha256
-from assay.formats import MISSING, InputShapes, naming, read
+from assay.formats import FORMATS, MISSING, InputShapes, Model, naming, read
 from assay.graphs.operators import BOOL, INT64, OperatorGraph
 from assay.running.examples import Array
-from assay.running.modules import outputs, seed_of
+from assay.running.modules import copy_of, outputs, seed_of
 from assay.running.network import PER_AXIS, network
+from assay.running.quantized import settled
 from assay.running.to_onnx import export
 from assay.values import Json
+from assay.weights import Weight
 from assay.zoo.networks import NETWORKS, build
 
 EXTRA = "torch"
@@ -175,4 +177,18 @@ def _save_tensors(module: nn.Module, _: Tensor, file: Path) -> None:
     save_file({name: t.detach().clone() for name, t in module.state_dict().items()}, file)
 
 
-SAVE = {".onnx": export, ".pt2": _save_program, ".safetensors": _save_tensors}
+def _save_packed(module: nn.Module, _: Tensor, file: Path) -> None:
+    tensors = settled(copy_of(module)).state_dict()  # weights, where they are computed from others
+    weights = {
+        name: Weight(name, tuple(tensor.shape), "float32", tensor.float().numpy)
+        for name, tensor in tensors.items()
+    }
+    FORMATS["packed"]().write(Model("module", None, (), {}, weights), file)
+
+
+SAVE = {
+    ".onnx": export,
+    ".packed": _save_packed,
+    ".pt2": _save_program,
+    ".safetensors": _save_tensors,
+}

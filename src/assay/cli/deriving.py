@@ -62,8 +62,8 @@ class Sources:
     type=options.FILE,
     required=True,
     metavar="FILE",
-    help="Where the model goes: .onnx, .pt2 or, weights alone, .safetensors.  Its record goes to"
-    " FILE.lineage.json.",
+    help="Where the model goes: .onnx, .pt2 or, weights alone, .safetensors or .packed, which is"
+    " small where many weights are zero or equal.  Its record goes to FILE.lineage.json.",
 )
 @click.option(
     "--set",

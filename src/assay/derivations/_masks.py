@@ -66,4 +66,4 @@ class Masked(Around):
         super().after_step(module)
         with torch.no_grad():
             for name, mask in self.masks.items():
-                module.get_parameter(name).mul_(mask)
+                module.get_parameter(name).masked_fill_(~mask, 0.0)  # a product may be -0.0

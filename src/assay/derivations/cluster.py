@@ -7,26 +7,20 @@ the sum over its weights.  Zeros of a pruned model stay zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, log2
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
+from assay.derivations._codebooks import Array, nearest, nearest_means, start_of, storage
 from assay.running.modules import copy_of, matrices, untied
 from assay.running.quantized import compute
 from assay.training import Training
-from assay.values import Json
 
 EXTRA = "torch"
-
-Array = NDArray[np.float64]
-_ROUNDS = 300  # of k-means, at most
 
 
 @dataclass(frozen=True)
@@ -78,16 +72,10 @@ class Cluster(Derivation):
 
     def _begin(self, values: Array, random: np.random.Generator) -> Array:
         """(k ≤ clusters,), ascending; some of the values, so that no cluster begins empty."""
+        if self.start != "random":
+            return start_of(values, self.clusters, self.start)
         distinct = np.unique(values)
-        if self.start == "random":
-            return np.sort(
-                random.choice(distinct, min(self.clusters, len(distinct)), replace=False)
-            )
-        if self.start == "linear":  # also covers the few large weights, which matter most
-            wanted = np.linspace(distinct[0], distinct[-1], self.clusters)
-        else:
-            wanted = np.quantile(values, (np.arange(self.clusters) + 0.5) / self.clusters)
-        return np.unique(distinct[nearest(wanted, distinct)])
+        return np.sort(random.choice(distinct, min(self.clusters, len(distinct)), replace=False))
 
 
 class Shared(nn.Module):
@@ -100,48 +88,3 @@ class Shared(nn.Module):
     def forward(self, codebook: Tensor) -> Tensor:
         values = torch.cat([codebook.new_zeros(1), codebook])
         return values.index_select(0, self.indices.flatten()).view(self.indices.shape)
-
-
-def nearest_means(values: Array, centers: Array) -> Array:
-    """Lloyd's k-means of numbers (n,) from ``centers`` (k,), ascending; empty clusters are dropped.
-
-    Clusters are intervals of the sorted numbers, and sums of intervals are differences of sums.
-    """
-    ordered = np.sort(values)
-    sums = np.concatenate([[0.0], ordered.cumsum()])  # (n + 1,)
-    for _ in range(_ROUNDS):
-        inner = np.searchsorted(ordered, (centers[1:] + centers[:-1]) / 2)
-        bounds = np.concatenate([[0], inner, [len(ordered)]])  # (k + 1,)
-        counts = np.diff(bounds)
-        centers = centers[counts > 0]
-        means = np.diff(sums[bounds])[counts > 0] / counts[counts > 0]
-        if np.array_equal(means, centers):
-            break
-        centers = means
-    return centers
-
-
-def nearest(values: Array, centers: Array) -> NDArray[np.int64]:
-    """(n,): which of the ascending ``centers`` (k,) is nearest to each number."""
-    middles = (centers[1:] + centers[:-1]) / 2
-    return np.searchsorted(middles, values, side="right").astype(np.int64)
-
-
-def storage(weights: Mapping[str, Tensor], *, keep_zeros: bool) -> Json:
-    """Distinct values by layer, and bits that a weight takes: its index, and with the codebook.
-
-    Zeros that are kept count neither as weights nor as a value; where they are is not counted.
-    """
-    distinct, count, data, books = {}, 0, 0, 0
-    for path, weight in weights.items():
-        stored = weight[weight != 0] if keep_zeros else weight
-        distinct[path] = len(stored.unique())
-        count += stored.numel()
-        data += stored.numel() * ceil(log2(max(2, distinct[path])))
-        books += 32 * distinct[path]
-    return {
-        "distinct_values": distinct,
-        "weights": count,
-        "bits_per_weight": round(data / max(1, count), 4),
-        "bits_per_weight_with_codebooks": round((data + books) / max(1, count), 4),
-    }

@@ -1,0 +1,75 @@
+"""What is trained: data, ratios, methods, seeds, and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PUBLISHED = {(430_500, 85): 5_064, (430_500, 167): 2_578}  # weights that are left
+METHODS = ("gradual", "progressive", "admm", "one-shot")  # gradual finds the split of the others
+
+VALUES = ("levels", "means")  # what progressively pruned weights are quantized to
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One set of data and what is done with it."""
+
+    data: str
+    copies: int  # of every picture, shifted at random, beside it: an epoch is one of all
+    dense_epochs: int
+    epochs: int  # of every pruning, whatever the method
+    batch: int
+    ratios: tuple[int, ...]
+    seeds: tuple[int, ...]
+    limit: int | None = None  # examples that are used
+    width: float = 1.0  # of the network
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pruning, or what is done with its result."""
+
+    scope: Scope
+    method: str
+    ratio: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the ledger."""
+        return f"{self.scope.data}, {self.method}, {self.ratio}x, seed {self.seed}"
+
+    def like(self, method: str, ratio: int | None = None, seed: int | None = None) -> Job:
+        """Another job on the same data."""
+        ratio, seed = (
+            (self.ratio if ratio is None else ratio),
+            (self.seed if seed is None else seed),
+        )
+        return Job(self.scope, method, ratio, seed)
+
+
+DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
+FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
+SMALL = Scope("mnist", 1, 3, 8, 64, (20,), (0,), limit=400, width=0.4)
+
+
+def left(ratio: int, of: int) -> int:
+    """How many weights a ratio leaves; those of the paper as it says."""
+    return PUBLISHED.get((of, ratio), round(of / ratio))
+
+
+def jobs(scope: Scope) -> Iterator[Job]:
+    """The most important first: all seeds at the first ratio, then the curve."""
+    first, *others = scope.ratios
+    for seed in scope.seeds:
+        for method in (*METHODS[:2], "levels"):
+            yield Job(scope, method, first, seed)
+    for ratio in (first, *others):
+        for seed in scope.seeds:
+            for method in METHODS:
+                if ratio != first or method not in METHODS[:2]:
+                    yield Job(scope, method, ratio, seed)
+    for seed in scope.seeds:
+        for method in ("means", "projected"):
+            yield Job(scope, method, first, seed)
