@@ -149,19 +149,26 @@ def on_hardware(job: Job, place: Ground, module: nn.Module, spacing: Mapping[str
     plain = Hardware(CROSSBAR, bits=job.bits, converters=None)
     few = place.training.inputs[: place.scope.calibration]
 
-    def judged(hardware: Hardware, seed: int = 0) -> float:
-        return percent(
-            accuracy(on_crossbars(module, hardware, scales(spacing), few, seed), place.test)
-        )
+    def judged(hardware: Hardware, test: Examples, seed: int = 0) -> float:
+        made = on_crossbars(module, hardware, scales(spacing), few, seed)
+        return percent(accuracy(made, test))
 
-    converters = Hardware().converters
-    noisy = FLAWS["noise 10 %"]
+    some = place.test.take(slice(place.scope.read))
+    read = replace(plain, converters=Hardware().converters)
+    noisy = replace(read, flaws=FLAWS["noise 10 %"])
     return {
-        "crossbars": judged(plain),
-        "converters": judged(replace(plain, converters=converters)),
-        "converters, noise 10 %": judged(replace(plain, converters=converters, flaws=noisy)),
+        "crossbars": judged(plain, place.test),
+        "read": {
+            "examples": len(some),
+            "without converters": judged(plain, some),
+            "converters": judged(read, some),
+            "converters, noise 10 %": judged(noisy, some),
+        },
         "flaws": {
-            name: [judged(replace(plain, flaws=flaws), draw) for draw in range(place.scope.draws)]
+            name: [
+                judged(replace(plain, flaws=flaws), place.test, draw)
+                for draw in range(place.scope.draws)
+            ]
             for name, flaws in FLAWS.items()
         },
     }

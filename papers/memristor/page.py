@@ -98,11 +98,11 @@ def accuracies(results: Json) -> str:
             "dense" if row["wanted_ratio"] == 1 else f"{row['group']}s, pruned"
         )  # fmt: skip
         loss = _mean(row["loss"], signed=True) if "loss" in row else ""
-        read = [_mean(row[kind]) if kind in row else "" for kind in
+        read = [_mean(row[kind], signed=True) if kind in row else "" for kind in
                 ("converters", "converters, noise 10 %")]  # fmt: skip
         rows.append((row["data"], f"{kept:.2f}x", made, len(row["seeds"]),
                      _mean(row["accuracy"]), loss, *read))  # fmt: skip
-    head = ("data", "ratio", "made", "seeds", "accuracy, %", "loss, points", "with converters",
+    head = ("data", "ratio", "made", "seeds", "accuracy, %", "loss, points", "more with converters",
             "and noise of 10 %")  # fmt: skip
     return table(head, rows)
 

@@ -39,6 +39,7 @@ class Scope:
     remapping: int = 4  # four times
     draws: int = 5  # of flaws
     calibration: int = 256  # examples that set the converters' ranges
+    read: int = 1000  # examples that are judged with converters: these are slow
     ratios: tuple[tuple[float, Group], ...] = tuple(KEEP)
 
     def training(self, epochs: int, schedule: Literal["cosine", "constant"] = "cosine") -> Training:
@@ -46,7 +47,7 @@ class Scope:
         return Training(epochs, self.batch, optimizer)
 
 
-SMALL = Scope("digits", (0,), 0.4, None, 64, 6, 3, 3, 2, 1, 2, 64, ((17.69, "column"),))
+SMALL = Scope("digits", (0,), 0.4, None, 64, 6, 3, 3, 2, 1, 2, 64, 200, ((17.69, "column"),))
 
 
 @dataclass(frozen=True)

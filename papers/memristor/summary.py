@@ -38,10 +38,11 @@ def _row(place: tuple[Any, ...], found: list[Json], dense: dict[tuple[str, int],
     row["left"] = [entry["left"] for entry in found]
     row["reduction"] = [entry["reduction"] for entry in found]
     row["arrays"] = [entry["arrays"] for entry in found]
-    for kind in ("crossbars", "converters", "converters, noise 10 %"):
-        if bits:
-            row[kind] = spread([entry[kind] for entry in found])
     if bits:
+        row["crossbars"] = spread([entry["crossbars"] for entry in found])
+        reads = [entry["read"] for entry in found]
+        for kind in ("converters", "converters, noise 10 %"):
+            row[kind] = spread([read["without converters"] - read[kind] for read in reads])
         names = found[0]["flaws"]
         row["flaws"] = {n: spread([mean(entry["flaws"][n]) for entry in found]) for n in names}
     return row

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_tasks import squares, trained
 
-from assay.crossbars import Crossbar
+from assay.crossbars import Crossbar, largest_level
 from assay.derivations import DERIVATIONS
 from assay.errors import BadOption
 from assay.training import Optimizer, Progress, Training
@@ -18,9 +18,7 @@ from assay.training import Optimizer, Progress, Training
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from assay.derivations._levels import Levels, fitted  # noqa: E402
-from assay.derivations._masks import Masked  # noqa: E402
-from assay.derivations.memristor import Frozen, Groups  # noqa: E402
+from assay.derivations.memristor import Groups, States  # noqa: E402
 from assay.running.crossbars import Hardware, on_crossbars  # noqa: E402
 from assay.running.modules import accuracy, outputs, weighted  # noqa: E402
 
@@ -57,37 +55,18 @@ def test_exactly_as_many_groups_stay(group: Any) -> None:
     assert Groups(0.2, group, 4).mask(torch.ones(10, 75)).sum() > 0  # ties: no more, no fewer
 
 
-def test_levels_have_no_zero_and_their_spacing_is_found() -> None:
-    levels = Levels(0.5, 3)
-    given = torch.tensor([0.01, -0.01, 0.7, 9.0, -9.0, 0.0])
-    assert levels(given).tolist() == [0.5, -0.5, 0.5, 1.5, -1.5, 0.0]
-    exact = torch.tensor([1.0, -2.0, 3.0, 7.0, 0.0]) * 0.137
-    assert fitted(exact, 7).spacing == pytest.approx(0.137)
-    random = torch.randn(500)
-    best = fitted(random, 7)
-
-    def error(spacing: float) -> float:
-        return float(((random - Levels(spacing, 7)(random)) ** 2).sum())
-
-    scan = min(error(q) for q in np.linspace(0.02, 1, 400))
-    assert error(best.spacing) < 1.01 * scan
-    assert fitted(torch.zeros(3), 7)(torch.zeros(3)).tolist() == [0, 0, 0]
-
-
-def test_the_nearest_weights_are_frozen_first_and_stay() -> None:
-    layer = torch.nn.Linear(4, 1, bias=False)
-    layer.weight.data.copy_(torch.tensor([[1.02, 2.4, 0.0, -1.3]]))
-    name, levels = "weight", {"weight": Levels(1.0, 3)}
-    masked = Masked({name: layer.weight.detach() != 0})
-    first = Frozen({}, masked).with_more(layer, levels, 1 / 3)
-    assert layer.weight.tolist() == [[1.0, pytest.approx(2.4), 0.0, pytest.approx(-1.3)]]
-    layer.weight.data += 0.3
-    first.after_step(layer)
-    assert layer.weight.tolist() == [[1.0, pytest.approx(2.7), 0.0, pytest.approx(-1.0)]]
-    second = first.with_more(layer, levels, 2 / 3)
-    assert layer.weight.tolist() == [[1.0, pytest.approx(2.7), 0.0, -1.0]]
-    second.with_more(layer, levels, 1.0)
-    assert layer.weight.tolist() == [[1.0, 3.0, 0.0, -1.0]]
+def test_levels_are_those_of_cells_and_none_is_zero() -> None:
+    weight = torch.tensor([0.5, -0.5, 1.0, 1.5, -1.5, 0.0, 9.0])
+    mask = torch.tensor([True] * 5 + [False] * 2)
+    states = States(3, mask)
+    step = float(states.codebook(weight).step.detach())
+    steps = (states(weight) / step).round()
+    assert steps.tolist() == [1, -1, 2, 3, -3, 0, 0]
+    assert largest_level(3) == 3
+    assert step == pytest.approx(0.5)
+    near = states(torch.tensor([0.01, -0.02, 1.1, 1.6, -1.4, 0.3, 0.0]))
+    assert bool((near[:5] != 0).all())
+    assert not near[5:].any()
 
 
 @pytest.mark.parametrize("group", ["column", "block"])
@@ -158,7 +137,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         pass
 
     def kill(progress: Progress) -> None:
-        if progress.stage.startswith("tuning beside 51"):
+        if progress.stage.startswith("stage 2 of 4"):
             raise Killed
 
     with pytest.raises(Killed):

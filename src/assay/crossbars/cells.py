@@ -103,4 +103,5 @@ def effective(found: Mapped) -> Array:
 def digits_together(values: Array, cell: Cell) -> Array:
     """Σ 2^(bits·s)·value: (s, …) -> (…)."""
     factors = 2.0 ** (cell.bits * np.arange(len(values)))
-    return np.tensordot(factors, values, 1)
+    together: Array = values[0] if len(values) == 1 else np.tensordot(factors, values, 1)
+    return together

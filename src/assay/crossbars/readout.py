@@ -55,8 +55,11 @@ def multiply(
     answers = np.zeros((len(inputs), found.positive.shape[1]))
     step = None if full_scale is None else full_scale / (2**converters.adc_bits - 1)
     for factor, sign, sums in _reads(inputs, found, crossbar, converters, unit):
-        if step is not None:
-            sums = np.minimum(np.rint(sums / step), 2**converters.adc_bits - 1) * step
+        if step is not None:  # in place: these are the largest arrays
+            sums /= step
+            np.rint(sums, out=sums)
+            np.minimum(sums, 2**converters.adc_bits - 1, out=sums)
+            sums *= step
         answers += sign * factor * digits_together(sums, found.cell)
     scaled: Array = answers * (unit * found.scale / found.cell.step)
     return scaled
@@ -85,8 +88,9 @@ def _reads(
         ]
         for sign in (1, -1):
             part = np.maximum(sign * whole[:, rows], 0)
+            if not part.any():
+                continue
             for shift in range(0, converters.input_bits, converters.dac_bits):
                 bits = ((part >> shift) & (2**converters.dac_bits - 1)).astype(np.float32)
-                if bits.any():
-                    for side, array in arrays:
-                        yield 2.0**shift, sign * side, bits @ array
+                for side, array in arrays:
+                    yield 2.0**shift, sign * side, bits @ array

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
 from assay.derivations._admm import Admm, Alternation
-from assay.derivations._masks import Largest, Layers, Masked, prunable
+from assay.derivations._masks import Largest, Layers, Masked, left_of, prunable
 from assay.derivations._multiply_adds import multiply_adds
 from assay.derivations._teaching import Imitation
 from assay.errors import BadOption
@@ -76,7 +76,7 @@ class AdmmPrune(Derivation):
             loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
         self._retrain(work, child, Masked(masks, loss))
         work.notes["multiply_adds"]["after"] = multiply_adds(child, work.example(1))
-        work.notes |= _left(child, masks)
+        work.notes |= left_of(child, masks)
         return child
 
     def _largest(self, weights: Mapping[str, Tensor]) -> dict[str, Largest]:
@@ -119,17 +119,3 @@ def _without_dropout(module: nn.Module) -> Iterator[None]:
     finally:
         for part, share in dropped.items():
             part.p = share
-
-
-def _left(child: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, object]:
-    """Counts as papers give them, of weights alone; and of all parameters."""
-    of = sum(mask.numel() for mask in masks.values())
-    left = {name: int(mask.sum()) for name, mask in masks.items()}
-    parameters = sum(parameter.numel() for parameter in child.parameters())
-    gone = of - sum(left.values())
-    return {
-        "left": left,
-        "of": of,
-        "reduction": round(of / sum(left.values()), 2),
-        "parameters": {"left": parameters - gone, "of": parameters},
-    }

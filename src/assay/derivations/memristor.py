@@ -2,7 +2,7 @@
 
 [Yuan et al., ISLPED 2019.]  By ADMM weights are drawn to few groups that a crossbar can leave out,
 cut and retrained; by ADMM again, to levels that cells can hold, of which none is zero.  Then a part
-of them is mapped to the nearest level and frozen, the rest is retrained, until all are mapped.
+of them is mapped to the nearest level, the rest is retrained, until all are mapped.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from assay.crossbars import Counts, Crossbar, dense, largest_level, matrix, slic
 from assay.crossbars.cells import Cell
 from assay.derivations import Derivation, Needs, Work
 from assay.derivations._admm import Admm, Alternation
-from assay.derivations._levels import Levels, fitted
-from assay.derivations._masks import Largest, Masked
+from assay.derivations._codebooks import step_of
+from assay.derivations._masks import Largest, Masked, left_of
+from assay.derivations._shared_values import Levels, Nearest
+from assay.derivations._snapping import snap
 from assay.errors import BadOption
-from assay.running.modules import weighted
-from assay.training import Around, Objective, Optimizer, Training
+from assay.running.modules import untied, weighted
+from assay.training import Optimizer, Training
 
 EXTRA = "torch"
 
 Group = Literal["column", "filter", "block"]
 _DRAWING = Alternation(rho=1e-3, growth=1.3)
-_MAPPED = 0.3  # share of the weights that are still free, mapped before each retraining
-_RETRAININGS = 4  # the last one is of biases and normalization alone: all weights are mapped
 
 
 def _drawn() -> Training:
@@ -64,11 +64,11 @@ class Memristor(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        layers = {f"{name}.weight": layer.weight for name, layer in weighted(child).items()}
-        known = {name: layers[name] for name in {id(w): n for n, w in layers.items()}.values()}
+        untied(child)  # or refused: what is mapped in one layer is its own
+        known = {f"{name}.weight": layer.weight for name, layer in weighted(child).items()}
         before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in known.items()}
         masks = self._prune(work, child, known)
-        work.notes |= _left(masks)
+        work.notes |= left_of(child, masks)
         if self.bits:
             self._map(work, child, masks)
         work.notes["arrays"] = {
@@ -103,23 +103,13 @@ class Memristor(Derivation):
         return masks
 
     def _map(self, work: Work, child: nn.Module, masks: Mapping[str, Tensor]) -> None:
-        """Draws weights to levels, then maps, freezes and retrains until all are mapped."""
-        most = largest_level(self.bits)
-        levels = {name: fitted(child.get_parameter(name), most) for name in masks}
-        admm = Admm(child, levels, _DRAWING, Masked(masks))
+        """Draws weights to levels, then maps a part and retrains until all are mapped."""
+        states = {name: States(self.bits, mask) for name, mask in masks.items()}
+        admm = Admm(child, states, _DRAWING, Masked(masks))
         self._draw(work, child, admm, "drawing weights to levels")
-        frozen = Frozen({}, Masked(masks))
-        for turn in range(_RETRAININGS):
-            share = 1.0 if turn == _RETRAININGS - 1 else 1 - (1 - _MAPPED) ** (turn + 1)
-            frozen = frozen.with_more(child, levels, share)
-            work.train(
-                child,
-                work.examples,
-                self.retraining,
-                objective=frozen,
-                stage=f"tuning beside {share:.0%} on levels",
-            )
-        work.notes["spacing"] = {name: each.spacing for name, each in levels.items()}
+        found = snap(work, child, states, self.retraining)
+        steps = {name: float(book.get_parameter("step").detach()) for name, book in found.items()}
+        work.notes["spacing"] = {name: abs(step) for name, step in steps.items()}
 
     def _draw(self, work: Work, child: nn.Module, admm: Admm, stage: str) -> None:
         work.train(child, work.examples, self.training, objective=admm, stage=stage)
@@ -165,48 +155,17 @@ class Groups:
         return spread.view_as(weight)
 
 
-class Frozen(Around):
-    """Some weights stay at their values while the others are tuned."""
+class States(Nearest):
+    """The nearest tensor on a crossbar's levels: magnitudes of 1 to 2^(bits - 1) - 1 steps."""
 
-    def __init__(self, values: Mapping[str, Tensor], objective: Objective) -> None:
-        """``values``: by parameter; NaN where it is free."""
-        super().__init__(objective)
-        self.values = dict(values)
+    def __init__(self, bits: int, mask: Tensor) -> None:
+        super().__init__("levels", bits, mask)
 
     def __repr__(self) -> str:
-        frozen = {name: int((~value.isnan()).sum()) for name, value in self.values.items()}
-        return f"Frozen({frozen}, {self.objective!r})"
+        return f"States({self.bits} bits, {int(self.mask.sum())} weights)"
 
-    def after_step(self, module: nn.Module) -> None:
-        super().after_step(module)
-        with torch.no_grad():
-            for name, value in self.values.items():
-                weight = module.get_parameter(name)
-                weight.copy_(torch.where(value.isnan(), weight, value))
-
-    def with_more(self, module: nn.Module, levels: Mapping[str, Levels], share: float) -> Frozen:
-        """A share of each layer's weights frozen: those that were, and the nearest to levels."""
-        made = {}
-        for name, level in levels.items():
-            weight = module.get_parameter(name).detach()
-            reached = level(weight)
-            free = self.values.get(name, torch.full_like(weight, torch.nan)).isnan() & (weight != 0)
-            alive = int((weight != 0).sum())
-            count = round(share * alive) - (alive - int(free.sum()))
-            distance = torch.where(free, (weight - reached).abs(), torch.inf)
-            nearest = distance.flatten().argsort(stable=True)[: max(0, count)]
-            chosen = torch.zeros(weight.numel(), dtype=torch.bool)
-            chosen[nearest] = True
-            value = torch.where(free | (weight == 0), torch.nan, weight)
-            value = torch.where(chosen.view(weight.shape), reached, value)
-            made[name] = value
-        frozen = Frozen(made, self.objective)
-        frozen.after_step(module)
-        return frozen
-
-
-def _left(masks: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Weights that are left, as papers count them: without biases and normalization."""
-    left = {name: int(mask.sum()) for name, mask in masks.items()}
-    of = sum(mask.numel() for mask in masks.values())
-    return {"left": left, "of": of, "reduction": round(of / sum(left.values()), 2)}
+    def codebook(self, weight: Tensor) -> Levels:
+        """Its step is the one of least squares; a cell at its lowest is no level, but nothing."""
+        numbers = weight.detach()[self.mask].double().numpy(force=True)
+        most = largest_level(self.bits)
+        return Levels(weight.new_tensor(step_of(numbers, most)), most)
