@@ -20,7 +20,7 @@ from assay.running.crossbars import Hardware, on_crossbars
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, weighted
 from assay.training import train
-from assay.zoo.datasets import load
+from assay.zoo.datasets import load, shifted
 from assay.zoo.networks import build
 
 Json = dict[str, Any]
@@ -67,7 +67,8 @@ def ground(scope: Scope, folder: Path, sets: Path | None) -> Ground:
     """The data, from a folder of that name in ``sets`` or from the usual places."""
     place = None if sets is None or scope.data == "digits" else sets / scope.data
     parts = [load(scope.data, split, place) for split in ("train", "test")]
-    return Ground(scope, *(part.take(slice(scope.limit)) for part in parts), folder)
+    training, test = (part.take(slice(scope.limit)) for part in parts)
+    return Ground(scope, shifted(training, scope.copies), test, folder)
 
 
 @contextmanager
