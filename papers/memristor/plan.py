@@ -35,7 +35,7 @@ class Scope:
     batch: int = 256
     dense: int = 12  # epochs, each of the following
     drawing: int = 8
-    retraining: int = 8
+    retraining: int = 12
     mapping: int = 4
     remapping: int = 2  # four times
     draws: int = 3  # of flaws

@@ -29,7 +29,7 @@ from assay.training import Optimizer, Training
 EXTRA = "torch"
 
 Group = Literal["column", "filter", "block"]
-_DRAWING = Alternation(rho=1e-3, growth=1.3)
+_RHO, _GROWTH = 1e-3, 200.0  # of the penalty: at first, and how much larger it is at the end
 
 
 def _drawn() -> Training:
@@ -93,7 +93,9 @@ class Memristor(Derivation):
             name: Groups(share, self.group, self.crossbar.columns)
             for name, share in zip(known, shares, strict=True)
         }
-        self._draw(work, child, Admm(child, groups, _DRAWING), "drawing weights to groups")
+        self._draw(
+            work, child, Admm(child, groups, self._alternation()), "drawing weights to groups"
+        )
         masks = {name: groups[name].mask(weight) for name, weight in known.items()}
         masked = Masked(masks)
         masked.after_step(child)
@@ -105,11 +107,15 @@ class Memristor(Derivation):
     def _map(self, work: Work, child: nn.Module, masks: Mapping[str, Tensor]) -> None:
         """Draws weights to levels, then maps a part and retrains until all are mapped."""
         states = {name: States(self.bits, mask) for name, mask in masks.items()}
-        admm = Admm(child, states, _DRAWING, Masked(masks))
+        admm = Admm(child, states, self._alternation(), Masked(masks))
         self._draw(work, child, admm, "drawing weights to levels")
         found = snap(work, child, states, self.retraining)
         steps = {name: float(book.get_parameter("step").detach()) for name, book in found.items()}
         work.notes["spacing"] = {name: abs(step) for name, step in steps.items()}
+
+    def _alternation(self) -> Alternation:
+        """However long it is drawn, weights end near to what they are drawn to."""
+        return Alternation(_RHO, _GROWTH ** (1 / self.training.epochs))
 
     def _draw(self, work: Work, child: nn.Module, admm: Admm, stage: str) -> None:
         work.train(child, work.examples, self.training, objective=admm, stage=stage)
