@@ -18,7 +18,7 @@ ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "waterma
 LEVELS = (
     {"errors"},
     {"values", "methods", "durable"},
-    {"graphs", "alignment"},
+    {"graphs", "alignment", "crossbars"},
     {"weights"},
     {"containers", "running", "sketches", "diagnosis"},
     {"vocabularies", "training"},

@@ -255,6 +255,23 @@ def test_inverted_pictures_keep_their_range_and_turn_back() -> None:
     assert np.allclose(datasets.inverted(other).inputs, known.inputs)
 
 
+def test_shifted_copies_are_the_picture_elsewhere() -> None:
+    known = sample()
+    more = datasets.shifted(known, 2, most=1)
+    count, side = len(known), known.inputs.shape[2]
+    assert len(more) == 3 * count
+    assert np.array_equal(more.inputs[:count], known.inputs)
+    assert np.array_equal(more.known_labels[count:], np.tile(known.known_labels, 2))
+    for copy, picture in zip(more.inputs[count:], np.tile(known.inputs, (2, 1, 1, 1)), strict=True):
+        places = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+        inner = copy[:, 1:-1, 1:-1]
+        assert any(
+            np.array_equal(inner, picture[:, 1 + d : side - 1 + d, 1 + r : side - 1 + r])
+            for d, r in places
+        )
+    assert datasets.shifted(known, 2, most=1).digest == more.digest
+
+
 def test_rotated_pictures_are_turned() -> None:
     known = sample()
     assert np.array_equal(datasets.rotated(known).inputs[0, 0], np.rot90(known.inputs[0, 0]))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from assay.errors import UnfitModel
 from assay.running.modules import CONVOLUTIONS, weights
 from assay.training import Around, Objective
+from assay.values import Json
 
 EXTRA = "torch"
 
@@ -30,6 +31,20 @@ def prunable(module: nn.Module, layers: Layers = "all") -> dict[str, nn.Paramete
         if not known:
             raise UnfitModel("the model has no convolution to prune: set layers=all")
     return {name: known[name] for name in {id(w): n for n, w in known.items()}.values()}
+
+
+def left_of(module: nn.Module, masks: Mapping[str, Tensor]) -> Json:
+    """Counts as papers give them, of weights alone; and of all parameters."""
+    of = sum(mask.numel() for mask in masks.values())
+    left = {name: int(mask.sum()) for name, mask in masks.items()}
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    gone = of - sum(left.values())
+    return {
+        "left": left,
+        "of": of,
+        "reduction": round(of / sum(left.values()), 2),
+        "parameters": {"left": parameters - gone, "of": parameters},
+    }
 
 
 @dataclass(frozen=True, slots=True)

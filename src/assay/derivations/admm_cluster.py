@@ -8,7 +8,6 @@ prune first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -17,16 +16,14 @@ from assay.derivations import Derivation, Needs, Work
 from assay.derivations._admm import Admm, Alternation
 from assay.derivations._codebooks import storage
 from assay.derivations._masks import Masked
-from assay.derivations._shared_values import Kind, Nearest, Snapped
+from assay.derivations._shared_values import Kind, Nearest
+from assay.derivations._snapping import snap
 from assay.derivations._teaching import Imitation
 from assay.errors import BadOption
-from assay.running.modules import copy_of, matrices, outputs, untied
-from assay.running.quantized import compute
+from assay.running.modules import outputs, untied
 from assay.training import Objective, Optimizer, Training
 
 EXTRA = "torch"
-_STAGES = 4  # of retraining; in the last only values learn
-_SHARE = 0.3  # of the free weights around each value, which become it in the other stages
 _TEMPERATURE = 4.0  # of the parent's soft answers
 _MOST_BITS = 8
 
@@ -76,7 +73,7 @@ class AdmmCluster(Derivation):
             stage = "drawing weights to values"
             work.train(child, work.examples, self.training, objective=admm, stage=stage)
             work.notes["residuals"] = admm.noted()
-        self._snap(work, child, kinds, loss)
+        snap(work, child, kinds, self.retraining, loss)
         settled = {path: weight.detach() for path, weight in weights.items()}
         work.notes |= storage(settled, keep_zeros=True)
         return child
@@ -90,22 +87,3 @@ class AdmmCluster(Derivation):
             )
         every = self.bits * len(names) if len(self.bits) == 1 else self.bits
         return dict(zip(names, every, strict=True))
-
-    def _snap(
-        self, work: Work, child: nn.Module, kinds: Mapping[str, Nearest], loss: Objective
-    ) -> None:
-        """In each stage more weights become their values; both learn on in a copy."""
-        shared = copy_of(child)
-        snapped: dict[str, tuple[Snapped, nn.Parameter]] = {}
-        for path, (layer, name) in matrices(shared).items():
-            free = getattr(layer, name)
-            snapped[path] = Snapped(kinds[path].mask, kinds[path].codebook(free)), free
-            compute(layer, name, free, snapped[path][0])
-        for stage in range(1, _STAGES + 1):
-            for values, free in snapped.values():
-                values.take(free, _SHARE if stage < _STAGES else 1.0)
-            text = f"stage {stage} of {_STAGES}: values and the weights that are free"
-            work.train(shared, work.examples, self.retraining, objective=loss, stage=text)
-        child.load_state_dict(shared.state_dict(), strict=False)  # biases and normalization
-        for path, (values, free) in snapped.items():
-            child.get_parameter(path).data.copy_(values(free).detach())

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
 from assay.derivations._admm import Admm, Alternation
-from assay.derivations._masks import Largest, Masked, prunable
+from assay.derivations._masks import Largest, Masked, left_of, prunable
 from assay.derivations._multiply_adds import multiply_adds
 from assay.derivations._paths import Paths, Read
 from assay.derivations._teaching import Imitation
@@ -87,7 +87,7 @@ class AdmmPrune(Derivation):
                 child, work.examples, self.retraining, objective=masked, stage="tuning what is left"
             )
         work.notes["multiply_adds"]["after"] = multiply_adds(child, work.example(1))
-        work.notes |= _left(child, masks)
+        work.notes |= left_of(child, masks)
         return child
 
     def _projections(
@@ -137,17 +137,3 @@ def _without_dropout(module: nn.Module) -> Iterator[None]:
     finally:
         for part, share in dropped.items():
             part.p = share
-
-
-def _left(child: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, object]:
-    """Counts as papers give them, of weights alone in layers that are pruned; and of everything."""
-    left = {name: int(mask.sum()) for name, mask in masks.items()}
-    of = {name: mask.numel() for name, mask in masks.items()}
-    parameters = sum(parameter.numel() for parameter in child.parameters())
-    gone = sum(of.values()) - sum(left.values())
-    return {
-        "left": left,
-        "of": sum(of.values()),
-        "reduction": round(sum(of.values()) / sum(left.values()), 2),
-        "parameters": {"left": parameters - gone, "of": parameters},
-    }

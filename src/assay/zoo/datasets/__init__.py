@@ -19,7 +19,7 @@ from assay.zoo.datasets.places import DATASETS, DataSet, layout_of, locate
 
 __all__ = [
     "DATASETS", "DataSet", "Split", "halves", "inverted", "load", "only_classes", "rotated",
-    "shuffled_labels",
+    "shifted", "shuffled_labels",
 ]  # fmt: skip
 
 
@@ -80,6 +80,21 @@ def rotated(examples: Examples, turns: int = 1) -> Examples:
     """Pictures (n, c, h, w) turned by ``turns`` times 90 degrees, against the clock."""
     inputs = np.rot90(examples.inputs, turns, axes=(-2, -1))
     return replace(examples, inputs=inputs, name=f"{examples.name}, rotated")
+
+
+def shifted(examples: Examples, copies: int, most: int = 2) -> Examples:
+    """Pictures (n, c, h, w), and copies of each that lie up to ``most`` pixels elsewhere."""
+    inputs, draw = examples.inputs, np.random.default_rng(0)
+    edges = ((0, 0), (0, 0), (most, most), (most, most))
+    padded = np.pad(inputs, edges, constant_values=inputs.min())
+    windows = np.lib.stride_tricks.sliding_window_view(padded, inputs.shape[2:], axis=(2, 3))
+    parts = [inputs]
+    for _ in range(copies):
+        down, right = draw.integers(0, 2 * most + 1, (2, len(inputs)))
+        parts.append(windows[np.arange(len(inputs)), :, down, right])
+    labels = np.tile(examples.known_labels, copies + 1)
+    name = f"{examples.name}, {copies} shifted copies"
+    return replace(examples, inputs=np.concatenate(parts), labels=labels, name=name)
 
 
 def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:

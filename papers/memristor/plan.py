@@ -1,0 +1,91 @@
+"""What is trained and measured, in which order: the rows on the paper's ratios first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from assay.crossbars import Crossbar
+from assay.training import Optimizer, Training
+
+CROSSBAR = Crossbar(32, 32)
+Group = Literal["column", "block"]
+
+# Shares of groups that stay, of each layer: so many that no more weights are left than the paper's
+# ratio says.  The paper prints no split; the first layer and the last keep most.
+KEEP: dict[tuple[float, Group], tuple[float, ...]] = {
+    (17.69, "block"): (1.0, 0.24, 0.0345, 0.3),
+    (37.06, "block"): (0.8, 0.12, 0.0155, 0.2),
+    (105.52, "block"): (0.4, 0.05, 0.0045, 0.08),
+    (17.69, "column"): (1.0, 0.12, 0.04625, 0.4),
+}
+BITS = {(17.69, "block"): (5, 6, 9)}  # of weights; 5 alone elsewhere
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of everything."""
+
+    data: str = "mnist"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    width: float = 1.0  # of LeNet-5
+    limit: int | None = None  # of examples
+    copies: int = 1  # of each picture, shifted, to train on beside it
+    batch: int = 256
+    dense: int = 12  # epochs, each of the following
+    drawing: int = 8
+    retraining: int = 12
+    mapping: int = 4
+    remapping: int = 2  # four times
+    draws: int = 3  # of flaws
+    calibration: int = 256  # examples that set the converters' ranges
+    read: int = 500  # examples that are judged with converters: these are slow
+    ratios: tuple[tuple[float, Group], ...] = tuple(KEEP)
+
+    def training(self, epochs: int, schedule: Literal["cosine", "constant"] = "cosine") -> Training:
+        optimizer = Optimizer("adam", 1e-3, weight_decay=0, schedule=schedule)
+        return Training(epochs, self.batch, optimizer)
+
+
+SMALL = Scope("digits", (0,), 0.4, None, 1, 64, 4, 2, 2, 1, 1, 2, 64, 100, ((17.69, "column"),))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network and how it is made."""
+
+    data: str
+    seed: int
+    ratio: float = 1.0  # 1: dense
+    group: Group = "block"
+    bits: int = 0  # 0: pruned, not mapped
+
+    @property
+    def key(self) -> str:
+        if self.ratio == 1:
+            return f"{self.data} dense seed {self.seed}"
+        made = f"{self.data} {self.ratio:g} {self.group}"
+        return f"{made} {self.bits} bits seed {self.seed}" if self.bits else (
+            f"{made} pruned seed {self.seed}"
+        )  # fmt: skip
+
+    @property
+    def parent(self) -> Job:
+        """What it is made from."""
+        return Job(self.data, self.seed, self.ratio, self.group) if self.bits else (
+            Job(self.data, self.seed)
+        )  # fmt: skip
+
+
+def jobs(scope: Scope) -> Iterator[Job]:
+    """All, each after its parent; dense networks come again with each ratio."""
+    for ratio, group in scope.ratios:
+        for seed in scope.seeds:
+            yield Job(scope.data, seed)
+            yield Job(scope.data, seed, ratio, group)
+            yield Job(scope.data, seed, ratio, group, 5)
+    for ratio, group in scope.ratios:
+        for bits in BITS.get((ratio, group), (5,))[1:]:
+            for seed in scope.seeds:
+                yield Job(scope.data, seed, ratio, group, bits)
