@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.alignment.candidates import candidates, completed
 from assay.alignment.carried import carried
 from assay.alignment.matrices import canonical, equilibrated, kernels, taken
 from assay.alignment.nulls import ALIKE, free_values_of, log10_orders
 from assay.alignment.orders import Order, Orders
 from assay.alignment.rotation import rotated as turned
 from assay.alignment.rotation import turned_back
-from assay.alignment.search import WAYS, Found, candidates, given, judged
+from assay.alignment.search import WAYS, Found, given, judged
 from assay.formats import read
 
 Array = NDArray[np.float32]
@@ -90,7 +91,8 @@ def measured(suspect: Path, source: Path) -> Iterator[dict[str, Any]]:
         if as_it_is is not None:
             yield row(name, "given", as_it_is, ours[name], matrix)
         parts = equilibrated(ours[name]), equilibrated(matrix)
-        for rows, columns, axes in candidates(*parts):
+        for candidate in candidates(*parts):
+            rows, columns, axes = completed(*parts, candidate)
             tried = log10_orders([(ours[name].shape[axis], matrix.shape[axis]) for axis in axes])
             found = judged(ours[name], matrix, rows, columns, tried)
             yield row(name, KINDS[axes], found, ours[name], matrix)
