@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from figure import draw
-from large import large
 from stacks import stacks
 from strangers import Network, measured, networks, pairs, values
 from table import summary
@@ -122,7 +121,6 @@ def main() -> None:
     if options.small:
         print(json.dumps(results["strangers"], indent=1))
         return
-    results["size of a ResNet-50"] = large()
     draw(results["tensors"], HERE / "calibration.svg")
     made = {
         "command": "python benchmarks/alignment/run.py FAMILIES CHILDREN",
