@@ -3,7 +3,7 @@
     python benchmarks/alignment/real.py MODELS PAIRS    # writes real.json; goes on where it stopped
 
 MODELS holds published files, PAIRS says by its lines (JSON: a model, and those it is related to)
-who is whose kin: 4 is the same model, 3 made from it, 2 a common ancestor, 1 an architecture.
+who is whose kin: 4 is the same model, 3 made from it, 2 one architecture, 1 a family of these.
 Strangers are pairs of one folder, so of one task, often one architecture in several sizes.
 """
 
@@ -78,7 +78,7 @@ def compared(suspect: Mapping[str, Weight], source: Mapping[str, Weight]) -> Row
 
 def summary(rows: list[Row]) -> Row:
     """Strangers that were accused, kin that were not found, the slowest pair."""
-    strangers = [row for row in rows if row["grade"] < 2]
+    strangers = [row for row in rows if row["grade"] < KIN]
     kin = [row for row in rows if row["grade"] >= KIN]
     unrelated = str(Relation.UNRELATED)
     return {
@@ -91,7 +91,7 @@ def summary(rows: list[Row]) -> Row:
 
 
 def main() -> None:
-    """A pair a line in real.rows, then all of them summed up."""
+    """A pair a line in --rows, then all of them summed up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", type=Path)
     parser.add_argument("pairs", type=Path)

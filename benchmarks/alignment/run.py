@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from figure import draw
 from stacks import stacks
-from strangers import Network, measured, networks, pairs, values
+from strangers import Network, matrices, measured, networks, pairs, values
 from table import summary
 
 from assay.alignment import Alignment, align
@@ -83,7 +83,7 @@ def rows_of(name: str, job: Any) -> Iterator[Row]:
     result = aligned(values(one.path), values(other.path))
     yield {"of": kind, "design": design} | result
     if kind == "strangers":
-        for row in measured(one.path, other.path):
+        for row in measured(matrices(one.path), matrices(other.path)):
             yield {"of": "null", "design": design} | row
 
 
@@ -121,7 +121,8 @@ def main() -> None:
     if options.small:
         print(json.dumps(results["strangers"], indent=1))
         return
-    draw(results["tensors"], HERE / "calibration.svg")
+    real = json.loads((HERE / "large_nulls.json").read_text())
+    draw([*results["tensors"], *real["tensors"]], HERE / "calibration.svg")
     made = {
         "command": "python benchmarks/alignment/run.py FAMILIES CHILDREN",
         "seed": SEED,

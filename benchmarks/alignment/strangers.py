@@ -82,9 +82,11 @@ def matrices(path: Path) -> dict[str, Array]:
     return {name: kernels(value) for name, value in values(path).items() if value.ndim > 1}
 
 
-def measured(suspect: Path, source: Path) -> Iterator[dict[str, Any]]:
-    """Each kind of alignment of each tensor: correlation, and the one that would be evidence."""
-    ours, theirs = matrices(suspect), matrices(source)
+def measured(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Iterator[dict[str, Any]]:
+    """Each kind of alignment of each tensor: correlation, and the one that would be evidence.
+
+    Both are (r, c, k) by the same names.
+    """
     orders = Orders()
     for name, matrix in theirs.items():
         as_it_is = given(ours[name], matrix)

@@ -27,7 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 HERE = Path(__file__).parent
 SEED = 0
-LAYERS = 100, 600, 800  # nodes of a network
+NODES = 100, 960, 1280  # of a file: 62, 600 and 800 layers of its graph
 CHANNELS = 16
 TICKS = os.sysconf("SC_CLK_TCK")
 TIMES = 5  # the least is kept: others work on the machine, too
@@ -40,11 +40,11 @@ QUIET = (
 DARK = "--force-dark-mode", "--blink-settings=preferredColorScheme=0"
 
 
-def network(layers: int, tuned: bool) -> onnx.ModelProto:
+def network(size: int, tuned: bool) -> onnx.ModelProto:
     """Convolutions and activations in turn, with a sum every eight; the tuned one is noisier."""
     draw, noise = np.random.default_rng(SEED), np.random.default_rng(SEED + 1)
     nodes, weights, last, before = [], [], "x", "x"
-    for place in range(layers):
+    for place in range(size):
         name = f"layer{place}"
         if place % 2:
             inputs = [last, before] if place % 8 == 7 else [last]
@@ -52,7 +52,7 @@ def network(layers: int, tuned: bool) -> onnx.ModelProto:
             before = name if place % 8 == 7 else before
         else:
             values = draw.standard_normal((CHANNELS, CHANNELS, 3, 3)).astype(np.float32)
-            if tuned and place > layers // 2:
+            if tuned and place > size // 2:
                 values += 0.2 * noise.standard_normal(values.shape).astype(np.float32)
             weights.append(numpy_helper.from_array(values, f"{name}.weight"))
             inputs = [last, f"{name}.weight"]
@@ -64,12 +64,12 @@ def network(layers: int, tuned: bool) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
 
 
-def written(layers: int, folder: Path) -> Path:
+def written(nodes: int, folder: Path) -> Path:
     """The page that ``assay compare --html`` writes of a network and its tuned copy."""
-    files = [folder / f"{layers}-{name}.onnx" for name in ("tuned", "source")]
+    files = [folder / f"{nodes}-{name}.onnx" for name in ("tuned", "source")]
     for file, tuned in zip(files, (True, False), strict=True):
-        onnx.save(network(layers, tuned), file)
-    page = folder / f"{layers}.html"
+        onnx.save(network(nodes, tuned), file)
+    page = folder / f"{nodes}.html"
     command = [sys.executable, "-m", "assay", "compare", *map(str, files), "--html", str(page)]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
     return page
@@ -127,10 +127,10 @@ def main() -> None:
     blank = options.folder / "blank.html"
     blank.write_text("<!doctype html><title>blank</title>")
     pages = {"blank": measured(browser, blank, options.folder)}
-    for layers in LAYERS[:1] if options.small else LAYERS:
-        found = measured(browser, written(layers, options.folder), options.folder)
-        pages[f"{layers} nodes"] = found
-        print(layers, found, flush=True)
+    for nodes in NODES[:1] if options.small else NODES:
+        found = measured(browser, written(nodes, options.folder), options.folder)
+        pages[f"{nodes} nodes"] = found
+        print(nodes, found, flush=True)
     if options.small:
         return
     version = subprocess.run([browser, "--version"], capture_output=True, text=True, check=True)
