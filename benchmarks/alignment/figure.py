@@ -10,6 +10,7 @@ COLUMNS = 3
 COLORS = {
     "cnn": "#1f77b4", "gru": "#ff7f0e", "mlp": "#2ca02c", "mobilenet": "#d62728",
     "resnet": "#9467bd", "transformer": "#8c564b", "vgg": "#17becf",
+    "efficientnet-lite": "#000000", "ddddocr": "#e377c2",
 }  # fmt: skip
 
 
@@ -27,8 +28,8 @@ def draw(tensors: list[dict[str, Any]], file: Path) -> None:
         y = TOP + place // COLUMNS * (SIDE + GAP + TOP)
         parts += panel(kind, [row for row in tensors if row["kind"] == kind], x, y)
     for place, (design, color) in enumerate(COLORS.items()):
-        parts.append(f'<circle cx="{GAP + 120 * place}" cy="{height - 14}" r="4" fill="{color}"/>')
-        parts.append(f'<text x="{GAP + 8 + 120 * place}" y="{height - 10}">{design}</text>')
+        parts.append(f'<circle cx="{GAP + 112 * place}" cy="{height - 14}" r="4" fill="{color}"/>')
+        parts.append(f'<text x="{GAP + 8 + 112 * place}" y="{height - 10}">{design}</text>')
     file.write_text("\n".join([*parts, "</svg>"]) + "\n")
 
 

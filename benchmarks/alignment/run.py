@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 from figure import draw
-from large import large
 from stacks import stacks
-from strangers import Network, measured, networks, pairs, values
+from strangers import Network, matrices, measured, networks, pairs, values
 from table import summary
 
 from assay.alignment import Alignment, align
@@ -84,7 +83,7 @@ def rows_of(name: str, job: Any) -> Iterator[Row]:
     result = aligned(values(one.path), values(other.path))
     yield {"of": kind, "design": design} | result
     if kind == "strangers":
-        for row in measured(one.path, other.path):
+        for row in measured(matrices(one.path), matrices(other.path)):
             yield {"of": "null", "design": design} | row
 
 
@@ -122,8 +121,8 @@ def main() -> None:
     if options.small:
         print(json.dumps(results["strangers"], indent=1))
         return
-    results["size of a ResNet-50"] = large()
-    draw(results["tensors"], HERE / "calibration.svg")
+    real = json.loads((HERE / "large_nulls.json").read_text())
+    draw([*results["tensors"], *real["tensors"]], HERE / "calibration.svg")
     made = {
         "command": "python benchmarks/alignment/run.py FAMILIES CHILDREN",
         "seed": SEED,

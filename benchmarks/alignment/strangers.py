@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.alignment.candidates import candidates, completed
 from assay.alignment.carried import carried
 from assay.alignment.matrices import canonical, equilibrated, kernels, taken
 from assay.alignment.nulls import ALIKE, free_values_of, log10_orders
 from assay.alignment.orders import Order, Orders
 from assay.alignment.rotation import rotated as turned
 from assay.alignment.rotation import turned_back
-from assay.alignment.search import WAYS, Found, candidates, given, judged
+from assay.alignment.search import WAYS, Found, given, judged
 from assay.formats import read
 
 Array = NDArray[np.float32]
@@ -81,16 +82,19 @@ def matrices(path: Path) -> dict[str, Array]:
     return {name: kernels(value) for name, value in values(path).items() if value.ndim > 1}
 
 
-def measured(suspect: Path, source: Path) -> Iterator[dict[str, Any]]:
-    """Each kind of alignment of each tensor: correlation, and the one that would be evidence."""
-    ours, theirs = matrices(suspect), matrices(source)
+def measured(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Iterator[dict[str, Any]]:
+    """Each kind of alignment of each tensor: correlation, and the one that would be evidence.
+
+    Both are (r, c, k) by the same names.
+    """
     orders = Orders()
     for name, matrix in theirs.items():
         as_it_is = given(ours[name], matrix)
         if as_it_is is not None:
             yield row(name, "given", as_it_is, ours[name], matrix)
         parts = equilibrated(ours[name]), equilibrated(matrix)
-        for rows, columns, axes in candidates(*parts):
+        for candidate in candidates(*parts):
+            rows, columns, axes = completed(*parts, candidate)
             tried = log10_orders([(ours[name].shape[axis], matrix.shape[axis]) for axis in axes])
             found = judged(ours[name], matrix, rows, columns, tried)
             yield row(name, KINDS[axes], found, ours[name], matrix)

@@ -74,10 +74,11 @@ def null(rows: list[Row]) -> dict[str, Any]:
 
 
 def tensors(rows: list[Row]) -> list[Row]:
-    """Of each tensor and kind, the largest correlation, and the least that would be evidence."""
+    """Of each tensor and kind, the correlation that is nearest to what would be evidence there."""
     found = []
     keys = grouped(rows, lambda row: (row["design"], row["tensor"], row["kind"]))
     for (design, tensor, kind), some in sorted(keys.items()):
+        nearest = max(some, key=lambda row: row["correlation"] / row["evidence_from"])
         found.append(
             {
                 "design": design,
@@ -86,8 +87,8 @@ def tensors(rows: list[Row]) -> list[Row]:
                 "shape": some[0]["shape"],
                 "pairs": len(some),
                 "mean": round(float(np.mean([row["correlation"] for row in some])), 4),
-                "largest": max(row["correlation"] for row in some),
-                "evidence_from": min(row["evidence_from"] for row in some),
+                "largest": nearest["correlation"],
+                "evidence_from": nearest["evidence_from"],
             }
         )
     return found

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import log10
 
+from assay.alignment.candidates import completed, first_columns_for, first_rows_for, fits
 from assay.alignment.matrices import Array, Index, equilibrated
 from assay.alignment.nulls import log10_orders
 from assay.alignment.orders import Order, Orders, Twins
-from assay.alignment.search import Found, columns_for, fits, judged, rows_for
+from assay.alignment.search import Found, is_hopeful, judged
 
 _SURE = 0.8  # of their correlation: no axis is searched
 
@@ -18,6 +19,7 @@ _SURE = 0.8  # of their correlation: no axis is searched
 class _Guess:
     """An alignment that is not judged yet."""
 
+    ours: Array  # equilibrated, copies of channels folded
     rows: Index
     columns: Index
     fit: float  # correlation of some channels
@@ -48,23 +50,26 @@ def carried(suspect: Array, source: Array, name: str, orders: Orders) -> list[Fo
             max((g for g in halves if g.searched == (a,)), key=_fit, default=None) for a in (0, 1)
         ]
     found = [
-        replace(
-            judged(
-                guess.twins.folded(suspect),
-                source,
-                guess.rows,
-                guess.columns,
-                guess.log10_tried,
-                borrowed=not guess.searched,
-            ),
-            carried=guess.carried,
-            searched=guess.searched,
-            twins=guess.twins,
-        )
+        _judged(guess, suspect, source, theirs)
         for guess in guesses
-        if guess is not None
+        if guess is not None and _is_hopeful(guess, theirs)
     ]
     return sorted(found, key=lambda each: each.log10_false_alarm)
+
+
+def _is_hopeful(guess: _Guess, theirs: Array) -> bool:
+    borrowed = not guess.searched
+    return is_hopeful(guess.ours, theirs, guess.fit, guess.log10_tried, borrowed=borrowed)
+
+
+def _judged(guess: _Guess, suspect: Array, source: Array, theirs: Array) -> Found:
+    """What a guess is worth, once all channels of a searched axis are matched."""
+    rows, columns, searched = completed(
+        guess.ours, theirs, (guess.rows, guess.columns, guess.searched)
+    )
+    folded, borrowed = guess.twins.folded(suspect), not searched
+    found = judged(folded, source, rows, columns, guess.log10_tried, borrowed=borrowed)
+    return replace(found, carried=guess.carried, searched=searched, twins=guess.twins)
 
 
 def _fit(guess: _Guess) -> float:
@@ -77,6 +82,7 @@ def _whole(folds: list[tuple[Order, Array]], theirs: Array, down: list[Order]) -
     for columns, ours in folds:
         for rows in down:
             yield _Guess(
+                ours,
                 rows.index,
                 columns.index,
                 fits(ours, theirs, rows.index, columns.index),
@@ -90,15 +96,16 @@ def _whole(folds: list[tuple[Order, Array]], theirs: Array, down: list[Order]) -
 def _halves(
     ours: Array, folds: list[tuple[Order, Array]], theirs: Array, down: list[Order]
 ) -> Iterator[_Guess]:
-    """One axis carried, the other one searched."""
+    """One axis carried, the other one searched; what is in place needs no help for that."""
     searched = [log10_orders([(ours.shape[axis], theirs.shape[axis])]) for axis in (0, 1)]
-    for rows in down:
-        columns = columns_for(ours, theirs, rows.index)
+    for rows in (order for order in down if order.sources):
+        columns = first_columns_for(ours, theirs, rows.index)
         fit = fits(ours, theirs, rows.index, columns)
         tried = searched[1] + log10(len(down))
-        yield _Guess(rows.index, columns, fit, rows.sources, Twins(), (1,), tried)
+        yield _Guess(ours, rows.index, columns, fit, rows.sources, Twins(), (1,), tried)
     for order, folded in folds:
-        index = rows_for(folded, theirs, order.index)
-        fit = fits(folded, theirs, index, order.index)
-        tried = searched[0] + log10(len(folds))
-        yield _Guess(index, order.index, fit, order.sources, order.twins, (0,), tried)
+        if order.sources:
+            index = first_rows_for(folded, theirs, order.index)
+            fit = fits(folded, theirs, index, order.index)
+            tried = searched[0] + log10(len(folds))
+            yield _Guess(folded, index, order.index, fit, order.sources, order.twins, (0,), tried)

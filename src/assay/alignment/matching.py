@@ -15,7 +15,7 @@ from assay.alignment.search import Found, searched
 
 _ROUNDS = 3  # in which tensors take over what others found
 _WORTH = -6.0  # log₁₀ of a tail: a pair that is not looked for elsewhere
-_TOLD = -1.0  # promise of an order that is offered to others
+_TOLD = -1.0  # promise of an order that is offered to others; log₁₀ of a tail that is no chance
 _SURE = -30.0  # log₁₀ of a tail, and …
 _EQUAL = 0.9  # … correlation, of what needs no order from others
 _TRIED = 3  # tensors of the source, for one without a namesake; one where …
@@ -58,15 +58,15 @@ class Matching:
         return [name for name in self._suspect if not self.is_found(name)]
 
     def improve(self, name: str, source: str, found: Found) -> bool:
-        """Keep a match if it is the best one so far; whether it is."""
+        """Keep a match if it is the best one so far; whether it is, and more than chance."""
         known = self.matches.get(name)
         if known is not None and known.found.worth <= found.worth:
             return False
         self.matches[name] = Match(source, found)
-        return True
+        return found.log10_false_alarm <= _TOLD
 
     def _search(self, name: str, source: str, log10_tried: float) -> bool:
-        """Align two tensors by what they hold alone; whether that is better than what was known."""
+        """Align two tensors by what they hold alone; whether that is better, and no chance."""
         found = searched(self._suspect[name], self._source[source])
         for one in sorted(found, key=lambda each: -each.promise):  # the last word counts
             self._offer(name, source, one)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]  # (n) of the source's channels: the suspect's channel each became, or −1
 
-_ROUNDS = 24  # of dividing rows, then columns
+_ROUNDS = 24  # of dividing rows, then columns, at most: until …
+_SETTLED = 1e-5  # … no factor changes by more than this share
 _TINY = 1e-30
 
 
@@ -36,8 +37,11 @@ def factors(matrix: Array) -> tuple[Array, Array]:
     down = np.ones(len(energy), np.float32)
     across = np.ones(energy.shape[1], np.float32)
     for _ in range(_ROUNDS):
+        before = across
         down = _inverse(energy @ across / len(across))
         across = _inverse(down @ energy / len(down))
+        if np.abs(across - before).max(initial=0.0) <= _SETTLED * across.max(initial=0.0):
+            break
     return np.sqrt(down), np.sqrt(across)
 
 

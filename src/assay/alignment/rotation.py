@@ -14,9 +14,10 @@ from math import log10
 
 import numpy as np
 
+from assay.alignment.candidates import alike_rows, rows_for
 from assay.alignment.matrices import Array, Index
 from assay.alignment.nulls import log10_orders
-from assay.alignment.search import Found, alike_rows, judged, rows_for
+from assay.alignment.search import Found, judged
 
 _MOST = 4096  # channels of an axis that is turned back
 _SOME = 512  # rows whose angles are looked at

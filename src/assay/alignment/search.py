@@ -1,37 +1,27 @@
-"""The channels of two tensors matched by what these hold alone [weight matching: Ainsworth et al.,
-2023].
+"""The channels of two tensors matched by what these hold alone, and what that is worth.
 
-A row is known, whatever the order of columns, by its sorted values.  Rows that are matched so, even
-if some are wrong, tell which columns are alike; these tell the rows; and so on until nothing gets
-better.  Rows and columns may be fewer in either tensor: what is left has no counterpart.
+Rows and columns may be fewer in either tensor: what is left has no counterpart.  A candidate whose
+correlation would be no evidence, were all values free, is not looked at further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import log10
 
 import numpy as np
 
-from assay.alignment.assignment import assigned
+from assay.alignment.candidates import candidates, completed, fits
 from assay.alignment.matrices import Array, Index, canonical, equilibrated, normalized, taken
-from assay.alignment.nulls import ALIKE, Fit, free_values_of, log10_orders, log10_tail
+from assay.alignment.nulls import ALIKE, Fit, beyond, free_values_of, log10_orders, log10_tail
 from assay.alignment.orders import Twins
 
-_QUANTILES = 64  # of a row, by which it is known
-_PASSES = 8  # over rows and columns, at most, as long as …
-_BETTER = 0.005  # … each adds as much to the correlation
-_LARGE = 2**17  # values of a tensor, of which …
-_SOME = 256  # … no more channels are looked at, to match the others
 _SURE = 0.8  # of correlation: no other start is tried
-_DIRECTIONS = 12  # principal ones, by which rows are known
-_POWERS = 6  # of a matrix, to find them
 _PRUNED = 0.05  # of all values, that are 0 in a suspect only
 _FAINT = 0.5  # correlation
-_FEW = 96  # channels of an axis, by which alignments are compared
 WAYS = 16  # in which a pair is aligned: as it is, searched, carried, turned; with scales, without
-_HOPE = 0.7  # of the logarithm of how many alignments are possible
+_MANY = 250  # log₁₀ of how many alignments are possible, of which …
+_HOPES = 0.7, 0.95  # … strangers' best one is as good as so much; and where there are more
 _MARGIN = 0.05  # of correlation, that these may be wrong by
 _ENOUGH = -30.0  # log₁₀ of a tail: nothing further is searched
 
@@ -106,7 +96,7 @@ def judged(
     best = max(plain.correlation, scaled.correlation)
     granted, tried = ALIKE if borrowed else 0.0, log10_searched + log10(WAYS)
     tail = min(fit.log10_tail(tried, granted) for fit in (plain, scaled))
-    hope = promise(best, rows, columns, source, log10_searched)
+    hope = promise(best, int(here.sum()), int(there.sum()) * source.shape[2], log10_searched)
     found = rows, columns, best, plain.correlation, log10_searched, tail, hope
     return Found(*found, fits=(plain, scaled))
 
@@ -116,11 +106,20 @@ def _fit(one: Array, other: Array) -> Fit:
     return Fit(float(np.vdot(one, other)), free_values_of(one, other))
 
 
-def promise(fit: float, rows: Index, columns: Index, source: Array, log10_searched: float) -> float:
+def promise(fit: float, rows: int, columns: int, log10_searched: float) -> float:
     """log₁₀ of the tail if all values were free and fewer orders possible: 0 is chance at best."""
-    places = int((columns >= 0).sum()) * source.shape[2]
-    free = (int((rows >= 0).sum()) - 1) * (places - 1)
-    return log10_tail(fit, free, _HOPE * log10_searched)
+    hope = _HOPES[log10_searched > _MANY] * log10_searched
+    return log10_tail(fit, (rows - 1) * (columns - 1), hope)
+
+
+def is_hopeful(
+    ours: Array, theirs: Array, fit: float, log10_searched: float, *, borrowed: bool = False
+) -> bool:
+    """Whether orders of so many are worth a closer look, by the correlation of some channels."""
+    rows, columns = (min(ours.shape[axis], theirs.shape[axis]) for axis in (0, 1))
+    best = fit + _MARGIN
+    best = beyond(best) if borrowed else best
+    return promise(best, rows, columns * theirs.shape[2], log10_searched) < 0
 
 
 def searched(suspect: Array, source: Array) -> list[Found]:
@@ -136,94 +135,15 @@ def searched(suspect: Array, source: Array) -> list[Found]:
     found = [] if first is None else [first]
     ours, theirs = equilibrated(suspect), equilibrated(pruned_like(suspect, source))
     sizes = [(ours.shape[axis], theirs.shape[axis]) for axis in (0, 1)]
-    for rows, columns, searches in candidates(ours, theirs):
-        orders = log10_orders([sizes[axis] for axis in searches])
-        fit = fits(ours, theirs, rows, columns) + _MARGIN
-        if promise(fit, rows, columns, theirs, orders) == 0:
+    for candidate in candidates(ours, theirs):
+        orders = log10_orders([sizes[axis] for axis in candidate[2]])
+        if not is_hopeful(ours, theirs, fits(ours, theirs, *candidate[:2]), orders):
             continue
-        found.append(replace(judged(suspect, source, rows, columns, orders), searched=searches))
+        rows, columns, axes = completed(ours, theirs, candidate)
+        found.append(replace(judged(suspect, source, rows, columns, orders), searched=axes))
         if found[-1].correlation > _SURE:
             break
     return sorted(found, key=lambda each: each.log10_false_alarm)
-
-
-def fits(ours: Array, theirs: Array, rows: Index, columns: Index) -> float:
-    """The correlation of some rows and columns of two equilibrated matrices (r, c, k)."""
-    some = []
-    for index in (rows, columns):
-        there = np.flatnonzero(index >= 0)
-        some.append(there[np.unique(np.linspace(0, len(there) - 1, _FEW).astype(np.int64))])
-    one = ours[np.ix_(rows[some[0]], columns[some[1]])]
-    other = theirs[np.ix_(*some)]
-    one, other = one - one.mean((0, 1)), other - other.mean((0, 1))
-    size = float(np.sqrt(np.vdot(one, one) * np.vdot(other, other)))
-    return float(np.vdot(one, other)) / size if size > 0 else 0.0
-
-
-def rows_for(ours: Array, theirs: Array, columns: Index) -> Index:
-    """The rows of ``theirs`` (r, c, k): those of ``ours`` that are most alike in known columns."""
-    known = np.flatnonzero(columns >= 0)
-    if theirs.shape[0] * theirs[0].size > _LARGE:
-        known = known[np.unique(np.linspace(0, len(known) - 1, _SOME).astype(np.int64))]
-    one, other = theirs[:, known], ours[:, columns[known]]
-    return assigned(one.reshape(len(one), -1) @ other.reshape(len(other), -1).T)
-
-
-def columns_for(ours: Array, theirs: Array, rows: Index) -> Index:
-    """The same for columns, in known rows."""
-    return rows_for(ours.swapaxes(0, 1), theirs.swapaxes(0, 1), rows)
-
-
-def candidates(ours: Array, theirs: Array) -> Iterator[tuple[Index, Index, tuple[int, ...]]]:
-    """Rows, columns, and which of them were searched: one axis as it is, then none."""
-    if ours.shape[1:] == theirs.shape[1:]:
-        columns = np.arange(theirs.shape[1])
-        yield rows_for(ours, theirs, columns), columns, (0,)
-    if ours.shape[::2] == theirs.shape[::2]:
-        rows = np.arange(len(theirs))
-        yield rows, columns_for(ours, theirs, rows), (1,)
-    if ours.shape[1] == 1 or theirs.shape[1] == 1:
-        return
-    flat = ours - ours.mean((0, 1)), theirs - theirs.mean((0, 1))
-    yield (*_descent(*flat, alike_rows(*flat)), (0, 1))
-    turned = alike_rows(flat[0].swapaxes(0, 1), flat[1].swapaxes(0, 1))
-    yield (*_descent(*flat, rows_for(*flat, turned)), (0, 1))
-    yield (*_descent(*flat, _by_spectrum(*flat)), (0, 1))
-
-
-def _descent(ours: Array, theirs: Array, rows: Index) -> tuple[Index, Index]:
-    """Columns by rows and rows by columns, until they no longer fit better."""
-    best, found = -np.inf, None
-    for _ in range(_PASSES):
-        columns = columns_for(ours, theirs, rows)
-        fit = fits(ours, theirs, rows, columns)
-        if fit <= best + _BETTER and found is not None:
-            break
-        best, found = fit, (rows, columns)
-        rows = rows_for(ours, theirs, columns)
-    assert found is not None
-    return found
-
-
-def _by_spectrum(ours: Array, theirs: Array) -> Index:
-    """The rows of ``theirs``: those of ``ours`` with as much of each principal direction."""
-    one, other = _shares(theirs), _shares(ours)
-    count = min(one.shape[1], other.shape[1])
-    one, other = one[:, :count], other[:, :count]
-    half = (np.square(each).sum(1) / 2 for each in (one, other))
-    return assigned(one @ other.T - next(half)[:, None] - next(half))
-
-
-def _shares(matrix: Array) -> Array:
-    """(r, 12) sizes of a row's parts in the left singular directions, the largest first."""
-    flat = matrix.reshape(len(matrix), -1)
-    count = min(2 * _DIRECTIONS, *flat.shape)
-    basis = np.random.default_rng(0).standard_normal((flat.shape[1], count), np.float32)
-    for _ in range(_POWERS):  # subspace iteration [Halko et al., 2011]
-        basis, _ = np.linalg.qr(flat.T @ (flat @ basis))
-    left, _, _ = np.linalg.svd(flat @ basis, full_matrices=False)
-    found: Array = np.abs(left[:, :_DIRECTIONS])
-    return found
 
 
 def pruned_like(suspect: Array, source: Array) -> Array:
@@ -234,22 +154,3 @@ def pruned_like(suspect: Array, source: Array) -> Array:
     sizes, gone = np.abs(source), int(share * source.size)
     limit = np.partition(sizes.ravel(), gone)[gone]
     return np.where(sizes >= limit, source, np.float32(0))
-
-
-def alike_rows(ours: Array, theirs: Array) -> Index:
-    """The rows of ``theirs``: those of ``ours`` whose sorted values are nearest."""
-    count = min(ours.shape[1], theirs.shape[1], _QUANTILES)
-    one, other = _sorted_values(theirs, count), _sorted_values(ours, count)
-    half = (np.square(each).sum(1) / 2 for each in (one, other))
-    return assigned(one @ other.T - next(half)[:, None] - next(half))
-
-
-def _sorted_values(matrix: Array, count: int) -> Array:
-    """(r, count · f): quantiles of each row's kernels by their sizes, and by their places."""
-    known = np.sort(matrix, axis=1)  # (r, c, k)
-    places = np.clip((np.arange(count) + 0.5) / count * known.shape[1] - 0.5, 0, None)
-    low = places.astype(np.int64)
-    high = np.minimum(low + 1, known.shape[1] - 1)
-    share = (places - low).astype(np.float32)[:, None]
-    quantiles: Array = known[:, low] * (1 - share) + known[:, high] * share
-    return quantiles.reshape(len(matrix), -1)
