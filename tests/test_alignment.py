@@ -98,6 +98,32 @@ def test_neurons_that_change_nothing_are_taken_out(kind: str) -> None:
     assert_equal(found.applied(child), SOURCE, LAYERS, 1e-3)
 
 
+@pytest.mark.parametrize("place", ["incoming", "outgoing"])
+def test_idle_neurons_may_hold_any_numbers(place: str) -> None:
+    child, _ = permuted(idle(SOURCE, place))
+    found = align(child, SOURCE)
+    assert {word for each in found.tensors for word in each.undone} == {"permuted", "added"}
+    assert_equal(found.applied(child), SOURCE, LAYERS, 1e-3)
+
+
+def idle(state: State, place: str, number: float = 1e30) -> State:
+    """Hidden layers with a channel that is always 0, or that nobody reads."""
+    child = dict(state)
+    for name in HIDDEN:
+        row, column = np.zeros_like(child[name][:1]), np.zeros_like(child[reader(name)][:, :1])
+        (row if place == "incoming" else column).fill(number)
+        child[name] = np.concatenate([child[name], row])
+        child[f"{name}.bias"] = np.append(child[f"{name}.bias"], np.float32(0))
+        child[reader(name)] = np.concatenate([child[reader(name)], column], axis=1)
+    return child
+
+
+@pytest.mark.parametrize("strength", [2.0**20, 2.0**40])
+def test_scales_may_be_of_any_size(strength: float) -> None:
+    found = align(permuted(scaled(SOURCE, strength=strength))[0], SOURCE)
+    assert all(each.after > 0.999 for each in found.tensors)
+
+
 def test_everything_at_once_and_noise_of_tuning() -> None:
     child, _ = permuted(scaled(noisy(pruned(SOURCE)[0], 0.5)))
     found = align(child, SOURCE)

@@ -17,6 +17,7 @@ Index = NDArray[np.int64]  # (n) of the source's channels: the suspect's channel
 _ROUNDS = 24  # of dividing rows, then columns, at most: until …
 _SETTLED = 1e-5  # … no factor changes by more than this share
 _TINY = 1e-30
+_FAR = 1e6  # times the usual magnitude of a row or column
 
 
 def kernels(values: Array) -> Array:
@@ -32,7 +33,9 @@ def kernels(values: Array) -> Array:
 
 def factors(matrix: Array) -> tuple[Array, Array]:
     """What rows (r) and columns (c) are to be multiplied by, so that all have mean square 1."""
-    energy = np.square(matrix).mean(2) if matrix.shape[2] > 1 else np.square(matrix[:, :, 0])
+    largest, own = _largest(matrix)
+    scaled = matrix / largest[:, None, None] / own[:, None]  # whose squares are numbers
+    energy = np.square(scaled).mean(2) if matrix.shape[2] > 1 else np.square(scaled[:, :, 0])
     energy = energy / max(float(energy.mean()), _TINY)  # (r, c)
     down = np.ones(len(energy), np.float32)
     across = np.ones(energy.shape[1], np.float32)
@@ -42,7 +45,25 @@ def factors(matrix: Array) -> tuple[Array, Array]:
         across = _inverse(down @ energy / len(down))
         if np.abs(across - before).max(initial=0.0) <= _SETTLED * across.max(initial=0.0):
             break
-    return np.sqrt(down), np.sqrt(across)
+    return np.sqrt(down) / largest, np.sqrt(across) / own
+
+
+def _largest(matrix: Array) -> tuple[Array, Array]:
+    """Magnitudes of rows (r), then of columns (c) once rows are divided by theirs.
+
+    All 1 where none is far from the others.  An idle channel may hold any numbers, and a scale may
+    be any: their squares would be infinite.
+    """
+    sizes = np.abs(matrix).max(2, initial=0)  # (r, c)
+    down = _not_zero(sizes.max(1, initial=0))
+    across = _not_zero((sizes / down[:, None]).max(0, initial=0))
+    if all(each.max() <= _FAR * float(np.median(each)) for each in (down, across)):
+        return np.ones_like(down), np.ones_like(across)
+    return down, across
+
+
+def _not_zero(sizes: Array) -> Array:
+    return np.where(sizes > 0, sizes, np.float32(1))
 
 
 def equilibrated(matrix: Array) -> Array:

@@ -58,12 +58,14 @@ def twins(matrix: Array, rows: Index) -> Twins:
     if not len(added) or not len(kept):
         return Twins()
     flat = matrix.reshape(len(matrix), -1)
-    sizes = np.sqrt(np.square(flat).sum(1))
-    cosines = flat[added] @ flat[kept].T / np.maximum(np.outer(sizes[added], sizes[kept]), 1e-30)
+    largest = np.maximum(np.abs(flat).max(1), 1e-30)  # of any size where a channel is idle
+    flat = flat / largest[:, None]
+    sizes = np.maximum(np.sqrt(np.square(flat).sum(1)), 1e-30)
+    cosines = (flat[added] / sizes[added, None]) @ (flat[kept] / sizes[kept, None]).T
     best = cosines.argmax(1)
     is_twin = cosines[np.arange(len(added)), best] > _TWIN
     copies, of = added[is_twin], kept[best[is_twin]]
-    factors = sizes[copies] / sizes[of]
+    factors = sizes[copies] / sizes[of] * (largest[copies] / largest[of])
     factors = np.where(np.abs(factors - 1) < _EQUAL, 1, factors).astype(np.float32)
     return Twins(copies, of, factors)
 
