@@ -18,8 +18,8 @@ from assay.zoo.datasets.pictures import Layout, Split, part, reading
 from assay.zoo.datasets.places import DATASETS, DataSet, layout_of, locate
 
 __all__ = [
-    "DATASETS", "DataSet", "Split", "halves", "inverted", "load", "only_classes", "rotated",
-    "shuffled_labels",
+    "DATASETS", "DataSet", "Split", "half_turned", "halves", "inverted", "load", "only_classes",
+    "rotated", "shuffled_labels",
 ]  # fmt: skip
 
 
@@ -80,6 +80,22 @@ def rotated(examples: Examples, turns: int = 1) -> Examples:
     """Pictures (n, c, h, w) turned by ``turns`` times 90 degrees, against the clock."""
     inputs = np.rot90(examples.inputs, turns, axes=(-2, -1))
     return replace(examples, inputs=inputs, name=f"{examples.name}, rotated")
+
+
+def half_turned(examples: Examples) -> Examples:
+    """Every second picture (n, c, h, h) turned by 90 degrees, in classes of its own: twice as many.
+
+    A richer task of the same pictures: what they show, and which way is up.  Raises BadData where
+    they are not square.
+    """
+    height, width = examples.inputs.shape[-2:]
+    if height != width:
+        raise BadData(f"{examples.name}: pictures of {height} x {width} do not fit when turned")
+    labels, turned = examples.known_labels, np.arange(len(examples)) % 2 == 1  # (n,) each
+    axes = (slice(None), *[None] * (examples.inputs.ndim - 1))
+    inputs = np.where(turned[axes], rotated(examples).inputs, examples.inputs)
+    labels = labels + turned * examples.classes
+    return replace(examples, inputs=inputs, labels=labels, name=f"{examples.name}, half turned")
 
 
 def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:
