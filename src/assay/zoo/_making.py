@@ -30,6 +30,7 @@ from assay.zoo.datasets import (
     half_turned,
     halves,
     inverted,
+    joined,
     load,
     only_classes,
     shuffled_labels,
@@ -38,6 +39,7 @@ from assay.zoo.networks import build
 
 EXTRA = "torch"
 GARMENTS = (0, 2, 3, 4, 6)  # of Fashion-MNIST: those worn above the waist, the hardest to tell
+ACCESSORIES = (1, 5, 7, 8, 9)  # the others
 PARTS: Mapping[str, Callable[[Examples], Examples]] = MappingProxyType(
     {
         "half-a": lambda examples: halves(examples, 0)[0],
@@ -47,6 +49,7 @@ PARTS: Mapping[str, Callable[[Examples], Examples]] = MappingProxyType(
         "half-turned": half_turned,
         "first-five": lambda examples: only_classes(examples, range(5)),
         "garments": lambda examples: only_classes(examples, GARMENTS),
+        "accessories": lambda examples: only_classes(examples, ACCESSORIES),
     }
 )
 _OF_TRAINING = ("half-a", "half-b", "shuffled")  # say what is learned from, not what is to be known
@@ -161,12 +164,16 @@ def _built(about: Json) -> nn.Module:
 def task(name: str, split: Split, most: int, data: Path | None) -> Examples:
     """Examples of a task such as "mnist/half-a": of the first ``most`` of a dataset, its parts.
 
-    A test is the same for all who learn a task, whatever they learned it from.
+    Several, with "+" between them, are one task of all their classes.  A test is the same for all
+    who learn a task, whatever they learned it from.
     """
-    dataset, *parts = name.split("/")
-    own = None if data is None or dataset == "digits" else data / dataset
-    examples = load(dataset, split, own).take(slice(most))
-    for part in parts:
-        if split == "train" or part not in _OF_TRAINING:
-            examples = PARTS[part](examples)
-    return examples
+    found = []
+    for each in name.split("+"):
+        dataset, *parts = each.split("/")
+        own = None if data is None or dataset == "digits" else data / dataset
+        examples = load(dataset, split, own).take(slice(most))
+        for part in parts:
+            if split == "train" or part not in _OF_TRAINING:
+                examples = PARTS[part](examples)
+        found.append(examples)
+    return joined(found) if len(found) > 1 else found[0]

@@ -54,26 +54,31 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
     {
         "small": Edition(
             networks={"lenet-5": "cnn"},
-            width=0.3,
+            width=0.5,
             roots=2,
             root=Task("digits/half-a/half-turned", 20, 12),
             tasks={
-                "five": Task("digits/half-b/first-five", 5, 30, "digits/half-b/inverted/half-b"),
-                "inverted": Task("digits/half-b/inverted", 10, 30, "digits/half-b/half-b"),
+                "five": Task("digits/half-b/first-five", 5, 40, "digits/half-b/inverted/half-b"),
+                "inverted": Task("digits/half-b/inverted", 10, 40, "digits/half-b/half-b"),
             },
             scratch=1,
             setting=Setting(examples=2_000, channels_last=True),
-            tuned=(0.5, 1.0),
+            tuned=(1.0,),
             pruned=(0.5,),
         ),
         "full": Edition(
             networks={"vgg": "resnet", "resnet": "vgg", "mobilenet": "resnet"},
             width=0.5,
             roots=3,
-            root=Task("fashion-mnist/half-a/half-turned", 20, 6),
+            root=Task("fashion-mnist/half-a/half-turned+mnist/half-a", 30, 8),
             tasks={
-                "garments": Task("fashion-mnist/half-b/garments", 5, 12, "mnist/half-b"),
-                "digits": Task("mnist", 10, 18, "fashion-mnist/half-b/garments/half-b"),
+                "garments": Task(
+                    "fashion-mnist/half-b/garments",
+                    5,
+                    12,
+                    "fashion-mnist/half-b/accessories/half-b",
+                ),
+                "digits": Task("mnist/half-b", 10, 30, "fashion-mnist/half-b/half-b/half-b/half-b"),
             },
             scratch=3,
             setting=Setting(examples=60_000, judged=10_000, channels_last=True),

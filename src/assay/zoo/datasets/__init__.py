@@ -18,8 +18,8 @@ from assay.zoo.datasets.pictures import Layout, Split, part, reading
 from assay.zoo.datasets.places import DATASETS, DataSet, layout_of, locate
 
 __all__ = [
-    "DATASETS", "DataSet", "Split", "half_turned", "halves", "inverted", "load", "only_classes",
-    "rotated", "shuffled_labels",
+    "DATASETS", "DataSet", "Split", "half_turned", "halves", "inverted", "joined", "load",
+    "only_classes", "rotated", "shuffled_labels",
 ]  # fmt: skip
 
 
@@ -96,6 +96,20 @@ def half_turned(examples: Examples) -> Examples:
     inputs = np.where(turned[axes], rotated(examples).inputs, examples.inputs)
     labels = labels + turned * examples.classes
     return replace(examples, inputs=inputs, labels=labels, name=f"{examples.name}, half turned")
+
+
+def joined(several: Sequence[Examples]) -> Examples:
+    """All of them as one task; the classes of each come after those of the ones before.
+
+    Raises BadData where their inputs have not one shape.
+    """
+    names = " + ".join(examples.name for examples in several)
+    if len({examples.inputs.shape[1:] for examples in several}) != 1:
+        raise BadData(f"{names}: inputs of different shapes")
+    before = np.cumsum([0, *(examples.classes for examples in several)])
+    labels = [e.known_labels + first for e, first in zip(several, before[:-1], strict=True)]
+    inputs = np.concatenate([examples.inputs for examples in several])
+    return Examples(inputs, np.concatenate(labels), name=names)
 
 
 def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:
