@@ -26,10 +26,10 @@ from assay.zoo._making import task  # noqa: E402
 
 TINY = Edition(
     networks={"cnn": "mlp"},
-    width=0.5,
+    width=1.0,
     roots=2,
-    root=Task("digits/half-a/half-turned", 20, 8),
-    tasks={"five": Task("digits/half-b/first-five", 5, 24, "digits/half-b/inverted/half-b")},
+    root=Task("digits/half-a/half-turned", 20, 12),
+    tasks={"five": Task("digits/half-b/first-five", 5, 40, "digits/half-b/inverted/half-b")},
     scratch=1,
     setting=Setting(examples=2_000, channels_last=True),
     tuned=(1.0,),
@@ -194,7 +194,7 @@ def test_whole_networks_are_quantized(folder: Path, about: dict[str, Json]) -> N
     record = about[f"{OWNED}.quantize-8"]
     model = formats.read(folder / record["file"])
     assert model.layers is not None
-    operators = [operator.type for operator in model.layers.operators]
+    operators = [operator.op for operator in model.layers.operators]
     weighted = len(matrices(_building.load(folder, OWNED)))
     assert operators.count("QuantizeLinear") == weighted  # the inputs of each layer
     assert operators.count("DequantizeLinear") == 2 * weighted  # and the weights
