@@ -25,11 +25,9 @@ from assay.zoo import families, reuse
 from assay.zoo.families import Failed
 
 EDITIONS = {
-    "small": partial(families.build, edition="small"),
-    "full": partial(families.build, edition="full"),
-    "reuse-small": partial(reuse.build, edition="small"),
-    "reuse-subset": partial(reuse.build, edition="full", first=True),
-    "reuse": partial(reuse.build, edition="full"),
+    **{name: partial(families.build, edition=name) for name in families.EDITIONS},
+    **{name: partial(reuse.build, edition=name) for name in reuse.EDITIONS},
+    "reuse-subset": partial(reuse.build, edition="reuse", first=True),
 }
 KEPT = (
     "name", "network", "task", "seed", "parents", "method", "accuracy", "weights", "file",

@@ -119,7 +119,7 @@ def test_joined_tasks_have_the_classes_of_each() -> None:
 
 
 def test_the_paper_s_protocol_has_its_pairs_and_ours_many_more() -> None:
-    found = planned(subset(EDITIONS["full"]))
+    found = planned(subset(EDITIONS["reuse"]))
     paper = contests(found, {"vgg.root.0", "resnet.root.0"})
     assert len(paper) == 144
     assert Counter(each.is_combined for each in paper) == {False: 84, True: 60}
@@ -131,7 +131,7 @@ def test_the_paper_s_protocol_has_its_pairs_and_ours_many_more() -> None:
 
 
 def test_references_are_of_other_roots_and_include_the_same_architecture() -> None:
-    found = planned(subset(EDITIONS["full"]))
+    found = planned(subset(EDITIONS["reuse"]))
     method = {record["name"]: record["method"] for record in found}
     for contest in contests(found):
         root = ".".join(contest.suspect.split(".")[:3])
@@ -234,8 +234,8 @@ def test_a_subset_is_gone_on_with_in_the_same_folder(
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadOption, match="no edition 'huge'"):
         build(tmp_path, "huge")
-    with pytest.raises(UnknownModel, match="no edition was built there"):
+    with pytest.raises(UnknownModel, match="holds the edition 'none'"):
         records(tmp_path)
-    (tmp_path / "edition.json").write_text(json.dumps({"edition": "full", "plan": "0" * 64}))
+    (tmp_path / "edition.json").write_text(json.dumps({"edition": "reuse", "plan": "0" * 64}))
     with pytest.raises(BadOption, match="was made by another version's plan"):
-        build(tmp_path, "full")
+        build(tmp_path)

@@ -78,13 +78,13 @@ def build(
     return records(folder, plan.members)
 
 
-def held(folder: Path) -> str:
-    """The edition that a folder was made for.  Raises UnknownModel where it was made for none."""
-    try:
-        edition = json.loads((folder / "edition.json").read_text())["edition"]
-    except FileNotFoundError as error:
-        raise UnknownModel(f"{folder}: no edition was built there") from error
-    return str(edition)
+def held(folder: Path, editions: Collection[str]) -> str:
+    """Which of the editions a folder was made for.  Raises UnknownModel where for none of them."""
+    file = folder / "edition.json"
+    edition = str(json.loads(file.read_text())["edition"]) if file.exists() else "none"
+    if edition not in editions:
+        raise UnknownModel(f"{folder}: holds the edition {edition!r}, not one of {[*editions]}")
+    return edition
 
 
 def records(folder: Path, members: Iterable[Member]) -> list[Json]:
@@ -115,10 +115,10 @@ def _claim(folder: Path, plan: Plan) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         write_whole(file, (json.dumps(wanted) + "\n").encode())
-    held = json.loads(file.read_text())
-    if held["edition"] != plan.edition:
-        raise BadOption(f"{folder}: holds the edition {held['edition']!r}, not {plan.edition!r}")
-    if held != wanted:
+    found = json.loads(file.read_text())
+    if found["edition"] != plan.edition:
+        raise BadOption(f"{folder}: holds the edition {found['edition']!r}, not {plan.edition!r}")
+    if found != wanted:
         raise BadOption(f"{folder}: was made by another version's plan: give an empty folder")
 
 

@@ -52,7 +52,7 @@ class Edition:
 
 EDITIONS: Mapping[str, Edition] = MappingProxyType(
     {
-        "small": Edition(
+        "reuse-small": Edition(
             networks={"lenet-5": "cnn"},
             width=0.5,
             roots=2,
@@ -66,7 +66,7 @@ EDITIONS: Mapping[str, Edition] = MappingProxyType(
             tuned=(1.0,),
             pruned=(0.5,),
         ),
-        "full": Edition(
+        "reuse": Edition(
             networks={"vgg": "resnet", "resnet": "vgg", "mobilenet": "resnet"},
             width=0.5,
             roots=3,

@@ -47,4 +47,4 @@ def build(
 
 def records(folder: Path) -> list[Json]:
     """What is known of each model that ``folder`` has: in the order of the edition."""
-    return _building.records(folder, members(EDITIONS[_building.held(folder)]))
+    return _building.records(folder, members(EDITIONS[_building.held(folder, EDITIONS)]))

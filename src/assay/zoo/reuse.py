@@ -25,7 +25,7 @@ __all__ = [
 
 def build(
     folder: Path,
-    edition: str = "full",
+    edition: str = "reuse",
     *,
     first: bool = False,
     jobs: int = 1,
@@ -58,4 +58,4 @@ def build(
 
 def records(folder: Path) -> list[Json]:
     """What is known of each model that ``folder`` has: in the order of the plan."""
-    return _building.records(folder, plan(_building.held(folder)).members)
+    return _building.records(folder, plan(_building.held(folder, EDITIONS)).members)
