@@ -1,9 +1,11 @@
-"""Trains the families of the zoo: models of the same configuration whose lineage is known.
+"""Trains models whose lineage is known: the families of the zoo, or those of the reuse benchmark.
 
-usage: make_families.py FOLDER [--edition small|full] [--jobs N] [--data FOLDER]
+usage: make_families.py FOLDER [--edition small|full|reuse-small|reuse-subset|reuse] [--jobs N]
+                               [--data FOLDER] [--results FILE]
 
-A run that was stopped or killed goes on with the same command.  FOLDER then has a file and a record
-for each model; their table is benchmarks/families/results.json, which --results writes anew.
+A run that was stopped or killed goes on with the same command, and ``reuse`` goes on where
+``reuse-subset`` has ended.  FOLDER then has a file and a record for each model; the table of the
+families is benchmarks/families/results.json, which --results writes anew.
 """
 
 from __future__ import annotations
@@ -13,13 +15,20 @@ import json
 import os
 import platform
 import sys
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from assay.errors import AssayError
 from assay.values import Json
-from assay.zoo.families import EDITIONS, Failed, build
+from assay.zoo import families, reuse
+from assay.zoo.families import Failed
 
+EDITIONS = {
+    **{name: partial(families.build, edition=name) for name in families.EDITIONS},
+    **{name: partial(reuse.build, edition=name) for name in reuse.EDITIONS},
+    "reuse-subset": partial(reuse.build, edition="reuse", first=True),
+}
 KEPT = (
     "name", "network", "task", "seed", "parents", "method", "accuracy", "weights", "file",
     "cpu_seconds",
@@ -41,9 +50,8 @@ def main() -> int:
         print(f"{monotonic() - started:7.0f} s  {done}/{total}  {name}", flush=True)
 
     try:
-        found = build(
-            chosen.folder, chosen.edition, jobs=chosen.jobs, data=chosen.data, progress=show
-        )
+        build = EDITIONS[chosen.edition]
+        found = build(chosen.folder, jobs=chosen.jobs, data=chosen.data, progress=show)
     except (AssayError, Failed) as error:
         print(f"make_families: {error}", file=sys.stderr)
         return 2

@@ -285,3 +285,23 @@ def test_only_some_classes_are_labelled_anew() -> None:
     for classes in ((1, 1), (1, 9)):
         with pytest.raises(BadData, match="classes"):
             datasets.only_classes(sample(), classes)
+
+
+def test_half_turned_pictures_have_classes_of_their_own() -> None:
+    known, other = sample(), datasets.half_turned(sample())
+    assert np.array_equal(other.inputs[::2], known.inputs[::2])
+    assert np.array_equal(other.inputs[1::2], datasets.rotated(known).inputs[1::2])
+    assert (other.known_labels - known.known_labels).tolist() == [0, known.classes] * 4
+    with pytest.raises(BadData, match="pictures of 2 x 4 do not fit when turned"):
+        datasets.half_turned(replace(known, inputs=known.inputs[..., :2, :]))
+
+
+def test_joined_tasks_keep_their_classes_apart() -> None:
+    known = sample()
+    other = datasets.only_classes(known, (3, 1))
+    both = datasets.joined([known, other])
+    assert both.classes == known.classes + 2
+    assert both.known_labels[: len(known)].tolist() == known.known_labels.tolist()
+    assert np.array_equal(both.inputs[len(known) :], other.inputs)
+    with pytest.raises(BadData, match="inputs of different shapes"):
+        datasets.joined([known, replace(known, inputs=known.inputs[..., :2])])

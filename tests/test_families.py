@@ -26,8 +26,8 @@ torch = pytest.importorskip("torch")
 
 from assay.running.modules import digest  # noqa: E402
 from assay.training import train  # noqa: E402
+from assay.zoo._families import training  # noqa: E402
 from assay.zoo._making import task  # noqa: E402
-from assay.zoo._members import training  # noqa: E402
 from assay.zoo.networks import build as fresh  # noqa: E402
 
 ROOT = Path(__file__).parents[1]

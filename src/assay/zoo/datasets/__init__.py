@@ -18,8 +18,8 @@ from assay.zoo.datasets.pictures import Layout, Split, part, reading
 from assay.zoo.datasets.places import DATASETS, DataSet, layout_of, locate
 
 __all__ = [
-    "DATASETS", "DataSet", "Split", "halves", "inverted", "load", "only_classes", "rotated",
-    "shifted", "shuffled_labels",
+    "DATASETS", "DataSet", "Split", "half_turned", "halves", "inverted", "joined", "load",
+    "only_classes", "rotated", "shifted", "shuffled_labels",
 ]  # fmt: skip
 
 
@@ -95,6 +95,36 @@ def shifted(examples: Examples, copies: int, most: int = 2) -> Examples:
     labels = np.tile(examples.known_labels, copies + 1)
     name = f"{examples.name}, {copies} shifted copies"
     return replace(examples, inputs=np.concatenate(parts), labels=labels, name=name)
+
+
+def half_turned(examples: Examples) -> Examples:
+    """Every second picture (n, c, h, h) turned by 90 degrees, in classes of its own: twice as many.
+
+    A richer task of the same pictures: what they show, and which way is up.  Raises BadData where
+    they are not square.
+    """
+    height, width = examples.inputs.shape[-2:]
+    if height != width:
+        raise BadData(f"{examples.name}: pictures of {height} x {width} do not fit when turned")
+    labels, turned = examples.known_labels, np.arange(len(examples)) % 2 == 1  # (n,) each
+    axes = (slice(None), *[None] * (examples.inputs.ndim - 1))
+    inputs = np.where(turned[axes], rotated(examples).inputs, examples.inputs)
+    labels = labels + turned * examples.classes
+    return replace(examples, inputs=inputs, labels=labels, name=f"{examples.name}, half turned")
+
+
+def joined(several: Sequence[Examples]) -> Examples:
+    """All of them as one task; the classes of each come after those of the ones before.
+
+    Raises BadData where their inputs have not one shape.
+    """
+    names = " + ".join(examples.name for examples in several)
+    if len({examples.inputs.shape[1:] for examples in several}) != 1:
+        raise BadData(f"{names}: inputs of different shapes")
+    before = np.cumsum([0, *(examples.classes for examples in several)])
+    labels = [e.known_labels + first for e, first in zip(several, before[:-1], strict=True)]
+    inputs = np.concatenate([examples.inputs for examples in several])
+    return Examples(inputs, np.concatenate(labels), name=names)
 
 
 def only_classes(examples: Examples, classes: Sequence[int]) -> Examples:
