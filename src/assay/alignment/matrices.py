@@ -45,7 +45,7 @@ def factors(matrix: Array) -> tuple[Array, Array]:
         across = _inverse(down @ energy / len(down))
         if np.abs(across - before).max(initial=0.0) <= _SETTLED * across.max(initial=0.0):
             break
-    return np.sqrt(down) / largest, np.sqrt(across) / own
+    return _float32(np.sqrt(down) / largest), _float32(np.sqrt(across) / own)
 
 
 def _largest(matrix: Array) -> tuple[Array, Array]:
@@ -63,7 +63,11 @@ def _largest(matrix: Array) -> tuple[Array, Array]:
 
 
 def _not_zero(sizes: Array) -> Array:
-    return np.where(sizes > 0, sizes, np.float32(1))
+    return _float32(np.where(sizes > 0, sizes, 1))
+
+
+def _float32(values: NDArray[np.floating]) -> Array:
+    return values.astype(np.float32, copy=False)
 
 
 def equilibrated(matrix: Array) -> Array:
@@ -100,5 +104,4 @@ def normalized(matrix: Array) -> Array:
 
 
 def _inverse(values: NDArray[np.floating]) -> Array:
-    found = np.where(values > _TINY, 1 / np.maximum(values, _TINY), 1)
-    return found.astype(np.float32)
+    return _float32(np.where(values > _TINY, 1 / np.maximum(values, _TINY), 1))
