@@ -6,18 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from scripts_of import Module, scripts_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "papers" / "admm_nn"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-Module = Callable[[str], Any]
 SMALLEST = 8 * 25 + 20 * 8 * 25 + 200 * 80 + 10 * 200  # weights of the narrow network
 
 pytestmark = pytest.mark.torch
@@ -26,10 +24,10 @@ pytest.importorskip("sklearn")
 
 
 @pytest.fixture
-def paper(monkeypatch: pytest.MonkeyPatch) -> Module:
+def paper() -> Iterator[Module]:
     """Imports a module of the paper's folder by its name."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return import_module
+    with scripts_of(FOLDER) as module:
+        yield module
 
 
 def finish(work: Path) -> str:

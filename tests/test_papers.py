@@ -6,13 +6,13 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts_of import Module, scripts_of
 
 from assay.zoo import paper_architectures
 
@@ -33,14 +33,13 @@ ROWS = (
 )
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 CELLS = RESULTS["table2"] + RESULTS["figure7"]
-Module = Callable[[str], Any]
 
 
 @pytest.fixture
-def hnn_net(monkeypatch: pytest.MonkeyPatch) -> Module:
+def hnn_net() -> Iterator[Module]:
     """Imports a module of the paper's folder by its name."""
-    monkeypatch.syspath_prepend(str(HNN_NET))
-    return import_module
+    with scripts_of(HNN_NET) as module:
+        yield module
 
 
 def small(work: Path) -> list[str]:

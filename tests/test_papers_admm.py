@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts_of import scripts_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "papers" / "admm_pruning"
@@ -21,9 +22,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return import_module("page")
+def page() -> Iterator[ModuleType]:
+    with scripts_of(FOLDER) as module:
+        yield module("page")
 
 
 def start(work: Path) -> subprocess.Popen[str]:

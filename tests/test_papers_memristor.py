@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts_of import scripts_of
 
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "papers" / "memristor"
@@ -21,13 +21,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 @pytest.fixture(scope="module")
 def hardware() -> Iterator[Any]:
     """What ``reductions`` finds, with NumPy alone."""
-    sys.path.insert(0, str(PAPER))
-    before = {*sys.modules}
-    yield import_module("reductions").hardware()
-    sys.path.remove(str(PAPER))
-    for name in {*sys.modules} - before:
-        if str(PAPER) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with scripts_of(PAPER) as module:
+        yield module("reductions").hardware()
 
 
 def test_layer_tables_have_the_weights_that_are_known(hardware: Any) -> None:
