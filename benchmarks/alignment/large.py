@@ -147,7 +147,7 @@ def main() -> None:
     results = {
         "command": "python benchmarks/alignment/large.py",
         "seeds": {"source": 0, "stranger": 1, "changes": 2},
-        "hardware": f"2 cores, {platform.machine()}, loaded otherwise; one thread",
+        "hardware": f"2 cores, {platform.machine()}; one thread",
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         "pairs": rows({"ResNet-50": resnet(), "50,000 words": words()}, KINDS),

@@ -137,7 +137,7 @@ def main() -> None:
     results = {
         "command": "python benchmarks/report/run.py FOLDER",
         "seed": SEED,
-        "hardware": f"2 cores, {platform.machine()}, loaded otherwise",
+        "hardware": f"2 cores, {platform.machine()}",
         "browser": version.stdout.strip(),
         "of": f"the least of {TIMES}",
         "pages": pages,
