@@ -271,14 +271,3 @@ def test_a_search_keeps_what_each_stage_lets_pass(hnn_net: Module) -> None:
     assert found["verified"]["f1_answered"] == pytest.approx(2 / 4)
     assert found["candidates"]["recall_answered"] == pytest.approx(2 / 3)
     assert found["verified_if_all_undecided_are_within"]["recall"] == pytest.approx((2 / 4 + 1) / 2)
-
-
-def test_a_line_that_was_cut_short_costs_the_ledger_nothing_else(
-    tmp_path: Path, hnn_net: Module
-) -> None:
-    workers, path = hnn_net("workers"), tmp_path / "ledger.jsonl"
-    workers.append(path, {"key": "a"})
-    with path.open("a") as file:
-        file.write('{"key": "b", "f')
-    workers.append(path, {"key": "c"})
-    assert list(workers.read_ledger(path)) == ["a", "c"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -22,7 +22,7 @@ from assay.derivations._teaching import Imitation
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, copy_of, outputs, weights
 from assay.training import Optimizer, Training, train
-from assay.zoo.datasets import load
+from assay.zoo.datasets import load, shifted
 from assay.zoo.networks import build
 
 Json = dict[str, Any]
@@ -75,23 +75,6 @@ def _some(examples: Examples, limit: int | None) -> Examples:
     if limit is None:
         return examples
     return examples.take(np.random.default_rng(0).permutation(len(examples))[:limit])
-
-
-def shifted(examples: Examples, copies: int) -> Examples:
-    """Pictures (n, c, h, w), and copies of each that lie up to two pixels elsewhere."""
-    draw = np.random.default_rng(0)
-    background = examples.inputs.min()
-    parts = [examples.inputs]
-    for _ in range(copies):
-        padded = np.pad(
-            examples.inputs, ((0, 0), (0, 0), (2, 2), (2, 2)), constant_values=background
-        )
-        size = examples.inputs.shape[2:]
-        windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
-        down, right = draw.integers(0, 5, (2, len(examples)))
-        parts.append(windows[np.arange(len(examples)), :, down, right])
-    labels = np.tile(examples.known_labels, copies + 1)
-    return replace(examples, inputs=np.concatenate(parts), labels=labels)
 
 
 def _widened(module: nn.Module, given: Any, output: Tensor) -> Tensor:

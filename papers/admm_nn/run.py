@@ -28,31 +28,10 @@ from quantizing import quantize
 from scope import DIGITS, FASHION, SMALL, VALUES, Job, Scope, jobs
 from tables import results, with_tables
 
+from assay.durable import append_entry, read_ledger
+
 HERE = Path(__file__).parent
 Json = dict[str, Any]
-
-
-def read_ledger(path: Path) -> dict[str, Json]:
-    """Finished jobs by name; a line that a kill cut short is not one."""
-    found: dict[str, Json] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[entry["key"]] = entry
-    return found
-
-
-def append(path: Path, entry: Json) -> None:
-    """One more line, on the disk when this returns; a line cut short before it is ended."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.read_bytes() if path.exists() else b""
-    with path.open("a") as file:
-        file.write("\n" * (bool(written) and not written.endswith(b"\n")))
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def work_through(scope: Scope, ledger: Path, place: Ground) -> None:
@@ -62,7 +41,7 @@ def work_through(scope: Scope, ledger: Path, place: Ground) -> None:
         if job.key in done:
             continue
         found = done_by(job, place, done)
-        append(ledger, {"key": job.key, **about(job), **found})
+        append_entry(ledger, {"key": job.key, **about(job), **found})
         print(f"{job.key}: {found['accuracy']:.2f} % of {found['dense']:.2f} %", flush=True)
 
 

@@ -31,6 +31,7 @@ from plan import PAPER, SMALL, Run, Scope, runs, shifted
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from assay.durable import append_entry, read_ledger
 from assay.running.examples import Examples
 from assay.running.modules import accuracy
 from assay.training import train
@@ -99,19 +100,8 @@ def make_all(scope: Scope, ledger: Path, work: Path, data: Path | None, only: st
         found = make(run, work, data)
         entry = {"key": run.key, "data": run.data, "row": run.row, "seed": run.seed}
         done[run.key] = entry | found | {"behavior": run.behavior}
-        with ledger.open("a") as stream:
-            stream.write(json.dumps(done[run.key]) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        append_entry(ledger, done[run.key])
         print(f"{run.key}: {found['accuracy']:.4f} in {found['seconds']} s", flush=True)
-
-
-def read_ledger(ledger: Path) -> dict[str, Json]:
-    """Finished networks by key; a line that was cut short is none."""
-    if not ledger.exists():
-        return {}
-    lines = (line for line in ledger.read_text().splitlines() if line.endswith("}"))
-    return {entry["key"]: entry for entry in map(json.loads, lines)}
 
 
 def report(scope: Scope, ledger: Path, folder: Path) -> None:

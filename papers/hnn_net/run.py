@@ -32,7 +32,9 @@ from measure import measure, measure_distances, network_path
 from page import with_tables
 from plan import PAPER, SMALL, Run, Scope, figure7, named, table2
 from summary import summary
-from workers import Task, append, read_ledger, results
+from workers import Task, results
+
+from assay.durable import append_entry, read_ledger
 
 HERE = Path(__file__).parent
 PARTS = ("table2", "figure7", "search", "report")
@@ -57,7 +59,7 @@ def prepare(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
     done = read_ledger(ledger)
     for key, result in results(tasks, jobs):
         if key not in done:
-            append(ledger, {"key": key} | result)
+            append_entry(ledger, {"key": key} | result)
             print(key, flush=True)
 
 
@@ -75,7 +77,7 @@ def train_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
         run = to_do[key]
         entry = {"key": key, "row": run.row, "method": run.made_by, "data": run.data}
         entry |= {"bits": run.bits, "seed": run.seed, **result, "behavior": run.behavior}
-        append(ledger, entry)
+        append_entry(ledger, entry)
         left = (time.monotonic() - start) / number * (len(to_do) - number) / 60
         print(
             f"[{number}/{len(to_do)}] {run.row} {dict(run.options)}, {run.bits} bits, {run.data},"
@@ -103,7 +105,7 @@ def search_all(runs: list[Run], ledger: Path, work: Path, jobs: int) -> None:
         pass
     tasks: Tasks = {key: (measure_search, (run, work)) for key, run in to_do.items()}
     for key, result in results(tasks, jobs):
-        append(ledger, {"key": key, **result, "behavior": to_do[key].behavior})
+        append_entry(ledger, {"key": key, **result, "behavior": to_do[key].behavior})
         print(key, flush=True)
 
 

@@ -6,11 +6,8 @@ the job at hand.  The parent alone writes the ledger: one line a finished job, f
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from multiprocessing import connection, get_context
-from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -71,29 +68,3 @@ def _work(pipe: connection.Connection) -> None:
             pipe.send(function(*arguments))
     except (EOFError, BrokenPipeError):
         return  # the parent is gone: nobody waits for the result
-
-
-def read_ledger(path: Path) -> dict[str, Json]:
-    """Finished jobs by name, the last of each; a line that a kill cut short is not one."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    entries = (_parsed(line) for line in lines)
-    return {entry["key"]: entry for entry in entries if entry}
-
-
-def append(path: Path, entry: Json) -> None:
-    """One more line, on the disk when this returns; a line cut short before it is ended."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.read_bytes() if path.exists() else b""
-    cut_short = bool(written) and not written.endswith(b"\n")
-    with path.open("a") as file:
-        file.write("\n" * cut_short + json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _parsed(line: str) -> Json | None:
-    try:
-        entry: Json = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return entry

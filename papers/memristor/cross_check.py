@@ -28,11 +28,11 @@ from aihwkit.nn.conversion import convert_to_analog
 from aihwkit.simulator.configs import TorchInferenceRPUConfig
 from measure import Ground, ground, percent, scales
 from plan import CROSSBAR, Job, Scope
-from run import HERE, read_ledger
+from run import HERE
 from torch import nn
 
 from assay.crossbars import Converters, Flaws
-from assay.durable import write_whole
+from assay.durable import read_ledger, write_whole
 from assay.running.crossbars import Hardware, on_crossbars
 from assay.running.modules import accuracy
 

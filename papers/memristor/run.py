@@ -16,7 +16,6 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -29,33 +28,9 @@ from reductions import hardware
 from summary import summary
 
 import assay
-from assay.durable import write_whole
+from assay.durable import append_entry, read_ledger, write_whole
 
 HERE = Path(__file__).parent
-Json = dict[str, Any]
-
-
-def read_ledger(path: Path) -> dict[str, Json]:
-    """Finished jobs by name; a line that a kill cut short is none."""
-    found: dict[str, Json] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[entry["key"]] = entry
-    return found
-
-
-def append(path: Path, entry: Json) -> None:
-    """One more line, on the disk when this returns; a line that was cut short is ended first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.read_bytes() if path.exists() else b""
-    with path.open("a") as file:
-        file.write("\n" * (bool(written) and not written.endswith(b"\n")))
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def work_through(scope: Scope, ledger: Path, folder: Path, sets: Path | None) -> None:
@@ -67,8 +42,8 @@ def work_through(scope: Scope, ledger: Path, folder: Path, sets: Path | None) ->
             continue
         parent = done.get(job.parent.key, {})
         found = measured(job, place, parent)
-        append(ledger, {"key": job.key, "data": job.data, "seed": job.seed, "ratio": job.ratio,
-                        "group": job.group, "bits": job.bits, **found})  # fmt: skip
+        about = {"data": job.data, "seed": job.seed, "ratio": job.ratio, "group": job.group}
+        append_entry(ledger, {"key": job.key, **about, "bits": job.bits, **found})
         print(f"{job.key}: {found['accuracy']:.2f} %, {found['seconds']:.0f} s", flush=True)
 
 

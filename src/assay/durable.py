@@ -1,13 +1,18 @@
-"""Files that are written whole or not at all, and that a power cut does not take back."""
+"""Files that are written whole or not at all, and that a power cut does not take back.
+
+A ledger is one of JSON lines, of which each is there for good once it is written; what was finished
+before a kill is known by it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
@@ -40,3 +45,29 @@ def writing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
         os.fsync(folder)  # the name, too
     finally:
         os.close(folder)
+
+
+def read_ledger(path: Path) -> dict[str, dict[str, Any]]:
+    """Entries by their "key", the last of each; a line that a kill cut short is none.
+
+    Empty where there is no such file.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[entry["key"]] = entry
+    return found
+
+
+def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
+    """One more line, on the disk when this returns; a line that was cut short is ended first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.read_bytes() if path.exists() else b""
+    cut_short = bool(written) and not written.endswith(b"\n")
+    with path.open("a") as file:
+        file.write("\n" * cut_short + json.dumps(entry) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
