@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 from collections.abc import Sequence
-from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import torch
 from plan import LONGER, ROWS, TWINS
-from scipy.stats import t
 
 import assay
+from assay.zoo.experiments import hardware, paired
 
 Json = dict[str, Any]
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
@@ -33,7 +29,7 @@ def results(entries: Sequence[Json]) -> Json:
                 cells.append(cell(data, row, made, known))
     return {
         "command": "python papers/admm_pruning/run.py",
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, no GPU; one thread",
+        "hardware": f"{hardware()}; one thread, beside other work",
         "versions": {"assay": assay.__version__, "torch": torch.__version__},
         "data": EXPECTED["data"],
         "cells": cells,
@@ -77,21 +73,9 @@ def last(entry: Json) -> list[float]:
     return [residuals[-1] for residuals in entry["residuals"].values()]
 
 
-def paired(differences: Sequence[float]) -> Json:
-    """Points of accuracy: the mean difference, and its 95 % interval by Student's t."""
-    found: Json = {"mean": round(mean(differences), 3), "pairs": len(differences)}
-    if len(differences) > 1:
-        half = t.ppf(0.975, len(differences) - 1) * stdev(differences) / sqrt(len(differences))
-        found["interval"] = [round(found["mean"] - half, 3), round(found["mean"] + half, 3)]
-    return found
-
-
-def with_tables(page: str, found: Json) -> str:
-    """The page with its tables written anew, between the marks."""
-    for name, text in (("losses", losses(found)), ("counts", counts(found))):
-        mark = re.compile(rf"(<!-- {name}: written by run.py -->\n).*?(<!-- end -->)", re.S)
-        page = mark.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
-    return page
+def tables(found: Json) -> dict[str, str]:
+    """What stands between the marks of README.md."""
+    return {"losses": losses(found), "counts": counts(found)}
 
 
 def losses(found: Json) -> str:

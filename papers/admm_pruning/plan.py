@@ -10,7 +10,7 @@ from torch import nn
 
 from assay.derivations import DERIVATIONS
 from assay.training import Optimizer, Training
-from assay.zoo.networks import build
+from assay.zoo.grounds import Ground
 
 PUBLISHED = (100, 2_000, 3_600, 350)  # weights left of 500, 25,000, 400,000 and 5,000
 CONVOLUTIONS = (100, 1_800, 1, 1)  # of 500 and 25,000: 13.4 times fewer; the rest stays whole
@@ -83,6 +83,11 @@ class Run:
         return f"{self.data}/{self.seed}/{self.row}"
 
     @property
+    def file(self) -> str:
+        """The name of its network's file."""
+        return self.key.replace("/", "-").replace(" ", "_")
+
+    @property
     def twin(self) -> Run | None:
         """What it is made from; a dense network is made from nothing."""
         twin = TWINS.get(self.row)
@@ -148,9 +153,9 @@ class Run:
         optimizer = Optimizer("adam", 1e-3, weight_decay=decay, schedule="constant")
         return Training(epochs, 50, optimizer)
 
-    def network(self, shape: tuple[int, ...]) -> nn.Module:
+    def network(self, place: Ground) -> nn.Module:
         """LeNet-5 from the seed; dropout before the head where the paper has it."""
-        network = build("lenet-5", shape, 10, self.seed)
+        network = place.network(self.seed)
         if self.row in (SLOW, SLOW_DENSE):
             network.stage3.append(nn.Dropout(0.5))
         return network
@@ -170,4 +175,3 @@ def runs(scope: Scope) -> Iterator[Run]:
                 yield from (Run(data, row, seed, scope) for row in rows)
     yield Run(scope.slow, SLOW_DENSE, 0, scope)
     yield Run(scope.slow, SLOW, 0, scope)
-

@@ -16,107 +16,58 @@ are judged in float32.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from page import results, with_tables
+from page import results, tables
 from plan import PAPER, SMALL, Run, Scope, runs
-from safetensors.torch import load_file, save_file
-from torch import nn
 
-from assay.durable import append_entry, read_ledger
-from assay.running.examples import Examples
 from assay.running.modules import accuracy
-from assay.training import train
-from assay.zoo.datasets import load, shifted
+from assay.zoo.experiments import finished, work_through, write_report
+from assay.zoo.grounds import Ground, pictures
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
 
 
-@cache
-def pictures(data: str, split: str, folder: Path | None) -> Examples:
-    """A split, from a folder that has one for each data set, or from the usual places."""
-    return load(data, split, folder and folder / data)  # type: ignore[arg-type]
-
-
-def make(run: Run, work: Path, data: Path | None) -> Json:
+def make(run: Run, work: Path, sets: Path | None) -> Json:
     """One network: trained or derived, judged, and kept in ``work``."""
     started, computed = time.monotonic(), time.process_time()
-    examples = shifted(pictures(run.data, "train", data), run.schedule.copies)
-    judge = pictures(run.data, "test", data)
-    checkpoint = work / "checkpoints" / run.data / str(run.seed)  # rows have a stage in common
-    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):  # weights change in it
-        if run.twin is None:
-            module = _laid_out(run.network(examples.inputs.shape[1:]))
-            history = train(module, examples, run.training, seed=run.seed, checkpoint=checkpoint)
-            found: Json = {"losses": history.losses}
-        else:
-            parent = read(run.twin, work, examples)
-            derived = run.method.derive(parent, data=examples, seed=run.seed, checkpoint=checkpoint)
-            module, found = derived.module, dict(derived.lineage.notes)
-    found["accuracy"] = accuracy(module, judge)
-    found["on_training"] = accuracy(module, examples)
-    file = path_of(run, work)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.contiguous() for name, t in module.state_dict().items()}, file)
-    found["seconds"] = round(time.monotonic() - started)
-    found["cpu_seconds"] = round(time.process_time() - computed)
-    return found
+    checkpoints = work / "checkpoints" / run.data / str(run.seed)  # rows have a stage in common
+    examples = pictures(run.data, sets, run.schedule.copies)
+    place = Ground(*examples, work / "networks", checkpoints)
+    if run.twin is None:
+        module = run.network(place)
+        found: Json = {"losses": place.train(module, run.training, run.seed).losses}
+    else:
+        if not place.path(run.twin.file).exists():  # the ledger may have come without it
+            make(run.twin, work, sets)
+        parent = place.load(run.twin.file, run.network(place))
+        derived = place.derive(run.method, parent, run.seed)
+        module, found = derived.module, dict(derived.lineage.notes)
+    place.save(run.file, module)
+    return {
+        "data": run.data,
+        "row": run.row,
+        "seed": run.seed,
+        **found,
+        "accuracy": accuracy(module, place.test),
+        "on_training": accuracy(module, place.training),
+        "seconds": round(time.monotonic() - started),
+        "cpu_seconds": round(time.process_time() - computed),
+    }
 
 
-def read(run: Run, work: Path, examples: Examples) -> nn.Module:
-    """A network that is finished."""
-    module = _laid_out(run.network(examples.inputs.shape[1:]))
-    module.load_state_dict(load_file(path_of(run, work)))
-    return module.eval()
-
-
-def path_of(run: Run, work: Path) -> Path:
-    """Where a network's weights are."""
-    return work / "networks" / f"{run.key.replace('/', '-').replace(' ', '_')}.safetensors"
-
-
-def _laid_out(module: nn.Module) -> nn.Module:
-    """Channels last: convolutions are twice as fast."""
-    return module.to(memory_format=torch.channels_last)
-
-
-def make_all(scope: Scope, ledger: Path, work: Path, data: Path | None, only: str | None) -> None:
-    """Those that are missing, or were made in another way, or whose file is needed and gone."""
-    done = read_ledger(ledger)
-    for run in (run for run in runs(scope) if only in (None, run.data)):
-        entry = done.get(run.key)
-        finished = entry is not None and entry["behavior"] == run.behavior
-        if finished and (run.twin is not None or path_of(run, work).exists()):
-            continue
-        found = make(run, work, data)
-        entry = {"key": run.key, "data": run.data, "row": run.row, "seed": run.seed}
-        done[run.key] = entry | found | {"behavior": run.behavior}
-        append_entry(ledger, done[run.key])
+def make_all(scope: Scope, ledger: Path, work: Path, sets: Path | None, only: str | None) -> None:
+    """Those that are missing, or were made in another way."""
+    wanted = [run for run in runs(scope) if only in (None, run.data)]
+    for run, found in work_through(wanted, ledger, lambda run, done: make(run, work, sets)):
         print(f"{run.key}: {found['accuracy']:.4f} in {found['seconds']} s", flush=True)
-
-
-def report(scope: Scope, ledger: Path, folder: Path) -> None:
-    """Writes results.json, and the tables of README.md where there is one."""
-    done = read_ledger(ledger)
-    entries = [
-        done[run.key]
-        for run in runs(scope)
-        if run.key in done and done[run.key]["behavior"] == run.behavior
-    ]
-    found = results(entries)
-    (folder / "results.json").write_text(json.dumps(found, indent=1) + "\n")
-    page = folder / "README.md"
-    if page.exists():
-        page.write_text(with_tables(page.read_text(), found))
 
 
 def main() -> None:
@@ -132,10 +83,11 @@ def main() -> None:
     scope = SMALL if options.small else PAPER
     folder = options.folder or (HERE / "work" / "small" if options.small else HERE)
     folder.mkdir(parents=True, exist_ok=True)
-    data = None if options.small else options.data
+    ledger = folder / "ledger.jsonl"
     if not options.report:
-        make_all(scope, folder / "ledger.jsonl", folder / "work", data, options.only)
-    report(scope, folder / "ledger.jsonl", folder)
+        make_all(scope, ledger, folder / "work", options.data, options.only)
+    found = results([*finished(runs(scope), ledger).values()])
+    write_report(folder, found, tables(found))
 
 
 if __name__ == "__main__":
