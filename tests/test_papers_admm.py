@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from scripts_of import scripts_of
 
+from assay.zoo.experiments import with_tables
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "papers" / "admm_pruning"
 RESULTS = json.loads((FOLDER / "results.json").read_text())
@@ -68,10 +70,9 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_intervals_are_student_s_of_paired_differences(page: ModuleType) -> None:
-    found = page.paired([0.1, 0.3, 0.2, 0.0, 0.4])
-    assert found == {"mean": 0.2, "pairs": 5, "interval": [0.004, 0.396]}  # t(4) is 2.776
-    assert page.paired([0.5]) == {"mean": 0.5, "pairs": 1}
+def test_the_page_has_the_tables_of_the_results(page: ModuleType) -> None:
+    text = (FOLDER / "README.md").read_text()
+    assert with_tables(text, page.tables(RESULTS)) == text
 
 
 def test_as_many_weights_are_left_as_in_the_paper() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pruning import GROWTH, RHO, SOFT, Ground, dense, judged, options, quick
+from pruning import Place, judged, options
 from safetensors.torch import load_file
-from scope import Job
+from scope import GROWTH, RHO, SOFT, Job
 
 from assay.derivations import DERIVATIONS
 from assay.derivations._admm import Alternation
@@ -23,7 +23,7 @@ BITS = (3, 3, 2, 2)  # of convolutions and of dense layers
 GAP_BITS = (4, 5, 6, 7, 8)  # Deep Compression's: a longer gap takes weights that are zero
 
 
-def quantize(job: Job, place: Ground) -> Json:
+def quantize(job: Job, place: Place) -> Json:
     """Levels or means after progressive pruning; the file's sizes, and what is in it."""
     started = monotonic()
     parent = place.load(job.like("progressive"))
@@ -37,16 +37,16 @@ def quantize(job: Job, place: Ground) -> Json:
         retraining=options(stage, place.scope.batch, 1e-3),
         soft_answers=SOFT,
     )
-    with quick():
-        made = method.derive(parent, data=place.training, seed=job.seed, checkpoint=place.folder)
-    place.save(job, made.module)
-    packed = place.path(job).with_suffix(".packed")
-    FORMATS["packed"]().write(read(place.path(job)), packed)
+    made = place.ground.derive(method, parent, job.seed)
+    place.ground.save(job.file, made.module)
+    file = place.ground.path(job.file)
+    packed = file.with_suffix(".packed")
+    FORMATS["packed"]().write(read(file), packed)
     again = unpacked(job, place, packed)
     of = sum(weight.numel() for weight in weights(again).values())
     return {
-        **judged(dense(job, place), again, place.test),
-        "bit_for_bit": same(place.path(job), packed),
+        **judged(place.load(job.twin), again, place.ground),
+        "bit_for_bit": same(file, packed),
         **sizes(packed, of),
         "notes": {k: made.lineage.notes[k] for k in ("residuals", "bits_per_weight")},
         "values": made.lineage.notes["distinct_values"],
@@ -54,7 +54,7 @@ def quantize(job: Job, place: Ground) -> Json:
     }
 
 
-def unpacked(job: Job, place: Ground, packed: Path) -> torch.nn.Module:
+def unpacked(job: Job, place: Place, packed: Path) -> torch.nn.Module:
     """The network of a packed file: it is this that is judged."""
     module = place.network(job.seed)
     arrays = {name: weight.read() for name, weight in read(packed).weights.items()}

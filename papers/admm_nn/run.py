@@ -14,8 +14,8 @@ Needs ``assay[torch]``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,37 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from plots import write
-from pruning import Ground, ground, measure
+from pruning import Place, dense, measure, place_of
 from quantizing import quantize
 from scope import DIGITS, FASHION, SMALL, VALUES, Job, Scope, jobs
-from tables import results, with_tables
+from tables import results, tables
 
-from assay.durable import append_entry, read_ledger
+from assay.zoo.experiments import finished, work_through, write_report
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
 
 
-def work_through(scope: Scope, ledger: Path, place: Ground) -> None:
-    """Does the jobs that the ledger has not."""
-    for job in jobs(scope):
-        done = read_ledger(ledger)
-        if job.key in done:
-            continue
-        found = done_by(job, place, done)
-        append_entry(ledger, {"key": job.key, **about(job), **found})
+def make_all(scope: Scope, ledger: Path, place: Place) -> None:
+    """Does the jobs that are missing, or were made in another way."""
+
+    def make(job: Job, done: Mapping[str, Json]) -> Json:
+        return {**about(job), **made(job, place, done)}
+
+    for job, found in work_through([*jobs(scope)], ledger, make):
         print(f"{job.key}: {found['accuracy']:.2f} % of {found['dense']:.2f} %", flush=True)
 
 
-def done_by(job: Job, place: Ground, done: dict[str, Json]) -> Json:
+def made(job: Job, place: Place, done: Mapping[str, Json]) -> Json:
     """What came of a job; all but gradual pruning take the split that this has found."""
+    if job.method == "dense":
+        return dense(job, place)
     split = done.get(job.like("gradual", seed=job.scope.seeds[0]).key, {}).get("left")
     if job.method not in VALUES:
         return measure(job, place, split)
-    parent = job.like("progressive")
-    if not place.path(parent).exists():  # the ledger may have come without it
-        measure(parent, place, split)
+    for parent in (job.twin, job.like("progressive")):
+        if not place.ground.path(parent.file).exists():  # the ledger may have come without it
+            made(parent, place, done)
     return quantize(job, place)
 
 
@@ -68,14 +69,12 @@ def about(job: Job) -> Json:
     }
 
 
-def report(ledger: Path, folder: Path) -> None:
+def report(scopes: tuple[Scope, ...], ledger: Path, folder: Path) -> None:
     """Writes results.json and the plots, and the tables of README.md where there is one."""
-    found = results(read_ledger(ledger).values())
-    (folder / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+    entries = [entry for scope in scopes for entry in finished(jobs(scope), ledger).values()]
+    found = results(entry for entry in entries if entry["method"] != "dense")
     write(found, folder)
-    page = folder / "README.md"
-    if page.exists():
-        page.write_text(with_tables(page.read_text(), found))
+    write_report(folder, found, tables(found))
 
 
 def main() -> None:
@@ -88,12 +87,12 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="of what is finished; train nothing")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    scopes = () if chosen.report else (SMALL,) if chosen.small else (DIGITS, FASHION)
+    scopes = (SMALL,) if chosen.small else (DIGITS, FASHION)
+    ledger = chosen.folder / "ledger.jsonl"
     for scope in scopes:
-        if chosen.data in (None, scope.data):
-            place = ground(scope, chosen.folder / "work", chosen.sets)
-            work_through(scope, chosen.folder / "ledger.jsonl", place)
-    report(chosen.folder / "ledger.jsonl", chosen.folder)
+        if not chosen.report and chosen.data in (None, scope.data):
+            make_all(scope, ledger, place_of(scope, chosen.folder / "work", chosen.sets))
+    report(scopes, ledger, chosen.folder)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,14 @@ class Projected(Objective):
                 self.residuals[name].append(float((weight * ~mask).norm() / weight.norm()))
                 weight.mul_(mask)
 
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {
+            name: torch.tensor(found, dtype=torch.float64) for name, found in self.residuals.items()
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self.residuals = {name: found.tolist() for name, found in tensors.items()}
+
     def noted(self) -> dict[str, list[float]]:
         """‖W − Π(W)‖/‖W‖ of each layer before each projection."""
         return {name: [round(x, 6) for x in found] for name, found in self.residuals.items()}

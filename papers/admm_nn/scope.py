@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PUBLISHED = {(430_500, 85): 5_064, (430_500, 167): 2_578}  # weights that are left
 METHODS = ("gradual", "progressive", "admm", "one-shot")  # gradual finds the split of the others
-
 VALUES = ("levels", "means")  # what progressively pruned weights are quantized to
+SOFT, TEMPERATURE = 0.9, 4.0  # share of the parent's soft answers in the loss
+RHO, GROWTH = 2e-3, 360.0  # of ADMM: at first, and how many times larger at last
+STEPPING = 2  # progressive: half the ratio first
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Scope:
     width: float = 1.0  # of the network
 
 
+DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
+FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
+SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0,), limit=600, width=0.4)
+
+
 @dataclass(frozen=True)
 class Job:
     """One pruning, or what is done with its result."""
@@ -40,6 +47,22 @@ class Job:
         """Its name in the ledger."""
         return f"{self.scope.data}, {self.method}, {self.ratio}x, seed {self.seed}"
 
+    @property
+    def behavior(self) -> str:
+        """All numbers that decide its result."""
+        constants = (SOFT, TEMPERATURE, RHO, GROWTH, STEPPING)
+        return f"{replace(self.scope, ratios=(), seeds=())} {constants}"
+
+    @property
+    def file(self) -> str:
+        """The name of its network's file."""
+        return self.key.replace(", ", "-").replace(" ", "")
+
+    @property
+    def twin(self) -> Job:
+        """The dense network that it is pruned from."""
+        return self.like("dense", 1)
+
     def like(self, method: str, ratio: int | None = None, seed: int | None = None) -> Job:
         """Another job on the same data."""
         ratio, seed = (
@@ -47,11 +70,6 @@ class Job:
             (self.seed if seed is None else seed),
         )
         return Job(self.scope, method, ratio, seed)
-
-
-DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
-FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
-SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0,), limit=600, width=0.4)
 
 
 def left(ratio: int, of: int) -> int:
@@ -63,6 +81,7 @@ def jobs(scope: Scope) -> Iterator[Job]:
     """The most important first: all seeds at the first ratio, then the curve."""
     first, *others = scope.ratios
     for seed in scope.seeds:
+        yield Job(scope, "dense", 1, seed)
         for method in (*METHODS[:2], "levels"):
             yield Job(scope, method, first, seed)
     for ratio in (first, *others):

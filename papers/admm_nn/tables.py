@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import torch
-from scipy.stats import t
 from scope import METHODS, VALUES
 
 import assay
+from assay.zoo.experiments import hardware, paired
 
 Json = dict[str, Any]
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
@@ -36,8 +32,7 @@ def results(entries: Iterable[Json]) -> Json:
     cells = [cell(key, runs) for key, runs in sorted(grouped.items())]
     return {
         "command": "python papers/admm_nn/run.py",
-        "hardware": f"{os.cpu_count()} cores of an AMD EPYC ({platform.machine()}), one thread,"
-        " other work beside it",
+        "hardware": f"{hardware()}; one thread, beside other work",
         "versions": {"assay": assay.__version__, "torch": torch.__version__},
         "data": EXPECTED["data"],
         "cells": cells,
@@ -62,15 +57,6 @@ def cell(key: tuple[str, str, int], runs: Sequence[Json]) -> Json:
     }
 
 
-def paired(losses: Sequence[float]) -> Json:
-    """Points of accuracy: the mean, and its 95 % interval by Student's t."""
-    found: Json = {"mean": round(mean(losses), 3), "pairs": len(losses)}
-    if len(losses) > 1:
-        half = float(t.ppf(0.975, len(losses) - 1)) * stdev(losses) / sqrt(len(losses))
-        found["interval"] = [round(found["mean"] - half, 3), round(found["mean"] + half, 3)]
-    return found
-
-
 def convergence(grouped: Mapping[tuple[str, str, int], Sequence[Json]]) -> list[Json]:
     """How far weights are from the few that stay, and the loss, epoch by epoch, of one seed."""
     found = []
@@ -86,12 +72,9 @@ def convergence(grouped: Mapping[tuple[str, str, int], Sequence[Json]]) -> list[
     return found
 
 
-def with_tables(page: str, found: Json) -> str:
-    """The page with its tables written anew, between the marks."""
-    for name, text in (("curve", curve(found)), ("split", split(found)), ("files", files(found))):
-        mark = re.compile(rf"(<!-- {name}: written by run.py -->\n).*?(<!-- end -->)", re.S)
-        page = mark.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
-    return page
+def tables(found: Json) -> dict[str, str]:
+    """What stands between the marks of README.md."""
+    return {"curve": curve(found), "split": split(found), "files": files(found)}
 
 
 def curve(found: Json) -> str:

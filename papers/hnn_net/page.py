@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
+
+from assay.zoo import experiments
 
 Json = dict[str, Any]
 MEASURES = ("recall", "precision", "f1")
@@ -33,14 +34,8 @@ def with_tables(page: str, found: Json, expected: Json) -> str:
         "made": made,
         "time": time,
     }
-    for name, lines in makers.items():
-        text = "\n".join(lines(found, expected))
-        block = f"<!-- {name}: written by run.py -->\n{text}\n<!-- end -->"
-        pattern = rf"<!-- {name}: written by run\.py -->.*?<!-- end -->"
-        page, count = re.subn(pattern, lambda _, block=block: block, page, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"README.md has {count} places for {name!r}, not one")
-    return page
+    tables = {n: "".join(f"{line}\n" for line in m(found, expected)) for n, m in makers.items()}
+    return experiments.with_tables(page, tables)
 
 
 def table2(found: Json, expected: Json) -> Iterator[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from dataset import dataset
 from plan import Run, Scope, figure7, named, table2
 
 from assay import __version__
+from assay.zoo.experiments import hardware
 from assay.zoo.retrieval import at_k
 
 Json = dict[str, Any]
@@ -123,10 +122,3 @@ def spans(numbers: Any) -> Json:
     """Least, median and most."""
     listed = sorted(numbers)
     return {"least": listed[0], "median": statistics.median(listed), "most": listed[-1]}
-
-
-def hardware() -> str:
-    """The processor and how many cores of it there are."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {len(names)} cores, no GPU"

@@ -26,15 +26,17 @@ from aihwkit.inference.converter.conductance import SinglePairConductanceConvert
 from aihwkit.inference.noise.pcm import PCMLikeNoiseModel
 from aihwkit.nn.conversion import convert_to_analog
 from aihwkit.simulator.configs import TorchInferenceRPUConfig
-from measure import Ground, ground, percent, scales
-from plan import CROSSBAR, Job, Scope
+from measure import ground, percent, scales
+from plan import CROSSBAR, DIGITS, Job, jobs
 from run import HERE
 from torch import nn
 
 from assay.crossbars import Converters, Flaws
-from assay.durable import read_ledger, write_whole
+from assay.durable import write_whole
 from assay.running.crossbars import Hardware, on_crossbars
 from assay.running.modules import accuracy
+from assay.zoo.experiments import finished, hardware
+from assay.zoo.grounds import Ground
 
 Json = dict[str, Any]
 SPREADS = (0.05, 0.1, 0.2)
@@ -66,9 +68,9 @@ def theirs(module: nn.Module, spread: float, bits: int | None) -> nn.Module:
 
 def compared(job: Job, place: Ground, spacing: Json, draws: int) -> Json:
     """Accuracies in percent: ours and theirs."""
-    module = place.load(job).to(memory_format=torch.contiguous_format)
-    few = place.training.inputs[: place.scope.calibration]
-    found: Json = {"network": job.key, "accuracy": percent(accuracy(module, place.test))}
+    module = place.load(job.file, place.network(job.seed)).to(memory_format=torch.contiguous_format)
+    few = place.training.inputs[: job.scope.calibration]
+    found: Json = {"network": job.key, "accuracy": place.percent(module)}
 
     def ours(flaws: Flaws, converters: Converters | None, seed: int) -> float:
         hardware = Hardware(CROSSBAR, bits=job.bits, converters=converters, flaws=flaws)
@@ -99,16 +101,16 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    place = ground(Scope(), HERE / "work", options.sets)
+    place = ground(DIGITS, HERE / "work", options.sets)
     rows = []
-    for entry in read_ledger(HERE / "ledger.jsonl").values():
-        if (entry["data"], entry["bits"], entry["group"]) == ("mnist", 5, "block"):
-            job = Job("mnist", entry["seed"], entry["ratio"], entry["group"], 5)
-            rows.append(compared(job, place, entry["spacing"], options.draws))
+    done = finished(jobs(DIGITS), HERE / "ledger.jsonl")
+    for job in jobs(DIGITS):
+        if job.key in done and (job.bits, job.group) == (5, "block"):
+            rows.append(compared(job, place, done[job.key]["spacing"], options.draws))
             print(rows[-1], flush=True)
     found = {
         "command": "python papers/memristor/cross_check.py",
-        "hardware": "AMD EPYC, 2 cores, no GPU; one thread",
+        "hardware": f"{hardware()}; one thread",
         "versions": {"aihwkit": aihwkit.__version__, "torch": torch.__version__},
         "draws": options.draws,
         "rows": rows,

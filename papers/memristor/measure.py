@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import torch
 from plan import CROSSBAR, KEEP, Job, Scope
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from assay.crossbars import Flaws
@@ -19,9 +16,7 @@ from assay.derivations import DERIVATIONS
 from assay.running.crossbars import Hardware, on_crossbars
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, weighted
-from assay.training import train
-from assay.zoo.datasets import load, shifted
-from assay.zoo.networks import build
+from assay.zoo.grounds import Ground, pictures
 
 Json = dict[str, Any]
 FLAWS = {
@@ -34,55 +29,17 @@ FLAWS = {
 }
 
 
-@dataclass(frozen=True)
-class Ground:
-    """Data, and where networks are kept."""
-
-    scope: Scope
-    training: Examples
-    test: Examples
-    folder: Path
-
-    def network(self, seed: int) -> nn.Sequential:
-        shape = self.training.inputs.shape[1:]
-        made = build("lenet-5", shape, 10, seed, self.scope.width)
-        return made.to(memory_format=torch.channels_last)
-
-    def path(self, job: Job) -> Path:
-        return self.folder / f"{job.key.replace(' ', '-')}.safetensors"
-
-    def load(self, job: Job) -> nn.Sequential:
-        """What a finished job has left."""
-        module = self.network(job.seed)
-        module.load_state_dict(load_file(self.path(job)))
-        return module.eval()
-
-    def save(self, job: Job, module: nn.Module) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
-        save_file(state, self.path(job))
-
-
 def ground(scope: Scope, folder: Path, sets: Path | None) -> Ground:
     """The data, from a folder of that name in ``sets`` or from the usual places."""
-    place = None if sets is None or scope.data == "digits" else sets / scope.data
-    parts = [load(scope.data, split, place) for split in ("train", "test")]
-    training, test = (part.take(slice(scope.limit)) for part in parts)
-    return Ground(scope, shifted(training, scope.copies), test, folder)
-
-
-@contextmanager
-def quick() -> Iterator[None]:
-    """Products in bfloat16, weights and sums in float32.  Nothing is cached: weights change."""
-    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
-        yield
+    examples = pictures(scope.data, sets, scope.copies)
+    return Ground(*examples, folder, folder / "checkpoints", scope.width)
 
 
 def measured(job: Job, place: Ground, notes: Mapping[str, Any]) -> Json:
     """Makes a job's network; accuracies in percent.  ``notes``: those of its parent."""
     started = monotonic()
     module, found = made(job, place)
-    found["accuracy"] = percent(accuracy(module, place.test))
+    found["accuracy"] = place.percent(module)
     found["seconds"] = round(monotonic() - started, 1)
     if job.bits:
         found |= on_hardware(job, place, module, found["spacing"])
@@ -93,29 +50,22 @@ def measured(job: Job, place: Ground, notes: Mapping[str, Any]) -> Json:
 
 def made(job: Job, place: Ground) -> tuple[nn.Module, Json]:
     """A job's network, kept, and what is noted of it; its parent is made again where it is lost."""
-    if job.ratio != 1 and not place.path(job.parent).exists():
+    if job.ratio != 1 and not place.path(job.parent.file).exists():
         made(job.parent, place)
     module, found = _dense(job, place) if job.ratio == 1 else _derived(job, place)
-    place.save(job, module)
+    place.save(job.file, module)
     return module, found
 
 
 def _dense(job: Job, place: Ground) -> tuple[nn.Module, Json]:
-    module, scope = place.network(job.seed), place.scope
-    with quick():
-        history = train(
-            module,
-            place.training,
-            scope.training(scope.dense),
-            seed=job.seed,
-            checkpoint=place.folder / "checkpoints",
-        )
+    module, scope = place.network(job.seed), job.scope
+    history = place.train(module, scope.training(scope.dense), job.seed)
     return module, {"loss": round(history.losses[-1], 5)}
 
 
 def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
     """Pruned from the dense network, or mapped from the pruned one."""
-    scope = place.scope
+    scope = job.scope
     drawing, retraining = (
         (scope.mapping, scope.remapping) if job.bits else (scope.drawing, scope.retraining)
     )
@@ -128,13 +78,8 @@ def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
         training=scope.training(drawing, "constant"),
         retraining=scope.training(retraining),
     )
-    with quick():
-        derived = method.derive(
-            place.load(job.parent),
-            data=place.training,
-            seed=job.seed,
-            checkpoint=place.folder / "checkpoints",
-        )
+    parent = place.load(job.parent.file, place.network(job.seed))
+    derived = place.derive(method, parent, job.seed)
     notes = derived.lineage.notes
     kept = {key: notes[key] for key in ("left", "reduction", "spacing", "arrays") if key in notes}
     return derived.module, kept
@@ -148,13 +93,13 @@ def scales(spacing: Mapping[str, float]) -> dict[str, float]:
 def on_hardware(job: Job, place: Ground, module: nn.Module, spacing: Mapping[str, float]) -> Json:
     """Accuracies on crossbars: with converters, with flaws, with both."""
     plain = Hardware(CROSSBAR, bits=job.bits, converters=None)
-    few = place.training.inputs[: place.scope.calibration]
+    few = place.training.inputs[: job.scope.calibration]
 
     def judged(hardware: Hardware, test: Examples, seed: int = 0) -> float:
         made = on_crossbars(module, hardware, scales(spacing), few, seed)
         return percent(accuracy(made, test))
 
-    some = place.test.take(slice(place.scope.read))
+    some = place.test.take(slice(job.scope.read))
     read = replace(plain, converters=Hardware().converters)
     noisy = replace(read, flaws=FLAWS["noise 10 %"])
     return {
@@ -168,7 +113,7 @@ def on_hardware(job: Job, place: Ground, module: nn.Module, spacing: Mapping[str
         "flaws": {
             name: [
                 judged(replace(plain, flaws=flaws), place.test, draw)
-                for draw in range(place.scope.draws)
+                for draw in range(job.scope.draws)
             ]
             for name, flaws in FLAWS.items()
         },

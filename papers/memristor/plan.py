@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from assay.crossbars import Crossbar
@@ -30,7 +30,6 @@ class Scope:
     data: str = "mnist"
     seeds: tuple[int, ...] = (0, 1, 2)
     width: float = 1.0  # of LeNet-5
-    limit: int | None = None  # of examples
     copies: int = 1  # of each picture, shifted, to train on beside it
     batch: int = 256
     dense: int = 12  # epochs, each of the following
@@ -48,14 +47,16 @@ class Scope:
         return Training(epochs, self.batch, optimizer)
 
 
-SMALL = Scope("digits", (0,), 0.4, None, 1, 64, 4, 2, 2, 1, 1, 2, 64, 100, ((17.69, "column"),))
+DIGITS = Scope()
+FASHION = Scope("fashion-mnist", copies=0)
+SMALL = Scope("digits", (0,), 0.4, 1, 64, 4, 2, 2, 1, 1, 2, 64, 100, ((17.69, "column"),))
 
 
 @dataclass(frozen=True)
 class Job:
     """One network and how it is made."""
 
-    data: str
+    scope: Scope
     seed: int
     ratio: float = 1.0  # 1: dense
     group: Group = "block"
@@ -64,17 +65,28 @@ class Job:
     @property
     def key(self) -> str:
         if self.ratio == 1:
-            return f"{self.data} dense seed {self.seed}"
-        made = f"{self.data} {self.ratio:g} {self.group}"
+            return f"{self.scope.data} dense seed {self.seed}"
+        made = f"{self.scope.data} {self.ratio:g} {self.group}"
         return f"{made} {self.bits} bits seed {self.seed}" if self.bits else (
             f"{made} pruned seed {self.seed}"
         )  # fmt: skip
 
     @property
+    def behavior(self) -> str:
+        """All numbers that decide its result."""
+        keep = KEEP.get((self.ratio, self.group))  # none of a dense network
+        return f"{replace(self.scope, seeds=(), ratios=())} {CROSSBAR} {keep}"
+
+    @property
+    def file(self) -> str:
+        """The name of its network's file."""
+        return self.key.replace(" ", "-")
+
+    @property
     def parent(self) -> Job:
         """What it is made from."""
-        return Job(self.data, self.seed, self.ratio, self.group) if self.bits else (
-            Job(self.data, self.seed)
+        return Job(self.scope, self.seed, self.ratio, self.group) if self.bits else (
+            Job(self.scope, self.seed)
         )  # fmt: skip
 
 
@@ -82,10 +94,10 @@ def jobs(scope: Scope) -> Iterator[Job]:
     """All, each after its parent; dense networks come again with each ratio."""
     for ratio, group in scope.ratios:
         for seed in scope.seeds:
-            yield Job(scope.data, seed)
-            yield Job(scope.data, seed, ratio, group)
-            yield Job(scope.data, seed, ratio, group, 5)
+            yield Job(scope, seed)
+            yield Job(scope, seed, ratio, group)
+            yield Job(scope, seed, ratio, group, 5)
     for ratio, group in scope.ratios:
         for bits in BITS.get((ratio, group), (5,))[1:]:
             for seed in scope.seeds:
-                yield Job(scope.data, seed, ratio, group, bits)
+                yield Job(scope, seed, ratio, group, bits)

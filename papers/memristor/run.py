@@ -15,43 +15,45 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy
+import reductions
 import torch
 from measure import ground, measured
-from page import write_page
-from plan import SMALL, Scope, jobs
-from reductions import hardware
+from page import tables
+from plan import DIGITS, FASHION, SMALL, Job, Scope, jobs
 from summary import summary
 
 import assay
-from assay.durable import append_entry, read_ledger, write_whole
+from assay.zoo.experiments import finished, hardware, work_through, write_report
 
 HERE = Path(__file__).parent
+Json = dict[str, Any]
 
 
-def work_through(scope: Scope, ledger: Path, folder: Path, sets: Path | None) -> None:
-    """Does the jobs that the ledger has not."""
+def make_all(scope: Scope, ledger: Path, folder: Path, sets: Path | None) -> None:
+    """Does the jobs that are missing, or were made in another way."""
     place = ground(scope, folder, sets)
-    for job in jobs(scope):
-        done = read_ledger(ledger)
-        if job.key in done:
-            continue
-        parent = done.get(job.parent.key, {})
-        found = measured(job, place, parent)
-        about = {"data": job.data, "seed": job.seed, "ratio": job.ratio, "group": job.group}
-        append_entry(ledger, {"key": job.key, **about, "bits": job.bits, **found})
+
+    def make(job: Job, done: Mapping[str, Json]) -> Json:
+        about = {"data": scope.data, "seed": job.seed, "ratio": job.ratio, "group": job.group}
+        found = measured(job, place, done.get(job.parent.key, {}))
+        return {**about, "bits": job.bits, **found}
+
+    for job, found in work_through([*jobs(scope)], ledger, make):
         print(f"{job.key}: {found['accuracy']:.2f} %, {found['seconds']:.0f} s", flush=True)
 
 
-def report(ledger: Path, folder: Path) -> None:
+def report(scopes: Sequence[Scope], ledger: Path, folder: Path) -> None:
     """results.json, and the tables of README.md where there is one."""
     results = {
         "command": "python papers/memristor/run.py",
-        "hardware": "AMD EPYC, 2 cores, no GPU; one thread, bfloat16 products where trained",
+        "hardware": f"{hardware()}; one thread, bfloat16 products where trained",
         "versions": {
             "assay": assay.__version__,
             "numpy": numpy.__version__,
@@ -59,12 +61,10 @@ def report(ledger: Path, folder: Path) -> None:
             "python": platform.python_version(),
         },
         "expected": json.loads((HERE / "expected.json").read_text()),
-        **hardware(),
-        **summary([*read_ledger(ledger).values()]),
+        **reductions.hardware(),
+        **summary([e for scope in scopes for e in finished(jobs(scope), ledger).values()]),
     }
-    write_whole(folder / "results.json", (json.dumps(results, indent=1) + "\n").encode())
-    if (folder / "README.md").exists():
-        write_page(folder / "README.md", results)
+    write_report(folder, results, tables(results))
 
 
 def main() -> None:
@@ -78,12 +78,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     ledger = options.folder / "ledger.jsonl"
-    fashion = Scope("fashion-mnist", copies=0)
-    scopes = [SMALL] if options.small else [Scope(), fashion]
+    scopes = [SMALL] if options.small else [DIGITS, FASHION]
     for scope in scopes:
         if options.only != "report" and options.data in (None, scope.data):
-            work_through(scope, ledger, options.folder / "work", options.sets)
-    report(ledger, options.folder)
+            make_all(scope, ledger, options.folder / "work", options.sets)
+    report(scopes, ledger, options.folder)
 
 
 if __name__ == "__main__":

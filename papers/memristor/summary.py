@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from assay.zoo.experiments import half_width
+
 Json = dict[str, Any]
-T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's, two-sided, by number of seeds
 
 
 def summary(entries: Sequence[Json]) -> Json:
@@ -51,7 +52,7 @@ def _row(place: tuple[Any, ...], found: list[Json], dense: dict[tuple[str, int],
 def spread(values: Sequence[float]) -> Json:
     """Mean, deviation, and half of the 95 % interval of the mean."""
     off = stdev(values) if len(values) > 1 else None
-    half = None if off is None else T95[len(values)] * off / len(values) ** 0.5
+    half = half_width(values)
     return {
         "mean": round(mean(values), 3),
         "deviation": None if off is None else round(off, 3),

@@ -20,6 +20,8 @@ from assay.durable import append_entry, read_ledger, write_whole
 from assay.errors import BadData
 from assay.values import Json
 
+EXTRA = "torch"  # has SciPy, for intervals; the rest does without
+
 
 class Job(Protocol):
     """Something that is done once."""
@@ -67,7 +69,7 @@ def work_through(
 
 
 def half_width(values: Sequence[float]) -> float | None:
-    """Half of the 95 % interval of the mean; None for a single value.  Needs the extra torch."""
+    """Half of the 95 % interval of the mean; None for a single value."""
     from scipy.stats import t
 
     if len(values) < 2:
