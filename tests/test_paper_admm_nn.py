@@ -122,6 +122,36 @@ def test_gradual_pruning_follows_the_cubic_and_ends_at_its_count(paper: Module) 
     assert int(module.weight.count_nonzero()) == 9
 
 
+def test_projected_training_that_was_halted_notes_the_distances_of_all_its_epochs(
+    paper: Module, tmp_path: Path
+) -> None:
+    from assay.running.examples import Examples
+    from assay.training import Training, train
+
+    projected, loss = paper("schedules").Projected, paper("schedules").Objective()
+    draw = np.random.default_rng(0)
+    examples = Examples(draw.normal(size=(64, 6)).astype(np.float32), np.arange(64) % 3)
+
+    class Halted(projected):
+        def after_epoch(self, module: object, epoch: int) -> None:
+            super().after_epoch(module, epoch)
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    def trained(objective: object, checkpoint: Path) -> object:
+        torch.manual_seed(0)
+        module = torch.nn.Linear(6, 3)
+        train(module, examples, Training(5, 16), objective=objective, checkpoint=checkpoint)
+        return objective
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(Halted(loss, {"weight": 4}), tmp_path / "halted")
+    again = trained(projected(loss, {"weight": 4}), tmp_path / "halted")
+    whole = trained(projected(loss, {"weight": 4}), tmp_path / "whole")
+    assert again.noted() == whole.noted()
+    assert len(whole.noted()["weight"]) == 5
+
+
 def test_gaps_as_deep_compression_stores_them_take_weights_that_are_zero(paper: Module) -> None:
     array = np.zeros(100, np.float32)
     array[[3, 4, 40]] = 1  # gaps of 3, 0 and 35 zeros: with 4 bits two weights on the way

@@ -3,7 +3,7 @@
     python papers/memristor/run.py --sets FOLDER         # MNIST digits, then Fashion-MNIST
     python papers/memristor/run.py --data mnist          # one set of data
     python papers/memristor/run.py --only report         # power and area, results.json, README.md
-    python papers/memristor/run.py --small --folder DIR  # a minute: a narrow network, 300 digits
+    python papers/memristor/run.py --small --folder DIR  # a minute: a narrow network
 
 A run that was killed goes on where it was: ledger.jsonl has a line for each finished network, the
 folder work has the networks and the state of the training at hand.  Needs ``assay[torch]``.
