@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from assay.derivations import DERIVATIONS
-from assay.running.examples import Examples
 from assay.training import Optimizer, Training
 from assay.zoo.networks import build
 
@@ -56,8 +54,8 @@ class Scope:
 
 PAPER = Scope(
     {
-        "mnist": Schedule(40, 40, 40, rho=2e-3, growth=1.8, copies=3),
-        "fashion-mnist": Schedule(8, 12, 24, rho=4e-3, growth=1.5),
+        "mnist": Schedule(20, 20, 40, rho=2e-3, growth=1.8, copies=1, batch=128),
+        "fashion-mnist": Schedule(12, 16, 60, rho=4e-3, growth=1.4, batch=128),
     },
     seeds=5,
     slow="fashion-mnist",
@@ -143,7 +141,7 @@ class Run:
         return None
 
     def _epochs(self, steps: int) -> int:
-        pictures = {"mnist": 8_000, "fashion-mnist": 60_000, "digits": 1_438}[self.data]
+        pictures = {"mnist": 60_000, "fashion-mnist": 60_000, "digits": 1_438}[self.data]
         return max(1, round(steps * 50 / pictures))
 
     def _published(self, epochs: int, decay: float = 5e-5) -> Training:
@@ -173,19 +171,3 @@ def runs(scope: Scope) -> Iterator[Run]:
     yield Run(scope.slow, SLOW_DENSE, 0, scope)
     yield Run(scope.slow, SLOW, 0, scope)
 
-
-def shifted(examples: Examples, copies: int, seed: int) -> Examples:
-    """Pictures (n, c, h, w), and beside them so many copies, each moved by up to two pixels."""
-    random = np.random.default_rng(seed)
-    count, _, height, width = examples.inputs.shape
-    wide = np.pad(examples.inputs, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
-    parts = [examples.inputs]
-    for _ in range(copies):
-        places = random.integers(0, 5, (count, 2))
-        moved = [
-            each[:, y : y + height, x : x + width]
-            for each, (y, x) in zip(wide, places, strict=True)
-        ]
-        parts.append(np.stack(moved))
-    labels = np.concatenate([examples.known_labels] * (copies + 1))
-    return Examples(np.concatenate(parts), labels, name=f"{examples.name}, {copies} x shifted")

@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from page import results, with_tables
-from plan import PAPER, SMALL, Run, Scope, runs, shifted
+from plan import PAPER, SMALL, Run, Scope, runs
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -35,7 +35,7 @@ from assay.durable import append_entry, read_ledger
 from assay.running.examples import Examples
 from assay.running.modules import accuracy
 from assay.training import train
-from assay.zoo.datasets import load
+from assay.zoo.datasets import load, shifted
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ def pictures(data: str, split: str, folder: Path | None) -> Examples:
 def make(run: Run, work: Path, data: Path | None) -> Json:
     """One network: trained or derived, judged, and kept in ``work``."""
     started, computed = time.monotonic(), time.process_time()
-    examples = shifted(pictures(run.data, "train", data), run.schedule.copies, run.seed)
+    examples = shifted(pictures(run.data, "train", data), run.schedule.copies)
     judge = pictures(run.data, "test", data)
     checkpoint = work / "checkpoints" / run.data / str(run.seed)  # rows have a stage in common
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):  # weights change in it
