@@ -47,6 +47,17 @@ def writing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
         os.close(folder)
 
 
+def write_through(path: Path, content: bytes | str) -> None:
+    """Write what is there, a device or a pipe too.  Raises OSError that names the path.
+
+    One that comes of writing, as of a full disk, names none by itself.
+    """
+    try:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def read_ledger(path: Path) -> dict[str, dict[str, Any]]:
     """Entries by their "key", the last of each; a line that a kill cut short is none.
 

@@ -65,6 +65,15 @@ def test_a_full_disk_is_an_error(registered: Path, command: Command) -> None:
     assert err.count(b"\n") == 1
 
 
+def test_a_report_on_a_full_disk_is_an_error_that_names_it(models: Path, command: Command) -> None:
+    two = ("vgg19.onnx", "vgg19.onnx")
+    for option in ("--html", "--sarif"):
+        process = command("compare", *two, option, "/dev/full", stderr=subprocess.PIPE, stdout=-1)
+        _, err = process.communicate()
+        assert process.returncode == 2
+        assert err == b"assay: /dev/full: No space left on device\n"
+
+
 def test_a_locale_without_the_characters_is_no_error(models: Path, command: Command) -> None:
     Path("vgg19.onnx").rename("日本.onnx")
     process = command("hash", "日本.onnx", stdout=-1, env={"PYTHONIOENCODING": "latin-1"})

@@ -131,6 +131,14 @@ def test_layers_say_what_became_of_each() -> None:
     assert by_name["layer2"].change["pruned"] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_single_row_that_is_the_same_is_shown_as_the_same_and_proves_nothing() -> None:
+    """One row, centered over rows, is zero: what is stored is all that can be compared."""
+    row: State = {"row": np.random.default_rng(5).standard_normal((1, 8, 5, 5)).astype(np.float32)}
+    layers = compared(BASE | row, BASE | row).detail["layers"]
+    (found,) = (LayerMatch.from_json(layer) for layer in layers if layer["suspect"] == "row")
+    assert (found.correlation, found.stored, found.log10_false_alarm) == (1.0, 1.0, 0.0)
+
+
 def test_what_is_not_compared_is_said_and_why() -> None:
     odd: State = {"bias": np.ones(99, np.float32), "flat": np.ones((32, 32), np.float32)}
     odd["small"] = np.ones((7, 9), np.float32)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assay.cli._options import Shapes
 from assay.cli._terminal import remark
+from assay.durable import write_through
 from assay.errors import BadOption
 from assay.report import Compared, comparison_page, json_line, page, sarif, write_model_explorer
 from assay.values import Report
@@ -50,10 +51,10 @@ class Outputs:
     def write(self, reports: Sequence[Report], failures: Failures = ()) -> None:
         """Reports on any number of suspects.  Raises OSError."""
         if self.html is not None:
-            Path(self.html).write_text(page(reports, failures), encoding="utf-8")
+            write_through(Path(self.html), page(reports, failures))
         if self.sarif is not None:
             text = json_line(sarif(reports, failures))
-            Path(self.sarif).write_text(f"{text}\n", encoding="utf-8")
+            write_through(Path(self.sarif), f"{text}\n")
 
     def write_comparison(self, report: Report, files: tuple[str, str], shapes: Shapes) -> None:
         """What two files, suspect and source, have to do with each other.  Raises OSError."""
@@ -66,7 +67,7 @@ class Outputs:
         suspect, source = (weighted(read(Path(path), shapes)) for path in files)
         compared = Compared(report, suspect, source, self._command(files, shapes))
         if self.html is not None:
-            Path(self.html).write_text(comparison_page(compared), encoding="utf-8")
+            write_through(Path(self.html), comparison_page(compared))
         if self.model_explorer is not None:
             opening = write_model_explorer(compared, Path(self.model_explorer))
             remark(f"open with: {opening}")

@@ -14,6 +14,7 @@ import click
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, remark, say, width
 from assay.cli._writing import writable
+from assay.durable import write_through
 from assay.errors import AssayError, DamagedRegistry, UnwritableModel
 from assay.report import facts, json_line, printable, table
 from assay.values import Json, LayerGraph, Record
@@ -251,7 +252,7 @@ def write_layers(record: Record, path: str) -> None:
 
     if record.graph is None:
         raise UnwritableModel(f"{record.name}: its file holds no graph")
-    Path(path).write_bytes(layer_model(record.graph, record.name).SerializeToString())
+    write_through(Path(path), layer_model(record.graph, record.name).SerializeToString())
 
 
 def graph_facts(graph: LayerGraph | None) -> list[tuple[str, str]]:

@@ -177,7 +177,7 @@ def _layer(tensor: TensorAlignment, ours: Array, theirs: Array) -> Matched:
         suspect=tensor.suspect,
         source_shape=theirs.shape,
         suspect_shape=ours.shape,
-        correlation=round(tensor.after, 4),
+        correlation=round(tensor.after or tensor.before or 0.0, 4),  # one row, centered, is none
         stored=None if tensor.before is None else round(tensor.before, 4),
         undone=tensor.undone,
         log10_false_alarm=round(tensor.log10_beyond(_granted(tensor, ours, theirs)), 2),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from assay.durable import write_through
 from assay.report.compared import Compared, LayerPair
 from assay.report.drawing import step
 from assay.report.layer_words import change_text, shape_text
@@ -33,7 +34,7 @@ def write_model_explorer(compared: Compared, folder: Path) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files(compared).items():
-        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+        write_through(folder / name, json.dumps(content))
     graphs = " ".join(str(folder / f"{side}.json") for side in SIDES)
     colors = ",".join(str(folder / f"{side}_correlation.json") for side in SIDES)
     return f"model-explorer {graphs} --node_data_paths={colors}"
