@@ -10,7 +10,7 @@ from typing import Any
 
 from schedules import Gradual, Projected
 from scope import GROWTH, RHO, SOFT, STEPPING, TEMPERATURE, Job, Scope, left
-from torch import Tensor, nn
+from torch import nn
 
 from assay.derivations import DERIVATIONS
 from assay.derivations._admm import Alternation
@@ -29,25 +29,15 @@ class Place:
     scope: Scope
     ground: Ground
 
-    def network(self, seed: int) -> nn.Module:
-        """LeNet-5, whose losses are computed in float32."""
-        made = self.ground.network(seed)
-        made.register_forward_hook(_widened)
-        return made
-
     def load(self, job: Job) -> nn.Module:
         """What a finished job has left."""
-        return self.ground.load(job.file, self.network(job.seed))
+        return self.ground.load(job.file, self.ground.network(job.seed))
 
 
 def place_of(scope: Scope, folder: Path, sets: Path | None) -> Place:
     """The data, where they lie in a folder of that name in ``sets`` or in the usual places."""
     examples = pictures(scope.data, sets, scope.copies, scope.limit)
     return Place(scope, Ground(*examples, folder, folder / "checkpoints", scope.width))
-
-
-def _widened(module: nn.Module, given: Any, output: Tensor) -> Tensor:
-    return output.float()
 
 
 def options(epochs: int, batch: int, rate: float, schedule: str = "cosine") -> Training:
@@ -58,7 +48,7 @@ def options(epochs: int, batch: int, rate: float, schedule: str = "cosine") -> T
 def dense(job: Job, place: Place) -> Json:
     """The twin that is not pruned."""
     started = monotonic()
-    module, training = place.network(job.seed), place.scope
+    module, training = place.ground.network(job.seed), place.scope
     history = place.ground.train(
         module, options(training.dense_epochs, training.batch, 1e-3), job.seed
     )

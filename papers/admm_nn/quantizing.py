@@ -56,7 +56,7 @@ def quantize(job: Job, place: Place) -> Json:
 
 def unpacked(job: Job, place: Place, packed: Path) -> torch.nn.Module:
     """The network of a packed file: it is this that is judged."""
-    module = place.network(job.seed)
+    module = place.ground.network(job.seed)
     arrays = {name: weight.read() for name, weight in read(packed).weights.items()}
     module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return module.eval()

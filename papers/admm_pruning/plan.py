@@ -54,8 +54,8 @@ class Scope:
 
 PAPER = Scope(
     {
-        "mnist": Schedule(20, 20, 40, rho=2e-3, growth=1.8, copies=1, batch=128),
-        "fashion-mnist": Schedule(12, 16, 60, rho=4e-3, growth=1.4, batch=128),
+        "mnist": Schedule(20, 40, 24, rho=2e-3, growth=1.35, copies=1, batch=128),
+        "fashion-mnist": Schedule(12, 24, 36, rho=4e-3, growth=1.3, batch=128),
     },
     seeds=5,
     slow="fashion-mnist",
@@ -121,7 +121,7 @@ class Run:
             "keep": schedule.keep,
             "admm": _alternation(schedule.rho, schedule.growth),
             "training": schedule.training(schedule.drawn),
-            "retraining": schedule.training(schedule.tuned, 3e-3),
+            "retraining": schedule.training(schedule.tuned, 1e-3),
         }
         learned = {"choice": "read", "soft_answers": 0.9}
         if self.row == ADMM:

@@ -76,7 +76,7 @@ class Imitation(Objective):
 
     def loss(self, module: nn.Module, batch: Batch) -> Tensor:
         given = answer(module, batch.inputs)
-        wanted = self.answers[batch.rows].to(given)
+        wanted = self.answers[batch.rows].to(given.device)
         loss = (1 - self.label_share) * soft_loss(given, wanted, self.temperature)
         if self.label_share and batch.labels is not None:
             loss = loss + self.label_share * functional.cross_entropy(logits(given), batch.labels)

@@ -87,7 +87,12 @@ def cross_entropy(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
-    """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm."""
+    """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm.
+
+    Those of 16 bits become float32: a loss of them would have three digits.
+    """
+    if answers.dtype in (torch.float16, torch.bfloat16):
+        answers = answers.float()
     sums = answers.detach().sum(1)
     if bool((answers.detach() >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)):
         return answers.clamp_min(torch.finfo(answers.dtype).tiny).log()
