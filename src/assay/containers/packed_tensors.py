@@ -140,7 +140,7 @@ def _unpack_places(layout: Layout, where: bytes) -> NDArray[np.int64]:
     if int(high.max()) << layout.low > layout.size:
         raise UnreadableModel("a gap leads out of the tensor")
     places = ((high << layout.low | low) + 1).cumsum() - 1
-    if places[-1] >= layout.size:
+    if places.max() >= layout.size:  # not the last: sums of many gaps may overflow
         raise UnreadableModel("its last places lie behind its end")
     return places
 

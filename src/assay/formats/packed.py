@@ -15,7 +15,7 @@ from pathlib import Path
 from assay.containers.json_object import LONGEST, json_object
 from assay.containers.packed_tensors import Layout, layout_of, pack, unpack
 from assay.durable import writing
-from assay.errors import UnreadableModel
+from assay.errors import UnreadableModel, UnwritableModel
 from assay.formats import Format, InputShapes, Model
 from assay.formats._shards import MOST_TENSORS
 from assay.weights import Array, Weight
@@ -25,7 +25,7 @@ from assay.weights.shapes import has_one_axis, is_shape
 MAGIC = b"\x89packed\n"
 SECTIONS = ("indices", "places", "numbers")
 _BEGIN = len(MAGIC) + 4
-MOST_TIMES, SLACK = 512, 2**24  # numbers of all tensors, zeros included: a byte, and of any file
+MOST_TIMES, SLACK = 64, 2**24  # numbers of all tensors, zeros included: a byte, and of any file
 
 
 class Packed(Format):
@@ -42,7 +42,7 @@ class Packed(Format):
         length = int.from_bytes(head[len(MAGIC) :], "little")
         if not head.startswith(MAGIC) or length > min(size - _BEGIN, LONGEST):
             raise UnreadableModel("not a packed file: it has no header of the length it says")
-        layouts = _layouts(region(path, _BEGIN, length), MOST_TIMES * size + SLACK)
+        layouts = _layouts(region(path, _BEGIN, length), _most(size))
         totals = [sum(each.lengths[part] for each in layouts.values()) for part in range(3)]
         if _BEGIN + length + sum(totals) != size:
             raise UnreadableModel("its tensors do not fill the file, or lie past its end")
@@ -58,18 +58,30 @@ class Packed(Format):
         return Model("packed", None, (path,), {"bytes": sections}, weights)
 
     def write(self, model: Model, path: Path) -> None:
-        """All weights as float32.  Raises UnreadableModel where one cannot be read."""
-        entries, sections = {}, [bytearray() for _ in SECTIONS]
+        """All weights as float32.
+
+        Raises UnreadableModel where one cannot be read, UnwritableModel where nearly all are zero
+        and too many for what is read again of a file of that size.
+        """
+        entries, sections, numbers = {}, [bytearray() for _ in SECTIONS], 0
         for name, weight in model.weights.items():
             layout, parts = pack(weight.read())
             entries[name] = layout.to_json()
+            numbers += layout.size
             for section, part in zip(sections, parts, strict=True):
                 section += part
         header = json.dumps(entries, separators=(",", ":")).encode()
+        if numbers > _most(_BEGIN + len(header) + sum(map(len, sections))):
+            raise UnwritableModel(f"{numbers:,} numbers are nearly all zero: write another format")
         with writing(path) as file:
             file.write(MAGIC + len(header).to_bytes(4, "little") + header)
             for section in sections:
                 file.write(section)
+
+
+def _most(size: int) -> int:
+    """Numbers that a file of so many bytes may hold."""
+    return MOST_TIMES * size + SLACK
 
 
 def _layouts(header: bytes, most: int) -> dict[str, Layout]:
