@@ -9,7 +9,7 @@ import pytest
 from small_tasks import squares, trained
 
 from assay.crossbars import Converters, Crossbar, Flaws
-from assay.errors import BadOption, UnfitModel
+from assay.errors import BadData, BadOption, UnfitModel
 
 torch = pytest.importorskip("torch")
 
@@ -72,3 +72,37 @@ def test_what_is_no_matrix_is_refused() -> None:
     with pytest.raises(BadOption, match="has no scale"):
         on_crossbars(trained("mlp"), Hardware(), {}, DATA.inputs[:1])
     assert not any(isinstance(part, OnCrossbars) for part in trained("mlp").modules())
+
+
+class Twice(torch.nn.Module):
+    """One layer under two names, and one that is never run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(8, 8)
+        self.again = self.first
+        self.idle = torch.nn.Linear(3, 3)
+
+    def forward(self, inputs: Any) -> Any:
+        return self.again(self.first(inputs))
+
+
+def test_a_layer_under_two_names_is_on_crossbars_under_both() -> None:
+    made = on_crossbars(
+        Twice(), Hardware(SMALL, converters=None), {"first": 0.1, "idle": 0.1}, DATA.inputs[:1]
+    )
+    assert isinstance(made.first, OnCrossbars)
+    assert made.again is made.first
+
+
+def test_a_layer_that_no_input_reaches_has_no_range() -> None:
+    with pytest.raises(BadData, match="no input reaches layer 'idle'"):
+        on_crossbars(
+            Twice(), Hardware(SMALL), {"first": 0.1, "idle": 0.1}, np.ones((2, 8), np.float32)
+        )
+
+
+def test_attention_that_reads_weights_of_layers_is_refused() -> None:
+    module = torch.nn.Sequential(torch.nn.MultiheadAttention(8, 2))
+    with pytest.raises(UnfitModel, match="attention reads"):
+        on_crossbars(module, Hardware(), {"0.out_proj": 1.0}, np.ones((2, 8), np.float32))

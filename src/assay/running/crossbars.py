@@ -28,7 +28,7 @@ from assay.crossbars import (
     multiply,
     strips,
 )
-from assay.errors import BadOption, UnfitModel
+from assay.errors import BadData, BadOption, UnfitModel
 from assay.running.examples import Array
 from assay.running.modules import copy_of, outputs, weighted
 from assay.running.modules import replace as put
@@ -54,7 +54,7 @@ def on_crossbars(
     inputs: Array,
     seed: int = 0,
 ) -> nn.Module:
-    """A copy in evaluation mode whose layers are computed on crossbars.
+    """A copy in float32 and evaluation mode whose layers are computed on crossbars.
 
     Args:
         module: Its weights are whole multiples of ``scales``, or rounded to such.
@@ -65,9 +65,13 @@ def on_crossbars(
 
     Raises:
         BadOption: a layer has no scale.
-        UnfitModel: there is no layer, or a convolution that is no sum over a matrix.
+        BadData: with converters, a layer that no input reaches.
+        UnfitModel: there is no layer, one that is no sum over a matrix, or one that torch's
+            attention reads and does not run.
     """
-    made = copy_of(module)
+    made = copy_of(module).float()
+    if any(isinstance(part, nn.MultiheadAttention) for part in made.modules()):
+        raise UnfitModel("torch's attention reads its layers' weights: it is not put on crossbars")
     random = np.random.default_rng(seed)
     layers: dict[str, OnCrossbars] = {}
     for name, layer in weighted(made).items():
@@ -77,10 +81,14 @@ def on_crossbars(
         parts = [Strip(*place, _mapped(weight[np.ix_(*place)], scales[name], hardware, random))
                  for place in strips(weight, hardware.crossbar)]  # fmt: skip
         layers[name] = OnCrossbars(layer, parts, hardware)
-        put(made, name, layers[name])
+        for place, part in [*made.named_modules(remove_duplicate=False)]:
+            if part is layer:  # it may be used under several names
+                put(made, place, layers[name])
     if hardware.converters is not None:
         outputs(made, inputs)  # exact, and remembered
-        for each in layers.values():
+        for name, each in layers.items():
+            if not each.seen:
+                raise BadData(f"no input reaches layer {name!r}: its converters have no range")
             each.set_ranges(hardware.converters)
     return made
 
