@@ -13,6 +13,7 @@ from small_tasks import squares, trained
 from assay.crossbars import Crossbar, largest_level
 from assay.derivations import DERIVATIONS
 from assay.errors import BadOption
+from assay.running.examples import Examples
 from assay.training import Optimizer, Progress, Training
 
 pytestmark = pytest.mark.torch
@@ -40,19 +41,25 @@ def test_columns_filters_and_blocks_of_the_largest_norm_stay() -> None:
 @pytest.mark.parametrize("group", ["column", "filter", "block"])
 def test_exactly_as_many_groups_stay(group: Any) -> None:
     weight = torch.randn(10, 3, 5, 5)
-    mask = Groups(0.2, group, 4).mask(weight).flatten(1)
     groups = {"column": 75, "filter": 10, "block": 3 * 75}[group]
-    strips = [mask[start : start + 4] for start in (0, 4, 8)]
-    kept = {
-        "column": int(mask.any(0).sum()),
-        "filter": int(mask.any(1).sum()),
-        "block": sum(int(strip.any(0).sum()) for strip in strips),
-    }[group]
-    assert kept == round(0.2 * groups)
-    if group == "block":
-        assert all(torch.equal(strip.any(0), strip.all(0)) for strip in strips)
-    assert Groups(0.001, group, 4).mask(weight).any()
-    assert Groups(0.2, group, 4).mask(torch.ones(10, 75)).sum() > 0  # ties: no more, no fewer
+
+    def kept(mask: torch.Tensor) -> int:
+        """How many groups stay, each of them whole."""
+        parts = {
+            "column": mask.T,
+            "filter": mask,
+            "block": torch.cat(
+                [mask[:4].T, mask[4:8].T, mask[8:].T.repeat(1, 2)]  # the last has two filters
+            ),
+        }[group]
+        assert torch.equal(parts.any(1), parts.all(1))
+        return int(parts.any(1).sum())
+
+    assert kept(Groups(0.2, group, 4).mask(weight).flatten(1)) == round(0.2 * groups)
+    assert kept(Groups(0.001, group, 4).mask(weight).flatten(1)) == 1
+    assert kept(Groups(0.2, group, 4).mask(torch.ones(10, 75))) == round(0.2 * groups)  # all equal
+    other = weight.to(memory_format=torch.channels_last)
+    assert torch.equal(Groups(0.2, group, 4).mask(weight), Groups(0.2, group, 4).mask(other))
 
 
 def test_levels_are_those_of_cells_and_none_is_zero() -> None:
@@ -127,6 +134,50 @@ def test_a_pruned_parent_stays_pruned_while_it_is_mapped() -> None:
         assert torch.equal(layer.weight != 0, pruned.get_submodule(path).weight != 0)
         assert len(layer.weight.unique()) <= 7
     assert "drawing weights to groups" not in derived.lineage.notes["residuals"]
+
+
+def quickly(**options: Any) -> Any:
+    once = replace(SHORT, epochs=1)
+    return Memristor(**{"crossbar": SMALL, "training": once, "retraining": once, **options})
+
+
+def test_a_single_layer_is_mapped_like_any_other() -> None:
+    flat = Examples(DATA.inputs.reshape(len(DATA), -1), DATA.labels)
+    derived = quickly(keep=(0.5,), bits=3).derive(torch.nn.Linear(64, 4), data=flat)
+    assert [*derived.lineage.notes["spacing"]] == ["weight"]
+    assert len(derived.module.weight.unique()) <= 7  # ±3 steps, and what is pruned
+
+
+def test_groups_of_a_convolution_lie_on_arrays_of_their_own() -> None:
+    """A depthwise layer of 6 filters and 9 columns: 6 matrices of 1 x 9, two of 8 rows each."""
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 6, 1), torch.nn.Conv2d(6, 6, 3, groups=6), torch.nn.Flatten(),
+        torch.nn.Linear(6 * 36, 4),
+    )  # fmt: skip
+    arrays = quickly(keep=(1.0,)).derive(network, data=DATA).lineage.notes["arrays"]
+    whole = arrays["5-bit after"]["tiled_by_layer"]
+    assert whole["1.weight"] == 2 * 6 * 2  # signs, groups, arrays
+    assert whole["0.weight"] == 2 * 2  # six filters: two strips of four
+    assert whole["3.weight"] == 2 * 216 / 8
+
+
+def test_layers_that_are_not_mapped_are_named_and_stay_out_of_the_counts() -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ConvTranspose2d(4, 4, 2), torch.nn.Flatten(),
+        torch.nn.Linear(4 * 49, 4),
+    )  # fmt: skip
+    notes = quickly(keep=(0.5,)).derive(network, data=DATA).lineage.notes
+    assert notes["not_on_crossbars"] == ["1.weight"]
+    assert [*notes["left"]] == ["0.weight", "3.weight"]
+
+
+def test_a_model_of_zeros_stays_one() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))
+    torch.nn.init.zeros_(network[1].weight)
+    derived = quickly(keep=(1.0,)).derive(network, data=DATA)
+    assert not derived.module[1].weight.any()
+    assert derived.lineage.notes["reduction"] is None
+    assert derived.lineage.notes["arrays"]["5-bit after"]["tiled"] == 0
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

@@ -38,12 +38,12 @@ def left_of(module: nn.Module, masks: Mapping[str, Tensor]) -> Json:
     of = sum(mask.numel() for mask in masks.values())
     left = {name: int(mask.sum()) for name, mask in masks.items()}
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    gone = of - sum(left.values())
+    stays = sum(left.values())
     return {
         "left": left,
         "of": of,
-        "reduction": round(of / sum(left.values()), 2),
-        "parameters": {"left": parameters - gone, "of": parameters},
+        "reduction": round(of / stays, 2) if stays else None,
+        "parameters": {"left": parameters - (of - stays), "of": parameters},
     }
 
 

@@ -32,12 +32,12 @@ class Paths:
 
     def read(self, name: str, weight: Tensor) -> Tensor:
         """1 where a weight's channel is read, 0 where it is not; of the shape (out, 1, …)."""
-        live = torch.ones(len(weight), dtype=weight.dtype)
+        live = weight.new_ones(len(weight))
         for group in self.groups:
             columns = [member for member in group.members if member.role == "column"]
             if not columns or not all(member.tensor in self.masks for member in columns):
                 continue
-            heard = torch.zeros(group.size, dtype=torch.bool)
+            heard = torch.zeros(group.size, dtype=torch.bool, device=weight.device)
             for member in columns:
                 kept = self.masks[member.tensor].movedim(member.axis, 0).flatten(1).any(1)
                 heard |= kept[torch.from_numpy(member.slots)].any(1)

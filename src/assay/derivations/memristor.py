@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from assay.derivations._masks import Largest, Masked, left_of
 from assay.derivations._shared_values import Levels, Nearest
 from assay.derivations._snapping import snap
 from assay.errors import BadOption
-from assay.running.modules import untied, weighted
+from assay.running.modules import WEIGHTED, untied, weighted
 from assay.training import Optimizer, Training
 
 EXTRA = "torch"
@@ -42,7 +43,10 @@ def _tuned() -> Training:
 
 @dataclass(frozen=True)
 class Memristor(Derivation):
-    """The parent with whole groups of weights at zero, and the others on a crossbar's levels."""
+    """The parent with whole groups of weights at zero, and the others on a crossbar's levels.
+
+    Of convolutions and linear layers; transposed, recurrent and embedding layers stay as they are.
+    """
 
     keep: tuple[float, ...] = (0.1,)  # share of a layer's groups that stays; one, or by layer
     group: Group = "column"  # of a layer's matrix; block: a column of as many filters as bit lines
@@ -64,16 +68,21 @@ class Memristor(Derivation):
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
-        untied(child)  # or refused: what is mapped in one layer is its own
-        known = {f"{name}.weight": layer.weight for name, layer in weighted(child).items()}
+        weighted(child)  # or refused, as is what is mapped in one layer and not its own
+        found = untied(child)
+        layers = {path: layer for path, (layer, _) in found.items() if isinstance(layer, WEIGHTED)}
+        known = {path: layer.weight for path, layer in layers.items()}
+        others = [path for path in found if path not in layers]
+        if others:
+            work.notes["not_on_crossbars"] = others
         before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in known.items()}
         masks = self._prune(work, child, known)
         work.notes |= left_of(child, masks)
         if self.bits:
             self._map(work, child, masks)
         work.notes["arrays"] = {
-            "9-bit before": self._arrays(before, 9),
-            f"{self.bits or 9}-bit after": self._arrays(masks, self.bits or 9),
+            "9-bit before": self._arrays(before, layers, 9),
+            f"{self.bits or 9}-bit after": self._arrays(masks, layers, self.bits or 9),
         }
         return child
 
@@ -121,19 +130,23 @@ class Memristor(Derivation):
         work.train(child, work.examples, self.training, objective=admm, stage=stage)
         work.notes.setdefault("residuals", {})[stage] = admm.noted()
 
-    def _arrays(self, masks: Mapping[str, Tensor], bits: int) -> dict[str, Any]:
+    def _arrays(
+        self, masks: Mapping[str, Tensor], layers: Mapping[str, nn.Module], bits: int
+    ) -> dict[str, Any]:
         """Physical arrays: signs and digits count."""
         each = 2 * slices(bits, Cell())
-        tiles = {
-            name: tiled_mask(matrix(mask.cpu().numpy()), self.crossbar)
-            for name, mask in masks.items()
-        }
+        tiles = {name: each * self._tiles(mask, layers[name]) for name, mask in masks.items()}
         left = sum(int(mask.sum()) for mask in masks.values())
         return {
             "dense": round(each * dense(left, self.crossbar).tiles, 2),
-            "tiled": int(each * sum(tiles.values(), Counts()).tiles),
-            "tiled_by_layer": {name: int(each * counts.tiles) for name, counts in tiles.items()},
+            "tiled": sum(tiles.values()),
+            "tiled_by_layer": tiles,
         }
+
+    def _tiles(self, mask: Tensor, layer: nn.Module) -> int:
+        """Of a layer; a convolution's groups read other inputs, and lie on arrays of their own."""
+        parts = np.split(matrix(mask.cpu().numpy()), getattr(layer, "groups", 1))
+        return int(sum((tiled_mask(part, self.crossbar) for part in parts), Counts()).tiles)
 
 
 @dataclass(frozen=True, slots=True)
