@@ -165,6 +165,15 @@ def test_half_the_bits_are_half_the_arrays_and_more_than_half_of_the_area() -> N
     assert five.area / nine.area != pytest.approx(five.power / nine.power, abs=0.01)
 
 
+def test_one_place_of_128_x_64_costs_the_sum_of_its_parts_by_hand() -> None:
+    """5 bits: two arrays, with their ADCs one shift-and-add, and one set of registers."""
+    found = cost(tiled(64, 128, Crossbar()), Crossbar(), 5)
+    array = 8192 * 0.0243 + 128 * 0.166 + 64 * 0.039 + 1200
+    assert found.area * 1e6 == pytest.approx(2 * array + 60 + 128 * 2.05 + 64 * 6.0)  # µm²
+    array = 8192 * 9.925e-9 + 128 * 3.9e-6 + 64 * 9.8e-9 + 2e-3
+    assert found.power == pytest.approx(2 * array + 5e-5 + 128 * 1.21e-6 + 64 * 1.8e-6)
+
+
 def test_area_is_of_whole_arrays_and_power_of_lines_in_use() -> None:
     full, few = (
         cost(tiled(64, 128, Crossbar()), Crossbar(), 5),
