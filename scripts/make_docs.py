@@ -151,7 +151,7 @@ def derivations_page() -> str:
         "",
         f"Measured with `{found['command']}`, seed {found['seed']}, on {found['machine']}.",
     ]
-    head = ["| network | options | before | after | s | check | compare | structure |"]
+    head = ["| network | options | before | after | s | check | compare | score |"]
     head += ["|---|---|---|---|---|---|---|---|"]
     for name in DERIVATIONS:
         about = listed("derivations", DERIVATIONS, name).summary

@@ -2,6 +2,7 @@
 
     python benchmarks/derivations/run.py            # writes results.json beside this file
     python benchmarks/derivations/run.py --small    # two small networks on digits, nothing written
+    python benchmarks/derivations/run.py --only admm-prune memristor  # other rows stay
 
 Networks are trained on one half of Fashion-MNIST; whoever derives has the other half, or MNIST.
 The parent is registered, its child written as ONNX and checked against the registry, then compared
@@ -28,6 +29,7 @@ import torch
 
 import assay
 from assay.derivations import DERIVATIONS
+from assay.derivations._admm import Alternation
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, digest, on
 from assay.running.to_onnx import export
@@ -41,6 +43,11 @@ SEED = 0
 TUNED = Training(epochs=1, optimizer=Optimizer(rate=0.01))
 MOVED = Training(epochs=2, optimizer=Optimizer(rate=0.01))
 SHARED = Training(epochs=1, optimizer=Optimizer("adam", rate=0.001))  # gradients are sums
+DRAWN = Training(
+    epochs=4, optimizer=Optimizer("adam", rate=0.001, weight_decay=0, schedule="constant")
+)
+ALTERNATING = {"training": DRAWN, "retraining": SHARED}
+QUICKLY = Alternation(growth=5.0)  # the penalty is strong after four epochs
 CHANNELS = {"permute-neurons", "rescale-channels", "dummy-neurons", "channel-prune"}
 WITHOUT_CHANNELS = {"gru", "transformer"}  # only some of their channels can be: no rows
 
@@ -58,11 +65,16 @@ class Case:
     def shown(self) -> str:
         """Its options, as --set takes them."""
         plain = {k: v for k, v in self.options.items() if not isinstance(v, Training)}
+        growth = plain.pop("admm", Alternation()).growth
         words = [
             f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in plain.items()
         ]
-        if self.options.get("training") in (TUNED, MOVED, SHARED):
-            words.append(f"training.epochs={self.options['training'].epochs}")
+        words += [f"admm.growth={growth:g}"] if growth > 1 else []
+        words += [
+            f"{name}.epochs={self.options[name].epochs}"
+            for name in ("training", "retraining")
+            if self.options.get(name) in (TUNED, MOVED, SHARED, DRAWN)
+        ]
         words += [self.data] if self.data != "half" else []
         return ", ".join(words + ([f"student {self.student}"] if self.student else []))
 
@@ -89,12 +101,15 @@ def cases(student: Training) -> tuple[Case, ...]:
         Case("magnitude-prune", {"rate": 0.5}),
         Case("magnitude-prune", {"rate": 0.8, "scope": "global"}),
         Case("magnitude-prune", {"rate": 0.8, "scope": "global", "training": TUNED}),
+        Case("admm-prune", {"keep": (0.1,), "admm": QUICKLY, **ALTERNATING}),
         Case("channel-prune", {"rate": 0.3}),
         Case("channel-prune", {"rate": 0.3, "training": TUNED}),
         Case("quantize", {"bits": 8}),
         Case("quantize", {"bits": 4}),
         Case("cluster"),
         Case("cluster", {"training": SHARED}),
+        Case("admm-cluster", {"bits": (3,), "admm": QUICKLY, **ALTERNATING}),
+        Case("memristor", {"keep": (0.5,), **ALTERNATING}),
         Case("distill", {"training": student}),
         Case("distill", {"feature_weight": 5.0, "label_share": 1.0, "training": student}),
         Case("extract", {"training": student}),
@@ -132,8 +147,15 @@ def ground(small: bool, data: Path | None) -> Ground:
     return Ground(own, test, roles, ("lenet-5", "vgg", "gru", "transformer"), 1, student)
 
 
-def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json]:
-    """A row for each network and case, and one for a stranger; those that are known as they are."""
+def rows(on_ground: Ground, known: dict[str, Json], work: Path, only: list[str]) -> Iterator[Json]:
+    """A row for each network and case, and one for a stranger; those that are known as they are.
+
+    Args:
+        on_ground: Data and networks.
+        known: Rows by their keys.
+        work: Folder for models.
+        only: Methods; where there are some, others and strangers are left out.
+    """
     for network in on_ground.networks:
         parents = [trained(on_ground, network, seed, work) for seed in (SEED, SEED + 1)]
         files = [work / f"{network}-{seed}.onnx" for seed in (SEED, SEED + 1)]
@@ -143,11 +165,11 @@ def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json
         registry = work / f"registry-{parent}"  # of these weights alone
         with assay.Registry.open(registry) as opened:
             opened.add(files[0])
-        stranger = {"network": network, "method": "another seed", "options": "", "before": None}
-        yield stranger | {
-            "after": round(accuracy(parents[1], on_ground.test), 4), "seconds": None,
-        } | said(files[1], files[0], registry)  # fmt: skip
+        if not only:
+            yield stranger(on_ground, network, parents[1], files, registry)
         for case in cases(on_ground.student):
+            if only and case.method not in only:
+                continue
             if case.method in CHANNELS and network in WITHOUT_CHANNELS:
                 continue
             key = f"{parent} {case.method} {case.shown}"
@@ -155,6 +177,15 @@ def rows(on_ground: Ground, known: dict[str, Json], work: Path) -> Iterator[Json
             if found is None:
                 found = row(on_ground, case, network, parents, before, registry)
             yield found | {"parent": parent}
+
+
+def stranger(
+    on_ground: Ground, network: str, other: Any, files: list[Path], registry: Path
+) -> Json:
+    """What is said of a network of another seed."""
+    about = {"network": network, "method": "another seed", "options": "", "before": None}
+    after = round(accuracy(other, on_ground.test), 4)
+    return about | {"after": after, "seconds": None} | said(files[1], files[0], registry)
 
 
 def row(
@@ -214,6 +245,20 @@ def key_of(row: Json) -> str:
     return f"{row.get('parent')} {row['method']} {row['options']}"
 
 
+def merged(kept: list[Json], found: list[Json], on_ground: Ground) -> list[Json]:
+    """Rows of which some were measured now, in the order in which all would have been."""
+    order = [case.method for case in cases(on_ground.student)]
+    now = {each["method"] for each in found}
+    all_rows = [each for each in kept if each["method"] not in now] + found
+    methods = ["another seed", *dict.fromkeys(order)]
+    return sorted(
+        all_rows,
+        key=lambda each: (
+            on_ground.networks.index(each["network"]), methods.index(each["method"])
+        ),
+    )  # fmt: skip
+
+
 def main() -> int:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -221,29 +266,32 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="a folder for each dataset")
     kept = Path(tempfile.gettempdir()) / "assay-derivations"
     parser.add_argument("--work", type=Path, default=kept, help="for models and finished rows")
+    parser.add_argument("--only", nargs="+", default=[], choices=[*DERIVATIONS], metavar="METHOD")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     chosen.work.mkdir(parents=True, exist_ok=True)
     ledger = chosen.work / "rows.jsonl"
     lines = ledger.read_text().splitlines() if ledger.exists() else []
     known = {key_of(row): row for row in map(json.loads, lines)}
-    started, found = monotonic(), []
+    started, found, on_ground = monotonic(), [], ground(chosen.small, chosen.data)
     with ledger.open("a") as kept:
-        for each in rows(ground(chosen.small, chosen.data), known, chosen.work):
+        for each in rows(on_ground, known, chosen.work, chosen.only):
             found.append(each)
             if key_of(each) not in known:
                 print(json.dumps(each), file=kept, flush=True)
             print(f"{monotonic() - started:6.0f} s ", *each.values(), sep="  ", flush=True)
     if not chosen.small:
+        results = HERE / "results.json"
+        before = json.loads(results.read_text())["rows"] if chosen.only else []
         about = {
             "command": "python benchmarks/derivations/run.py",
             "seed": SEED,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
             "torch": torch.__version__,
             "assay": assay.__version__,
-            "rows": found,
+            "rows": merged(before, found, on_ground),
         }
-        (HERE / "results.json").write_text(json.dumps(about, indent=1) + "\n")
+        results.write_text(json.dumps(about, indent=1) + "\n")
     return 0
 
 
