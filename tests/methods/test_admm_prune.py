@@ -158,6 +158,16 @@ def test_multiply_adds_of_a_known_network() -> None:
     assert pruned["2"] == {"dense": 432, "nonzero": 288, "live": 288}
 
 
+def test_groups_of_a_convolution_read_channels_of_their_own() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(4, 6, 3, groups=2), torch.nn.Flatten(),
+                                  torch.nn.Linear(6, 2))  # fmt: skip
+    with torch.no_grad():
+        network[0].weight[:3, 0] = 0  # the first group reads one of its two channels
+        network[0].weight[3] = 0  # the second has two filters left of three
+    found = multiply_adds(network, torch.zeros(1, 4, 3, 3))["0"]
+    assert found == {"dense": 12 * 9, "nonzero": 7 * 9, "live": (3 * 1 + 2 * 2) * 9}
+
+
 def test_the_record_says_what_is_multiplied_before_and_after() -> None:
     notes = prune(keep=COUNTS).derive(trained("cnn"), data=DATA).lineage.notes["multiply_adds"]
     before = {name: layer["nonzero"] for name, layer in notes["before"].items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, dict[str, int
 
     ``nonzero`` is what hardware does that passes over every zero.  ``live`` is what any does after
     rows and input channels without a nonzero weight are taken out.
+
+    What torch's attention multiplies is not counted: it reads its layers and does not run them.
 
     Args:
         module: In evaluation mode.
@@ -37,16 +40,19 @@ def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, dict[str, int
     for hook in hooks:
         hook.remove()
     return {
-        name: {kind: places[name] * size for kind, size in _sizes(layer.weight.detach()).items()}
+        name: {kind: places[name] * size for kind, size in _sizes(layer).items()}
         for name, layer in layers.items()
     }
 
 
-def _sizes(weight: Tensor) -> dict[str, int]:  # (o, i, …)
-    nonzero = weight.flatten(2) != 0 if weight.dim() > 2 else (weight != 0)[..., None]  # (o, i, k)
-    rows, columns = nonzero.any(2).any(1).sum(), nonzero.any(2).any(0).sum()
+def _sizes(layer: nn.Module) -> dict[str, int]:
+    """Weights of each kind; a convolution's groups read other channels each."""
+    weight: Tensor = layer.weight.detach()  # (o, i, …)
+    groups, kernel = getattr(layer, "groups", 1), prod(weight.shape[2:])
+    nonzero = (weight != 0).reshape(groups, -1, weight.shape[1], kernel)  # (g, o, i, k)
+    rows, columns = nonzero.any(3).any(2).sum(1), nonzero.any(3).any(1).sum(1)  # (g,)
     return {
         "dense": weight.numel(),
         "nonzero": int(nonzero.sum()),
-        "live": int(rows * columns) * nonzero.shape[2],
+        "live": int((rows * columns).sum()) * kernel,
     }
