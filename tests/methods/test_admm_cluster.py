@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from small_tasks import squares, trained
 
 from assay.derivations import DERIVATIONS
-from assay.errors import BadOption
+from assay.errors import BadData, BadOption
 from assay.formats import FORMATS, read
+from assay.running.examples import Examples
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -206,6 +207,14 @@ def test_less_is_lost_than_by_rounding_at_once() -> None:
     assert accuracy(found, JUDGE) >= accuracy(at_once, JUDGE)
     ours, theirs = (abs(outputs(m, JUDGE.inputs) - own).mean() for m in (found, at_once))
     assert ours < theirs / 1.5
+
+
+def test_soft_answers_alone_take_no_labels() -> None:
+    without = Examples(DATA.inputs, None)
+    derived = cluster(bits=(2,), soft_answers=1.0).derive(pruned(), data=without)
+    assert derived.lineage.notes["bits_per_weight"] <= 2
+    with pytest.raises(BadData, match="needs labels"):
+        cluster(bits=(2,)).derive(pruned(), data=without)
 
 
 def test_a_clustered_model_is_small_and_the_same_when_it_is_packed(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from small_tasks import squares, trained
 
 from assay.derivations import DERIVATIONS
-from assay.errors import BadOption
+from assay.errors import BadData, BadOption
+from assay.running.examples import Examples
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -125,12 +126,20 @@ def test_soft_answers_of_the_parent_are_learned_where_they_are_asked_for() -> No
     assert nonzeros(plain.module) == nonzeros(soft.module)
 
 
+def test_soft_answers_alone_take_no_labels() -> None:
+    without = Examples(DATA.inputs, None)
+    derived = prune(keep=(0.2,), soft_answers=1.0).derive(trained("cnn"), data=without)
+    assert accuracy(derived.module, JUDGE) > 0.6  # of four classes
+    with pytest.raises(BadData, match="needs labels"):
+        prune(keep=(0.2,), soft_answers=0.9).derive(trained("cnn"), data=without)
+
+
 def test_dropout_rests_while_weights_are_drawn_and_is_back_afterwards() -> None:
     """With a share of all but everything, nothing would be learned."""
     parent = trained("cnn")
-    whole = torch.nn.Sequential(parent, torch.nn.Dropout(0.999))
+    whole = torch.nn.Sequential(torch.nn.Dropout2d(0.999), parent, torch.nn.Dropout(0.999))
     pruned = prune(keep=(0.3,), retraining=None).derive(whole, data=DATA)
-    assert pruned.module[1].p == 0.999
+    assert pruned.module[0].p == pruned.module[2].p == 0.999
     (training,) = pruned.lineage.notes["trainings"]
     assert training["losses"][-1] < 0.5
 

@@ -56,7 +56,7 @@ class AdmmCluster(Derivation):
 
     @property
     def needs(self) -> Needs:
-        return "labels"
+        return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents

@@ -27,6 +27,7 @@ from assay.training import Optimizer, Training
 
 EXTRA = "torch"
 _TEMPERATURE = 4.0  # of the parent's soft answers
+_DROPOUT = nn.modules.dropout._DropoutNd  # of numbers and of whole channels
 
 
 def _drawn() -> Training:
@@ -60,7 +61,7 @@ class AdmmPrune(Derivation):
 
     @property
     def needs(self) -> Needs:
-        return "labels"
+        return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
@@ -129,7 +130,7 @@ class AdmmPrune(Derivation):
 @contextmanager
 def _without_dropout(module: nn.Module) -> Iterator[None]:
     """What pulls all weights to a few does not go with leaving some out at random."""
-    dropped = {part: part.p for part in module.modules() if isinstance(part, nn.Dropout)}
+    dropped = {part: part.p for part in module.modules() if isinstance(part, _DROPOUT)}
     for part in dropped:
         part.p = 0.0
     try:
