@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -130,6 +131,32 @@ def test_fine_converters_give_the_product(bits: int, dac_bits: int) -> None:
     given = multiply(inputs, found, SMALL, fine, largest=largest, full_scale=scale)
     wanted = inputs @ weights.T
     assert np.abs(given - wanted).max() < 2e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(("bits", "dac_bits", "cell"), [(5, 1, 4), (9, 2, 4), (6, 3, 2)])
+def test_a_product_is_what_loops_over_cells_and_reads_give(
+    bits: int, dac_bits: int, cell: int
+) -> None:
+    """Of 7 inputs on 3 rows: each read of each array is rounded by itself."""
+    weights, inputs = levels((3, 7), bits), np.random.default_rng(5).normal(size=(2, 7))
+    device, converters = Cell(bits=cell), Converters(6, dac_bits, 5)
+    found, most = mapped(weights, 1.0, bits, device), 31
+    scale = column_sums_of(inputs, found, Crossbar(3, 2), converters, largest=2.0)
+    given = multiply(inputs, found, Crossbar(3, 2), converters, largest=2.0, full_scale=scale)
+    wanted, largest = np.zeros((2, 3)), 0.0
+    whole = np.clip(np.rint(inputs / 2 * most), -most, most).astype(int)
+    for p, n, start, shift in product(range(2), range(3), (0, 3, 6), range(0, 5, dac_bits)):
+        for sign, side, digit in product((1, -1), (1, -1), range(slices(bits, device))):
+            total = 0.0
+            for k in range(start, min(start + 3, 7)):
+                level = max(side * int(weights[n, k]), 0) // 2 ** (cell * digit) % 2**cell
+                pulse = max(sign * whole[p, k], 0) // 2**shift % 2**dac_bits
+                total += pulse * (device.lowest + level * device.step)
+            largest = max(largest, total)
+            read = min(round(total / scale * 63), 63) * scale / 63
+            wanted[p, n] += sign * side * 2**shift * 2 ** (cell * digit) * read
+    assert largest == pytest.approx(scale)
+    assert given == pytest.approx(wanted * 2 / most / device.step, rel=1e-4, abs=1e-4)
 
 
 def test_fewer_bits_of_the_adc_are_coarser_and_more_rows_need_more_of_them() -> None:
