@@ -32,7 +32,7 @@ LEVELS = (
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 FRAMEWORKS = {
     "torch", "torchvision", "torch_pruning", "onnxscript", "scipy",
-    "tensorflow", "keras", "jax", "flax"}  # fmt: skip
+    "tensorflow", "keras", "jax", "flax", "onnxruntime", "ai_edge_litert"}  # fmt: skip
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 VAGUE = {"utils", "util", "core", "common", "manager", "helpers", "helper", "handler", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 60
