@@ -28,6 +28,7 @@ class Answers:
     values: Array
     queries: int = 0  # how many inputs the model was sent for them
     floor: float = 0.0  # probabilities below this are not told apart: they were rounded
+    features: Array | None = None  # (n, f) of a layer, where the model is open
 
     def __len__(self) -> int:
         return len(self.values)
