@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_reuse import digits, owner, seeds, stranger, tuned
 
-from assay.errors import BadData, BadOption
+from assay.errors import BadData, BadOption, Overspent
 from assay.fingerprints import FINGERPRINTS, Commitment, Fingerprint, Seeds
 from assay.fingerprints._choosing import cut_mix, mistakes
 from assay.fingerprints._outputs import cosine_distances, jensen_shannon, linear_cka
@@ -17,6 +17,7 @@ from assay.fingerprints._search import search
 from assay.running.examples import Examples
 from assay.running.predictors import Predictor, predictor
 from assay.running.predictors.answers import Array, of_labels, of_scores
+from assay.running.predictors.remote import Remote
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -174,7 +175,8 @@ def test_walks_of_one_sample_are_one_row() -> None:
         ("ipguard", {"rate": 0.0}), ("sac", {"patch": 1.0}), ("zest", {"masks": 16}),
         ("akh", {"count": 0}), ("deepjudge", {"steps": 0}), ("cka", {"count": 1}),
         ("label-agreement", {"count": 0}), ("logits-on-mistakes", {"count": 0}),
-        ("teacher-fingerprint", {"pairs": 1}), ("dataset-inference", {"samples": 3}),
+        ("teacher-fingerprint", {"pairs": 1}), ("partial-correlation", {"ridge": 0.0}),
+        ("dataset-inference", {"samples": 3}),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(name: str, options: dict[str, Any]) -> None:
@@ -229,3 +231,20 @@ def test_noise_serves_as_seeds_where_there_are_no_others() -> None:
     assert copy is not None
     assert other is not None
     assert copy < other
+
+
+def test_a_suspect_behind_a_url_is_compared_within_its_budget() -> None:
+    from small_servers import reply, served
+
+    from assay.running.modules import outputs
+
+    made = method("sac", source="seeds", count=30)
+    queries = made.craft(owner(), seeds())
+    with served(lambda x: reply(outputs=outputs(tuned(), x).tolist())) as url:
+        far = made.between(made.ask(predictor(owner()), queries),
+                           made.ask(Remote(url, budget=30), queries), queries)  # fmt: skip
+        with pytest.raises(Overspent, match="budget of 29"):
+            made.ask(Remote(url, batch=10, budget=29), queries)
+    near = made.compare(owner(), tuned(), seeds())
+    assert far.queries == 30
+    assert far.distance == pytest.approx(near.distance, abs=1e-6)

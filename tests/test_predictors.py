@@ -18,7 +18,7 @@ from assay.errors import (
     UnreadableModel,
 )
 from assay.running.predictors import Predictor, predictor
-from assay.running.predictors.answers import of_labels, of_scores
+from assay.running.predictors.answers import alike, of_labels, of_scores
 from assay.running.predictors.limited import Limited
 from assay.running.predictors.remote import Remote
 
@@ -92,14 +92,22 @@ def test_logits_and_probabilities_of_one_model_are_the_same_answers() -> None:
 
 
 @pytest.mark.parametrize("digits", [1, 2, 4])
-def test_rounded_probabilities_are_told_from_logits_and_know_what_they_hide(digits: int) -> None:
+def test_rounded_probabilities_are_told_from_logits_and_from_others(digits: int) -> None:
     chances = softmax(4 * RNG.normal(size=(50, 10)))
-    rounded = of_scores(np.round(chances, digits))
-    least = np.round(chances, digits)
-    assert rounded.floor == least[least > 0].min() / 2
-    raised = of_scores(chances).raised(rounded.floor)
-    assert np.abs(raised.probabilities - rounded.probabilities).max() < 2 * 10.0**-digits
-    assert raised.floor == rounded.floor
+    rounded, whole = of_scores(np.round(chances, digits)), of_scores(chances)
+    assert (rounded.unit, rounded.floor) == (10.0**-digits, 10.0**-digits / 2)
+    assert (whole.unit, whole.floor) == (0, 0)
+    assert np.abs(rounded.probabilities - chances).max() < 10 * 10.0**-digits
+    first, second = alike([whole, rounded])  # as if the other had rounded, too
+    np.testing.assert_allclose(first.values, second.values, atol=1e-9)
+    assert second is rounded
+
+
+def test_sure_models_are_not_taken_for_rounded_ones() -> None:
+    sure = of_scores(softmax(40 * RNG.normal(size=(50, 10))))
+    assert sure.unit == 0
+    zeros = of_scores(np.array([[1.0, 0, 1e-30], [0.5, 0.5, 0]]))
+    assert (zeros.unit, zeros.floor) == (0, 0.5e-30)
 
 
 def test_logits_between_0_and_1_are_logits() -> None:

@@ -36,6 +36,7 @@ def method(name: str, **options: Any) -> Fingerprint:
 VARIANTS = [
     method("modeldiff", entries="centered"),
     method("modeldiff", entries="ranked", epsilon=0.3),
+    method("modeldiff", entries="scaled"),
     method("modeldiff", crafting="black-box", epsilon=0.5, steps=64),
     method("modeldiff", crafted_on="suspect"),
     method("sac", source="cutmix"),

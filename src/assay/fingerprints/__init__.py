@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from assay.errors import BadData, BadOption
+from assay.fingerprints._calibration import Calibrated, calibrate, references_needed
 from assay.fingerprints._commitment import Commitment
 from assay.methods import Methods, name_of
 from assay.running.examples import Examples
 from assay.running.predictors import Answers, Predictor, predictor
-from assay.running.predictors.answers import Array
+from assay.running.predictors.answers import Array, alike
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
-    "FINGERPRINTS", "Asks", "Commitment", "Crafts", "Fingerprint", "Model", "Outcome", "Queries",
-    "Seeds",
+    "FINGERPRINTS", "Asks", "Calibrated", "Commitment", "Crafts", "Fingerprint", "Model", "Outcome",
+    "Queries", "Seeds", "calibrate", "references_needed",
 ]  # fmt: skip
 
 # letters of shapes: n examples, q queries, c classes, f features of a layer
@@ -125,6 +126,14 @@ class Fingerprint(ABC):
     def distance(self, owner: Array, suspect: Array) -> float:
         """How far two representations lie apart; not a number where nothing can be said."""
 
+    def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
+        """(p,) how near each representation of a pool is to the owner's; larger is nearer.
+
+        A method may look at the rest of the pool, in the same way for each: what all have in common
+        tells nothing.
+        """
+        return np.array([-self.distance(owner, each) for each in pool])
+
     def comparable(self, owner: Answers, suspect: Answers) -> str:
         """Why two models' answers cannot be compared by this method; empty where they can."""
         for who, answers in (("owner's model", owner), ("suspect", suspect)):
@@ -156,10 +165,8 @@ class Fingerprint(ABC):
         """How far two models' answers to the same queries lie apart."""
         if why := self.comparable(owner, suspect):
             return Outcome(repr(self), None, why, suspect.queries)
-        floor = max(owner.floor, suspect.floor)  # what one has rounded away, the other does not say
-        first, second = (
-            self.represent(answers.raised(floor), queries) for answers in (owner, suspect)
-        )
+        # what one does not tell, the other has not told either
+        first, second = (self.represent(answers, queries) for answers in alike([owner, suspect]))
         distance = self.distance(first, second)
         if not np.isfinite(distance):
             return Outcome(repr(self), None, "the answers do not vary", suspect.queries)

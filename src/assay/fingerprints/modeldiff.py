@@ -6,6 +6,7 @@ so that a model is compared with one that was adapted to another task.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +32,7 @@ class ModelDiff(Fingerprint):
     steps: int = 50  # of gradient ascent; black-box: values that are changed
     crafting: Literal["gradients", "black-box"] = "gradients"
     crafted_on: Literal["owner", "suspect"] = "owner"  # suspect: as the authors' own script does
-    entries: Literal["raw", "centered", "ranked"] = "raw"  # of the vectors, before their cosine
+    entries: Literal["raw", "centered", "ranked", "scaled"] = "raw"  # scaled: by references' spread
 
     asks = "scores"
     crafts = "gradients"
@@ -61,7 +62,17 @@ class ModelDiff(Fingerprint):
         distances: Array = cosine_distances(logits[:half], logits[half:])  # (pairs,)
         if self.entries == "ranked":
             distances = distances.argsort().argsort().astype(float)
-        return distances if self.entries == "raw" else distances - distances.mean()
+        is_moved = self.entries in ("centered", "ranked")
+        return distances - distances.mean() if is_moved else distances
 
     def distance(self, owner: Array, suspect: Array) -> float:
         return cosine_distance(owner, suspect)
+
+    def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
+        """(p,): scaled entries tell by how much a pair is farther apart than for the whole pool."""
+        rows = np.stack([*pool])
+        spread = rows.std(0)
+        if self.entries != "scaled" or len(rows) < 3 or not spread.all():
+            return super().closeness(owner, pool)
+        mean = rows.mean(0)
+        return super().closeness((owner - mean) / spread, [*((rows - mean) / spread)])

@@ -6,6 +6,7 @@ logarithms of probabilities, so that one model gives the same answers either way
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from assay.errors import BadData, UnfitModel
 
 Array = NDArray[Any]
-UNITS = (0.1, 0.01, 1e-3, 1e-4, 1e-5, 1 / 255, 1 / 256)  # that probabilities may be rounded to
+UNITS = (0.1, 0.01, 1 / 255, 1 / 256, 1e-3, 1e-4, 1e-5)  # that probabilities may be rounded to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +28,8 @@ class Answers:
 
     values: Array
     queries: int = 0  # how many inputs the model was sent for them
-    floor: float = 0.0  # probabilities below this are not told apart: they were rounded
+    floor: float = 0.0  # probabilities below this are not told apart
+    unit: float = 0.0  # that probabilities were rounded to; 0: they were not
     features: Array | None = None  # (n, f) of a layer, where the model is open
 
     def __len__(self) -> int:
@@ -67,18 +69,25 @@ class Answers:
         """(n, c) logits up to a constant of each row: their mean is 0."""
         found = self.log_probabilities
         centered: NDArray[np.float64] = found - found.mean(1, keepdims=True)
+        centered[np.ptp(found, axis=1) == 0] = 0  # not what rounding leaves of it
         return centered
 
-    def raised(self, floor: float) -> Answers:
-        """The same, with no probability below ``floor``: as if the model had rounded them."""
-        if self.is_hard or floor <= self.floor:
+    def coarser(self, unit: float, floor: float) -> Answers:
+        """The same, as a model would tell them that rounds to ``unit``, and tells ``floor`` least.
+
+        Raises BadData where only labels are known.
+        """
+        if unit <= self.unit and floor <= self.floor:
             return self
-        least = np.log(floor)
-        return replace(self, values=_normalized(np.maximum(self.values, least)), floor=floor)
+        told = self.probabilities
+        if unit > self.unit:
+            told = np.rint(told / unit) * unit
+        values = _normalized(np.log(np.maximum(told, floor)))
+        return replace(self, values=values, floor=floor, unit=max(unit, self.unit))
 
     def top(self) -> Answers:
         """The labels alone."""
-        return replace(self, values=self.labels, floor=0.0)
+        return replace(self, values=self.labels, floor=0.0, unit=0.0)
 
     def take(self, rows: Array | slice) -> Answers:
         """Those to some of the inputs."""
@@ -110,11 +119,20 @@ def of_scores(scores: Array, queries: int = 0) -> Answers:
         raise UnfitModel(f"{wrong} of the model's {len(scores)} answers are not finite numbers")
     if not are_probabilities(scores):
         return Answers(_normalized(scores), queries)
-    floor = 0.0
-    if (scores <= 0).any():
+    unit = _unit(scores)
+    floor = unit / 2
+    if not unit and (scores <= 0).any():
         floor = float(scores[scores > 0].min()) / 2
     logarithms = np.log(np.maximum(scores, max(floor, np.finfo(np.float64).tiny)))
-    return Answers(_normalized(logarithms), queries, floor)
+    return Answers(_normalized(logarithms), queries, floor, unit)
+
+
+def alike(answers: Sequence[Answers]) -> list[Answers]:
+    """The answers of several models, each as coarse as the coarsest: labels alone, or rounded."""
+    if any(each.is_hard for each in answers):
+        return [each.top() for each in answers]
+    unit, floor = (max(getattr(each, name) for each in answers) for name in ("unit", "floor"))
+    return [each.coarser(unit, floor) for each in answers]
 
 
 def are_probabilities(scores: NDArray[np.float64]) -> bool:
@@ -122,12 +140,17 @@ def are_probabilities(scores: NDArray[np.float64]) -> bool:
     if not scores.size or scores.min() < 0 or scores.max() > 1.001 or not scores.max():
         return False
     wrong = np.abs(scores.sum(1) - 1).max()
-    if wrong <= 1e-3:
-        return True
-    return any(
-        wrong <= unit * scores.shape[1] / 2 and np.allclose(scores / unit, np.rint(scores / unit))
-        for unit in UNITS
-    )
+    return bool(wrong <= max(1e-3, _unit(scores) * scores.shape[1] / 2))
+
+
+def _unit(probabilities: NDArray[np.float64]) -> float:
+    """What they all are multiples of, the largest; 0 where there is nothing like that."""
+    least = probabilities[probabilities > 0].min()
+    for unit in UNITS:
+        multiples = probabilities / unit
+        if least > 0.99 * unit and np.abs(multiples - np.rint(multiples)).max() < 0.01:
+            return unit
+    return 0.0
 
 
 def _normalized(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:
