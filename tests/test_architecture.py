@@ -14,7 +14,8 @@ import assay
 
 SRC = Path(assay.__file__).parent
 ROOT = SRC.parents[1]
-ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "watermarks", "licenses"}
+PLANNED = {"watermarks", "licenses"}
+ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "fingerprints"} | PLANNED
 LEVELS = (
     {"errors"},
     {"values", "methods", "durable"},
@@ -30,9 +31,8 @@ LEVELS = (
     {"__main__"},
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-FRAMEWORKS = {
-    "torch", "torchvision", "torch_pruning", "onnxscript", "scipy",
-    "tensorflow", "keras", "jax", "flax"}  # fmt: skip
+FRAMEWORKS = {"torch", "torchvision", "torch_pruning", "onnxscript", "scipy", "onnxruntime",
+    "ai_edge_litert", "tensorflow", "keras", "jax", "flax"}  # fmt: skip
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 VAGUE = {"utils", "util", "core", "common", "manager", "helpers", "helper", "handler", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 60

@@ -10,6 +10,8 @@ AssayError
 ├── UnfitModel         the model has not what a method works on, such as a layer of some kind
 ├── BadData            examples are missing, damaged, or do not fit the model
 ├── Diverged           the loss of a training is no longer a number
+├── Unreachable        a remote model does not answer
+├── Overspent          a remote model would be asked more than its budget allows
 ├── MissingExtra       the method needs an optional dependency that is not installed
 └── BadOption          an option's value does not fit its field
 """
@@ -57,6 +59,14 @@ class BadData(AssayError, ValueError):
 
 class Diverged(AssayError):
     """The loss of a training is no longer a number."""
+
+
+class Unreachable(AssayError):
+    """A remote model does not answer."""
+
+
+class Overspent(AssayError):
+    """A remote model would be asked more than its budget allows."""
 
 
 class MissingExtra(AssayError):

@@ -20,13 +20,15 @@ Run = Callable[..., Any]
 def test_methods_lists_every_method_of_every_role(run: Run) -> None:
     from assay.comparisons import COMPARISONS
     from assay.derivations import DERIVATIONS
+    from assay.fingerprints import FINGERPRINTS
     from assay.formats import FORMATS
     from assay.hashers import HASHERS
     from assay.indexes import INDEXES
     from assay.trainers import TRAINERS
 
     roles: dict[str, Methods[Any]] = {
-        "comparisons": COMPARISONS, "derivations": DERIVATIONS, "formats": FORMATS,
+        "comparisons": COMPARISONS, "derivations": DERIVATIONS, "fingerprints": FINGERPRINTS,
+        "formats": FORMATS,
         "hashers": HASHERS, "indexes": INDEXES, "trainers": TRAINERS,
     }  # fmt: skip
     lines = run("methods", "--json").json

@@ -1,0 +1,153 @@
+"""False alarms from reference models: a suspect's place among ones made without the owner's.
+
+A suspect that was made as the references were could have been any of them.  So where a statistic is
+computed for all of them alike, with the suspect in the place of each, its rank among them has an
+exact probability [the permutation test].  Of n references it is 1 / (n + 1) at the least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.errors import BadData, BadOption
+from assay.running.predictors import Answers
+from assay.running.predictors.answers import Array, alike
+from assay.values import Evidence
+
+if TYPE_CHECKING:
+    from assay.fingerprints import Fingerprint, Queries
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What a suspect's place among references says; or why nothing is said."""
+
+    methods: tuple[str, ...]  # reprs; several are one statistic
+    score: float | None  # standard deviations above the references; larger is nearer the owner's
+    log10_false_alarm: float | None  # None: the method abstains
+    why: str  # … because of this
+    references: int  # independent ones
+    queries: int  # that the suspect was sent
+
+    def evidence(self) -> Evidence | None:
+        """As evidence, where there is any."""
+        if self.score is None:
+            return None
+        detail = {"references": self.references, "queries": self.queries}
+        if self.why:
+            detail |= {"why": self.why}  # type: ignore[dict-item]
+        return Evidence(" + ".join(self.methods), self.score, self.log10_false_alarm, detail)
+
+
+def references_needed(alarm: float) -> int:
+    """How many independent references it takes to say something at this false alarm."""
+    if not 0 < alarm < 1:
+        raise BadOption(f"a false alarm lies between 0 and 1: {alarm} does not")
+    return ceil(1 / alarm - 1e-9) - 1
+
+
+def calibrate(
+    methods: Sequence[Fingerprint],
+    owner: Answers,
+    suspect: Answers,
+    references: Sequence[Answers],
+    queries: Queries,
+    *,
+    roots: Sequence[str] = (),
+    alarm: float = 0.05,
+) -> Calibrated:
+    """The false alarm of a suspect's likeness to the owner's model, by all methods together.
+
+    Args:
+        methods: What is kept of the answers, and how far apart that is; their own queries are not
+            asked.  Several make one statistic.
+        owner: The answers of the owner's model to the queries.
+        suspect: The same of the suspect.
+        references: Answers of models of the same task, made without the owner's.
+        queries: Made without the suspect: that is what makes it one of many.
+        roots: Where each reference comes from.  What comes from one root is not independent, and
+            counts as one reference, the one that is nearest to the owner's.
+        alarm: The false alarm at which something is to be said.
+
+    Raises:
+        BadOption: there is no method, or one makes its queries on the suspect.
+        BadData: ``roots`` are not as many as ``references``.
+    """
+    _check(methods, references, roots)
+    names = tuple(map(repr, methods))
+    needed, sent = references_needed(alarm), suspect.queries
+    origins = [*roots] or [str(number) for number in range(len(references))]
+    for method in methods:
+        if why := method.comparable(owner, suspect):
+            return Calibrated(names, None, None, why, 0, sent)
+    fit = [
+        (answers, origin)
+        for answers, origin in zip(references, origins, strict=True)
+        if not any(method.comparable(owner, answers) for method in methods)
+    ]
+    independent = len({origin for _, origin in fit})
+    if independent < 2:
+        why = f"{independent} references can be compared, and it takes {max(needed, 2)}"
+        return Calibrated(names, None, None, why, independent, sent)
+    pool = [suspect, *(answers for answers, _ in fit)]
+    statistic = _fused(methods, owner, pool, queries)
+    if statistic is None:
+        return Calibrated(names, None, None, "the answers do not vary", independent, sent)
+    rivals: dict[str, float] = {}
+    for value, (_, origin) in zip(statistic[1:], fit, strict=True):
+        rivals[origin] = max(rivals.get(origin, -np.inf), value)
+    score = float(statistic[0])
+    if independent < needed:
+        why = f"a false alarm of {alarm:g} takes {needed} references, and there are {independent}"
+        return Calibrated(names, score, None, why, independent, sent)
+    as_near = sum(value >= score for value in rivals.values())
+    chance = log10((1 + as_near) / (1 + independent))
+    return Calibrated(names, score, chance, "", independent, sent)
+
+
+def _check(
+    methods: Sequence[Fingerprint], references: Sequence[Answers], roots: Sequence[str]
+) -> None:
+    if not methods:
+        raise BadOption("no method to calibrate")
+    for method in methods:
+        if getattr(method, "crafted_on", "owner") == "suspect":
+            raise BadOption(
+                f"{method.method}: queries made on the suspect set it apart from the references"
+            )
+    if roots and len(roots) != len(references):
+        raise BadData(f"{len(roots)} roots of {len(references)} references")
+
+
+def _fused(
+    methods: Sequence[Fingerprint], owner: Answers, pool: Sequence[Answers], queries: Queries
+) -> Array | None:
+    """(p,) of each in the pool: how far it is nearer to the owner's than the others, on average.
+
+    Each method counts in standard deviations of the others, so none has to be told how much it is
+    worth: who stands out by one stands out.  None where a method cannot say.
+    """
+    owner, *pool = alike([owner, *pool])
+    total = np.zeros(len(pool))
+    for method in methods:
+        own = method.represent(owner, queries)
+        values = method.closeness(own, [method.represent(each, queries) for each in pool])
+        if not np.isfinite(values).all():
+            return None
+        total += _standing(values)
+    return total / len(methods)
+
+
+def _standing(values: Array) -> Array:  # (p,) -> (p,)
+    """How many standard deviations of the others each lies above their mean."""
+    count = len(values) - 1
+    means = (values.sum() - values) / count
+    squares = np.maximum(((values**2).sum() - values**2) / count - means**2, 0)
+    spread = np.sqrt(squares) + 1e-9 * (np.abs(values).max() or 1)
+    standing: Array = (values - means) / spread
+    return standing
