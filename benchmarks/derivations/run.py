@@ -29,7 +29,7 @@ import torch
 
 import assay
 from assay.derivations import DERIVATIONS
-from assay.derivations._admm import Alternation
+from assay.derivations.admm_prune import Alternation
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, digest, on
 from assay.running.to_onnx import export

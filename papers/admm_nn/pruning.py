@@ -9,12 +9,12 @@ from time import monotonic
 from typing import Any
 
 from schedules import Gradual, Projected
-from scope import GROWTH, RHO, SOFT, STEPPING, TEMPERATURE, Job, Scope, left
+from scope import GROWTH, RHO, SHARE, SOFT, STEPPING, TEMPERATURE, Job, Scope, left
 from torch import nn
 
 from assay.derivations import DERIVATIONS
-from assay.derivations._admm import Alternation
 from assay.derivations._teaching import Imitation
+from assay.derivations.admm_prune import Alternation
 from assay.running.modules import copy_of, outputs, weights
 from assay.training import Optimizer, Training
 from assay.zoo.grounds import Ground, in_bfloat16, pictures
@@ -116,7 +116,7 @@ def by_magnitude(job: Job, place: Place, parent: nn.Module, counts: Any) -> tupl
         history = ground.train(parent, training, job.seed, plain)
         notes = {"residuals": plain.noted(), "drawing": history.losses}
     steps = epochs * (len(ground.training) // scope.batch)
-    gradual = Gradual(soft, counts, steps, 0.6 if job.method == "gradual" else 0.0)
+    gradual = Gradual(soft, counts, steps, SHARE if job.method == "gradual" else 0.0)
     gradual.before(parent)
     history = ground.train(parent, options(epochs, scope.batch, 2e-3), job.seed, gradual)
     return parent, {**notes, "losses": history.losses}

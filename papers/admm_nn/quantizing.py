@@ -11,15 +11,14 @@ import torch
 from numpy.typing import NDArray
 from pruning import Place, judged, options
 from safetensors.torch import load_file
-from scope import GROWTH, RHO, SOFT, Job
+from scope import BITS, GROWTH, RHO, SOFT, Job
 
 from assay.derivations import DERIVATIONS
-from assay.derivations._admm import Alternation
+from assay.derivations.admm_prune import Alternation
 from assay.formats import FORMATS, read
 from assay.running.modules import weights
 
 Json = dict[str, Any]
-BITS = (3, 3, 2, 2)  # of convolutions and of dense layers
 GAP_BITS = (4, 5, 6, 7, 8)  # Deep Compression's: a longer gap takes weights that are zero
 
 

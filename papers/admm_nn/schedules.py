@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from scope import EVERY, SHARE
 from torch import Tensor, nn
 
+from assay.derivations._masks import Largest
 from assay.running.modules import weights
 from assay.training import Batch, Objective
 
-EVERY = 20  # steps between two masks
 Counts = Mapping[str, int]
 
 
@@ -26,7 +27,7 @@ class Gradual(Objective):
     """
 
     def __init__(
-        self, objective: Objective, left: int | Counts, steps: int, end: float = 0.6
+        self, objective: Objective, left: int | Counts, steps: int, end: float = SHARE
     ) -> None:
         """``left``: weights of all layers together, which LAMP splits, or of each by name."""
         self.objective, self.left, self.steps, self.end = objective, left, steps, end
@@ -68,7 +69,7 @@ class Gradual(Objective):
             masks = lamp(known, left)
         else:
             left_of = {name: round(n - goes * (n - self.left[name])) for name, n in of.items()}
-            masks = {name: largest(known[name].detach().abs(), n) for name, n in left_of.items()}
+            masks = {name: Largest(n).mask(known[name]) for name, n in left_of.items()}
         self.state |= {f"mask.{name}": mask for name, mask in masks.items()}
 
     def _apply(self, module: nn.Module) -> None:
@@ -76,14 +77,6 @@ class Gradual(Objective):
             for name, mask in self.state.items():
                 if name != "step":
                     module.get_parameter(name.removeprefix("mask.")).mul_(mask)
-
-
-def largest(scores: Tensor, count: int) -> Tensor:
-    """A mask of exactly ``count`` places; of equal ones the last."""
-    flat = scores.flatten()
-    mask = torch.zeros_like(flat, dtype=torch.bool)
-    mask[flat.argsort(stable=True)[flat.numel() - count :]] = True
-    return mask.view_as(scores)
 
 
 def lamp(known: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
@@ -96,7 +89,7 @@ def lamp(known: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
         score = torch.zeros_like(squares)
         score[order] = ordered / sums.clamp_min(torch.finfo(torch.float64).tiny)
         scores[name] = score
-    together = largest(torch.cat([*scores.values()]), count)
+    together = Largest(count).mask(torch.cat([*scores.values()]))
     parts = together.split([weight.numel() for weight in known.values()])
     return {
         name: part.view_as(weight)
@@ -125,7 +118,7 @@ class Projected(Objective):
         with torch.no_grad():
             for name, count in self.left.items():
                 weight = module.get_parameter(name)
-                mask = largest(weight.abs(), count)
+                mask = Largest(count).mask(weight)
                 self.residuals[name].append(float((weight * ~mask).norm() / weight.norm()))
                 weight.mul_(mask)
 

@@ -11,6 +11,8 @@ VALUES = ("levels", "means")  # what progressively pruned weights are quantized 
 SOFT, TEMPERATURE = 0.9, 4.0  # share of the parent's soft answers in the loss
 RHO, GROWTH = 2e-3, 360.0  # of ADMM: at first, and how many times larger at last
 STEPPING = 2  # progressive: half the ratio first
+SHARE, EVERY = 0.6, 20  # gradual: of the steps until no more go; steps between two masks
+BITS = (3, 3, 2, 2)  # of a weight, in convolutions and in dense layers
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Scope:
     width: float = 1.0  # of the network
 
 
-DIGITS = Scope("mnist", 3, 10, 16, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
+DIGITS = Scope("mnist", 1, 10, 24, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
 FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
 SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0,), limit=600, width=0.4)
 
@@ -50,7 +52,7 @@ class Job:
     @property
     def behavior(self) -> str:
         """All numbers that decide its result."""
-        constants = (SOFT, TEMPERATURE, RHO, GROWTH, STEPPING)
+        constants = (SOFT, TEMPERATURE, RHO, GROWTH, STEPPING, SHARE, EVERY, BITS)
         return f"{replace(self.scope, ratios=(), seeds=())} {constants}"
 
     @property
