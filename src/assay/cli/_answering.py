@@ -54,7 +54,7 @@ def opened(path: str, shapes: Shapes, inputs: Array) -> Predictor:
         return answering(path, shapes)
     run = answering(path, shapes)
     try:
-        found = _of_module(_turned(_module(path, shapes), run, inputs), path)
+        found = _of_module(_module(path, shapes), path)
         own, theirs = (model.ask(inputs[:_PROBES]) for model in (found, run))
     except AssayError:  # of many kinds: what cannot be made a module can still be asked
         return run
@@ -112,16 +112,6 @@ def _record_of(file: Path) -> Json | None:
         return None
     known = isinstance(record, dict) and {"network", "input_shape", "file"} <= record.keys()
     return record if known and record["file"] == file.name else None
-
-
-def _turned(module: nn.Module, run: Predictor, inputs: Array) -> nn.Module:
-    """The module for inputs whose channels are first, where its file takes them last."""
-    from assay.running.modules import ChannelsLast
-
-    shape = inputs.shape[1:]
-    if run.shape is None or len(shape) != 3 or shape == run.shape:
-        return module
-    return ChannelsLast(module) if run.shape == (*shape[1:], shape[0]) else module
 
 
 def models_in(given: str) -> list[str]:

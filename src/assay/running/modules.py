@@ -86,19 +86,6 @@ def cross_entropy(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits(answers), labels)
 
 
-class ChannelsLast(nn.Module):
-    """A module that takes pictures with their channels last, for ones that have them first."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """``inputs`` are (b, c, h, w)."""
-        found: Tensor = self.module(inputs.movedim(1, -1).contiguous())
-        return found
-
-
 def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
     """Answers up to a constant of each row; of a model that ends in a softmax, their logarithm.
 
