@@ -13,10 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
-from small_files import save_examples, save_network
 from small_servers import Reply, reply, served
-from small_tasks import squares
 
 from assay.running.predictors import predictor
 
@@ -29,30 +26,6 @@ ON = ("--inputs", "held.npz")
 STRANGERS = ("--references", "strangers")
 
 
-def moved(model: str, file: str, by: float) -> None:
-    """Write a model whose weights are a little noisy."""
-    held, rng = onnx.load(model), np.random.default_rng(0)
-    for tensor in held.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        if array.dtype == np.float32 and array.ndim > 1:
-            noise = by * array.std() * rng.normal(size=array.shape)
-            tensor.CopyFrom(numpy_helper.from_array((array + noise).astype("f"), tensor.name))
-    onnx.save(held, file)
-
-
-@pytest.fixture
-def models(run: Run) -> Path:
-    """``mine.onnx``, a noisy copy, a stranger, three more in a folder; and held-out examples."""
-    save_network("cnn", "mine.onnx")
-    moved("mine.onnx", "copy.onnx", 0.05)
-    save_network("mlp", "stranger.onnx", 9)
-    Path("strangers").mkdir()
-    for seed in (1, 2, 3):
-        save_network("mlp", f"strangers/{seed}.onnx", seed)
-    save_examples("held.npz", squares(120, 7))
-    return Path.cwd()
-
-
 def behavior(answer: Any) -> list[dict[str, Any]]:
     """The evidence from answers."""
     (line,) = answer.json
@@ -60,7 +33,7 @@ def behavior(answer: Any) -> list[dict[str, Any]]:
     return [each for each in match["evidence"] if "access" in each["detail"]]
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_without_references_likeness_is_a_lead(run: Run) -> None:
     answer = run("compare", "--json", "stranger.onnx", "mine.onnx", "--method", "modeldiff", *ON)
     (evidence,) = behavior(answer)
@@ -76,7 +49,7 @@ def test_without_references_likeness_is_a_lead(run: Run) -> None:
     assert {"ModelDiff", "Structure", "AlignedWeights"} <= others
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_one_command_gives_the_same_again(run: Run) -> None:
     given = ("compare", "--json", "copy.onnx", "mine.onnx", "--method", "modeldiff", *ON)
     first, again, other = run(*given), run(*given), run(*given, "--seed", "1")
@@ -85,7 +58,7 @@ def test_one_command_gives_the_same_again(run: Run) -> None:
     assert len(digests) == 2
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_with_too_few_references_the_evidence_abstains_and_says_how_many_it_takes(run: Run) -> None:
     given = ("--json", "copy.onnx", "mine.onnx", "--method", "modeldiff", *ON, *STRANGERS)
     (evidence,) = behavior(run("compare", *given))
@@ -108,7 +81,7 @@ def asked_by_url(run: Run, model: str, *more: str) -> Any:
         return run("compare", url, "mine.onnx", "--method", "modeldiff", *ON, *more)
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_behavior_alone_says_a_common_source_at_most_and_strangers_none(run: Run) -> None:
     more = ("--json", *STRANGERS, "--alarm", "0.25")
     copy = asked_by_url(run, "copy.onnx", *more)
@@ -121,7 +94,7 @@ def test_behavior_alone_says_a_common_source_at_most_and_strangers_none(run: Run
     assert behavior(stranger)[0]["log10_false_alarm"] > math.log10(0.25)
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_terminal_page_and_sarif_say_that_it_is_the_answers(run: Run) -> None:
     pages = ("--html", "page.html", "--sarif", "found.sarif")
     answer = asked_by_url(run, "copy.onnx", *STRANGERS, "--alarm", "0.25", *pages)
@@ -135,7 +108,7 @@ def test_terminal_page_and_sarif_say_that_it_is_the_answers(run: Run) -> None:
     assert said in result["message"]["text"]
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_of_all_methods_their_joint_statistic_alone_has_a_false_alarm(run: Run) -> None:
     more = (*STRANGERS, "--alarm", "0.25", "--queries", "40", "--plot", "plot.svg")
     arguments = ("copy.onnx", "mine.onnx", "--method", "all", *ON, *more, "--html", "page.html")
@@ -159,7 +132,7 @@ def test_of_all_methods_their_joint_statistic_alone_has_a_false_alarm(run: Run) 
     assert "--method all --inputs held.npz --references strangers --queries 40" in page
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_models_of_two_formats_are_asked_by_noise(run: Run) -> None:
     files = [str(AGREE / f"cnn.{suffix}") for suffix in ("tflite", "onnx")]
     for pair in (files, files[::-1]):
@@ -169,7 +142,7 @@ def test_models_of_two_formats_are_asked_by_noise(run: Run) -> None:
         assert evidence["detail"]["seeds"] == "noise, for want of examples"
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("asked")
 def test_an_owner_that_is_no_module_is_searched_by_asking(run: Run) -> None:
     """A classifier whose operators no module is made of: ONNX Runtime runs it all the same."""
     held = onnx.load("mine.onnx")
@@ -187,10 +160,10 @@ def test_an_owner_that_is_no_module_is_searched_by_asking(run: Run) -> None:
     assert answer.error == "ipguard needs gradients of the owner's model"
 
 
-def test_pictures_of_a_folder_are_brought_to_the_models_size(run: Run, models: Path) -> None:
+def test_pictures_of_a_folder_are_brought_to_the_models_size(run: Run, asked: Path) -> None:
     pillow = pytest.importorskip("PIL.Image")
     for number in range(12):
-        file = models / "pictures" / f"class{number % 2}" / f"{number}.png"
+        file = asked / "pictures" / f"class{number % 2}" / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), np.uint8)
         pillow.fromarray(pixels).save(file)
@@ -198,108 +171,25 @@ def test_pictures_of_a_folder_are_brought_to_the_models_size(run: Run, models: P
     (evidence,) = behavior(run("compare", "--json", *given))
     assert evidence["detail"]["seeds"] == "12 pictures of pictures"
     assert evidence["detail"]["queries"] == 12
-    (models / "pictures" / "class0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    (asked / "pictures" / "class0" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     answer = run("compare", *given)
     assert (answer.status, "0.png" in answer.error) == (2, True)
 
 
-def test_weights_of_the_zoos_networks_are_asked(run: Run, models: Path) -> None:
+def test_weights_of_the_zoos_networks_are_asked(run: Run, asked: Path) -> None:
     from safetensors.torch import save_file
     from small_tasks import CLASSES, SHAPE, trained
 
     for name, seed in (("one", 0), ("other", 1)):
-        save_file(trained("cnn", seed).state_dict(), models / f"{name}.safetensors")
+        save_file(trained("cnn", seed).state_dict(), asked / f"{name}.safetensors")
         about = {"network": "cnn", "width": 0.5, "input_shape": SHAPE, "classes": CLASSES}
         about |= {"seed": seed, "file": f"{name}.safetensors"}
-        (models / f"{name}.json").write_text(json.dumps(about))
+        (asked / f"{name}.json").write_text(json.dumps(about))
     files = ("other.safetensors", "one.safetensors")
     for inputs in ("held.npz", "noise"):
         given = ("--method", "modeldiff", "--inputs", inputs)
         (evidence,) = behavior(run("compare", "--json", *files, *given))
         assert 0 < evidence["detail"]["distance"] < 2
-    (models / "one.json").unlink()
+    (asked / "one.json").unlink()
     answer = run("compare", *files, "--method", "modeldiff", *ON)
     assert (answer.status, "has no graph" in answer.error) == (2, True)
-
-
-@pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["copy.onnx", "mine.onnx", "--method", "modeldiff"], "needs --inputs"),
-        (["copy.onnx", "mine.onnx", *ON], "name one"),
-        (["copy.onnx", "mine.onnx", "stranger.onnx", "--method", "akh", *ON], "one source"),
-        (["http://127.0.0.1:9/", "mine.onnx"], "say how by --method"),
-        (["copy.onnx", "http://127.0.0.1:9/", "--method", "akh", *ON], "owner's"),
-        (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--budget", "9"], "--budget"),
-        (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--plot", "no/a.svg"], "--plot"),
-        (["copy.onnx", "mine.onnx", "--method", "none", *ON], "is not one of"),
-        (["copy.onnx", "mine.onnx", "--method", "akh", "--inputs", "noise"], "no labels"),
-        (["copy.onnx", "mine.onnx", "--method", "zest", *ON, "--queries", "9"], "zest: a grid"),
-        (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--references", "."], "is one of"),
-        (["copy.onnx", "mine.onnx", "--method", "akh", "--inputs", "gone.npz"], "no data"),
-    ],
-)
-def test_mistakes_are_one_line(run: Run, arguments: list[str], reason: str) -> None:
-    answer = run("compare", *arguments)
-    assert answer.status == 2
-    assert reason in answer.error
-
-
-@pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(
-    ("answered", "reason"),
-    [
-        (lambda x: reply(outputs=[[0.5, float("nan")]] * len(x)), "not finite"),
-        (lambda x: reply(outputs=[[1.0]] * len(x)), "no classes"),
-        (lambda x: (403, b""), "refuses"),
-        (lambda x: reply(outputs=[[0.1, 0.9]] * (len(x) - 1)), "answers to"),
-        (lambda x: (200, b"hello"), "not JSON"),
-    ],
-)
-def test_a_remote_that_answers_nothing_is_an_error(
-    run: Run, answered: Callable[[Any], Reply], reason: str
-) -> None:
-    with served(answered) as url:
-        answer = run("compare", "--json", url, "mine.onnx", "--method", "label-agreement", *ON)
-    assert (answer.status, reason in answer.error) == (2, True)
-    (line,) = answer.json
-    assert (line["verdict"], line["matches"]) == (None, [])
-
-
-@pytest.mark.usefixtures("models")
-def test_a_budget_holds_and_labels_alone_are_an_abstention(run: Run) -> None:
-    held = predictor("copy.onnx")
-
-    def answered(inputs: Any) -> Reply:
-        return reply(labels=held.run(inputs).argmax(1).tolist())
-
-    with served(answered) as url:
-        given = ("compare", "--json", url, "mine.onnx", *ON, "--method")
-        short = run(*given, "label-agreement", "--budget", "70")
-        assert (short.status, "budget of 70" in short.error) == (2, True)
-        hard = run(*given, "modeldiff", "--budget", "200")
-    (evidence,) = behavior(hard)
-    assert hard.status == 0
-    assert "answers labels alone" in evidence["detail"]["why"]
-    assert "distance" not in evidence["detail"]
-
-
-def test_files_that_cannot_be_asked_are_errors(run: Run, models: Path) -> None:
-    held = onnx.load("mine.onnx")
-    last = held.graph.output[0].name
-    held.graph.node.append(onnx.helper.make_node("Relu", [last], ["second"]))
-    held.graph.output.append(
-        onnx.helper.make_tensor_value_info("second", onnx.TensorProto.FLOAT, ["n", 4])
-    )
-    onnx.save(held, "two.onnx")
-    np.savez("large.npz", inputs=np.zeros((20, 1, 9, 9), np.float32))
-    np.savez("words.npz", inputs=np.zeros((20, 5), np.int64))
-    given = ("copy.onnx", "mine.onnx", "--method", "label-agreement", "--inputs")
-    for arguments, reason in (
-        (("two.onnx", "mine.onnx", "--method", "modeldiff", *ON), "2 outputs"),
-        ((*given, "large.npz"), "[1, 9, 9]"),
-        ((*given, "words.npz"), "[5]"),
-    ):
-        answer = run("compare", *arguments)
-        assert (answer.status, reason in answer.error) == (2, True), answer.err

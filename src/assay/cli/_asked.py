@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import wraps
 from typing import Any
 
 import click
@@ -29,6 +28,14 @@ class Asked:
     alarm: float = ALARM
     seed: int = 0
     plot: str | None = None
+
+    @classmethod
+    def of(cls, context: click.Context, seed: int) -> Asked:
+        """What was given on the command line."""
+        names = [field.name for field in fields(cls) if field.name != "seed"]
+        return replace(
+            cls(seed=seed), **{name: context.meta[f"{__name__}.{name}"] for name in names}
+        )
 
     def check(self, suspect: str, sources: Sequence[str]) -> None:
         """Raises BadOption where options do not fit one another."""
@@ -63,20 +70,29 @@ class Asked:
         return found
 
 
-def _method(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
-    return name if name == "all" else options.method_of("fingerprints")(context, option, name)
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Note what was given, for ``Asked.of``: a verb has not an argument for each option."""
+    context.meta[f"{__name__}.{option.name}"] = value
+
+
+def _keep_method(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    known = name == "all" or options.method_of("fingerprints")(context, option, name)
+    _keep(context, option, name if known else None)
 
 
 _OPTIONS = (
     click.option(
         "--method",
-        callback=_method,
+        callback=_keep_method,
+        expose_value=False,
         metavar="NAME",
         help="Ask both models the same by this fingerprint, or by all: 'assay methods' lists them.",
     ),
     click.option(
         "--inputs",
         type=options.FILE,
+        callback=_keep,
+        expose_value=False,
         metavar="X",
         help="What queries are made of: a folder of pictures, an .npz with inputs and labels, a"
         " data set's name, or noise. The owner's model was not trained on them.",
@@ -84,28 +100,41 @@ _OPTIONS = (
     click.option(
         "--trained-on",
         type=options.FILE,
+        callback=_keep,
+        expose_value=False,
         metavar="X",
         help="The same of what it was trained on: for dataset-inference.",
     ),
     click.option(
         "--references",
         type=options.FILE,
+        callback=_keep,
+        expose_value=False,
         multiple=True,
         metavar="FILE",
         help="A model of the same task that was made apart, or a folder of such. May be repeated.",
     ),
     click.option(
-        "--queries", type=click.IntRange(min=1), metavar="N", help="Ask so many inputs at most."
+        "--queries",
+        type=click.IntRange(min=1),
+        callback=_keep,
+        expose_value=False,
+        metavar="N",
+        help="Ask so many inputs at most.",
     ),
     click.option(
         "--budget",
         type=click.IntRange(min=1),
+        callback=_keep,
+        expose_value=False,
         metavar="N",
         help="Inputs that a URL may be sent in all, repeated requests included.",
     ),
     click.option(
         "--alarm",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        callback=_keep,
+        expose_value=False,
         default=ALARM,
         metavar="P",
         help="False alarm of answers up to which a model is to be reviewed; by default 0.05.",
@@ -114,20 +143,16 @@ _OPTIONS = (
     click.option(
         "--plot",
         type=options.FILE,
+        callback=_keep,
+        expose_value=False,
         metavar="FILE",
         help="Draw, as SVG, what both answered, and the suspect among the references.",
     ),
 )
 
 
-def asked(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a verb the options, as its argument ``asked``."""
-    names = [field.name for field in fields(Asked)]
-
-    @wraps(verb)
-    def given(*arguments: Any, **values: Any) -> Any:
-        return verb(*arguments, asked=Asked(*(values.pop(name) for name in names)), **values)
-
+def options_of(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a verb the options, of which ``Asked.of`` tells; it takes ``seed`` itself."""
     for option in reversed(_OPTIONS):
-        given = option(given)
-    return given
+        verb = option(verb)
+    return verb

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from assay.cli import _options as options
-from assay.cli._asked import Asked, asked
+from assay.cli._asked import Asked, options_of
 from assay.cli._terminal import attempts
 from assay.cli._writing import Outputs
 from assay.cli.asking import answer, unanswered
@@ -37,7 +37,7 @@ Examples:
     metavar="FILE",
     help="What both may come from: what it has explains what they share. May be repeated.",
 )
-@asked
+@options_of
 @options.input_shape
 @options.html
 @options.sarif
@@ -55,7 +55,7 @@ def compare(
     suspect: str,
     sources: tuple[str, ...],
     bases: tuple[str, ...],
-    asked: Asked,
+    seed: int,
     input_shape: options.Shapes,
     html_path: str | None,
     sarif_path: str | None,
@@ -72,6 +72,7 @@ def compare(
     outputs = Outputs(html_path, sarif_path, folder)
     if len(sources) > 1 and (html_path or folder):
         raise BadOption("--html and --model-explorer show two files: give one source")
+    asked = Asked.of(context, seed)
     asked.check(suspect, sources)
     is_url = suspect.startswith(("http://", "https://"))
     if is_url and (folder or bases):
