@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_reuse import digits, owner, seeds, stranger, tuned
 
-from assay.errors import BadData, BadOption, Overspent
+from assay.errors import BadData, BadOption, Overspent, UnfitModel
 from assay.fingerprints import FINGERPRINTS, Commitment, Fingerprint, Seeds
 from assay.fingerprints._choosing import cut_mix, mistakes
 from assay.fingerprints._outputs import cosine_distances, jensen_shannon, linear_cka
@@ -248,3 +248,51 @@ def test_a_suspect_behind_a_url_is_compared_within_its_budget() -> None:
     near = made.compare(owner(), tuned(), seeds())
     assert far.queries == 30
     assert far.distance == pytest.approx(near.distance, abs=1e-6)
+
+
+# --- features, and how much is asked --------------------------------------------------------------
+
+
+def test_features_of_tokens_are_averaged_over_tokens() -> None:
+    from assay.fingerprints._layers import averaged, features
+
+    class Tokens(torch.nn.Module):  # type: ignore[misc]
+        """Each row of a picture is a token."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = torch.nn.Linear(8, 5), torch.nn.Linear(5, 3)
+
+        def forward(self, inputs: Any) -> Any:
+            return self.head(self.embed(inputs[:, 0]).mean(1))
+
+    model, inputs = Tokens(), RNG.normal(size=(6, 1, 8, 8)).astype(np.float32)
+    found = features(model, "embed", inputs)
+    rows = inputs[:, 0] @ model.embed.weight.detach().numpy().T + model.embed.bias.detach().numpy()
+    assert found.shape == (6, 5)
+    assert found == pytest.approx(rows.mean(1), abs=1e-5)
+    maps = torch.from_numpy(RNG.normal(size=(2, 4, 3, 3)))
+    assert torch.allclose(averaged(maps, torch.nn.Conv2d(1, 4, 1)), maps.mean((2, 3)))
+
+
+@pytest.mark.parametrize("name", [*FINGERPRINTS])
+def test_no_method_asks_more_than_it_is_told(name: str) -> None:
+    limit = 5000  # dataset-inference's least is 4 samples of 1,020 queries each
+    made = method(name).within(limit)
+    if name == "deepjudge":
+        made = method(name, count=20)
+    if name == "ipguard":
+        made = method(name, steps=5).within(limit)
+    queries = made.craft(owner(), seeds())
+    assert 0 < len(queries) <= limit
+    with pytest.raises(BadOption):
+        method(name).within(0)
+
+
+def test_without_gradients_modeldiff_searches_and_others_do_not() -> None:
+    assert repr(method("modeldiff").without_gradients()) == repr(
+        method("modeldiff", crafting="black-box")
+    )
+    assert method("akh").without_gradients() == method("akh")
+    with pytest.raises(UnfitModel, match="gradients"):
+        method("ipguard").without_gradients()

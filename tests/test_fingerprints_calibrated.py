@@ -15,6 +15,7 @@ from assay.fingerprints import (
     Fingerprint,
     Queries,
     calibrate,
+    fuse,
     references_needed,
 )  # fmt: skip
 from assay.running.predictors import Answers, predictor
@@ -203,3 +204,30 @@ def test_a_tuned_copy_stands_out_among_trained_strangers() -> None:
     on_suspect = method("modeldiff", crafted_on="suspect")
     with pytest.raises(BadOption, match="made on the suspect"):
         calibrate([on_suspect], own, copy, others, queries)
+
+
+def test_methods_with_their_own_queries_are_one_statistic_of_a_known_false_alarm() -> None:
+    rng, found = np.random.default_rng(4), []
+    for _ in range(300):
+        parts = []
+        for _ in range(3):  # other queries, other answers of the same models
+            victim, suspect, *references = answers(models(rng, 11))
+            parts.append(calibrate([LOGITS], victim, suspect, references, ASKED, alarm=0.1))
+        result = fuse(parts, 0.1)
+        assert result.references == 9
+        assert result.log10_false_alarm is not None
+        found.append(10**result.log10_false_alarm)
+    for level in (0.1, 0.2, 0.5):
+        assert np.mean(np.array(found) <= level + 1e-9) <= level + 3 * (0.25 / 300) ** 0.5
+
+
+def test_what_abstains_is_left_out_of_a_fusion() -> None:
+    victim, suspect, *references = answers(models(np.random.default_rng(5), 6))
+    whole = calibrate([LOGITS], victim, suspect, references, ASKED, alarm=0.2)
+    fewer = calibrate([LOGITS], victim, suspect, references[:3], ASKED, alarm=0.2)
+    silent = calibrate([LOGITS], victim, suspect.top(), references, ASKED, alarm=0.2)
+    assert fuse([fewer, silent, whole], 0.2) == whole
+    short = fuse([whole], 0.05)
+    assert short.log10_false_alarm is None
+    assert short.why == "a false alarm of 0.05 takes 19 references, and there are 4"
+    assert fuse([silent], 0.2).score is None

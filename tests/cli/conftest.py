@@ -15,7 +15,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import compose
-from small_files import save_examples, save_network
+from small_files import save_examples, save_moved, save_network
 from small_tasks import squares
 
 import assay
@@ -88,6 +88,19 @@ def task(run: Run) -> Path:
     """A model that has learned a task, and examples of it: ``model.onnx``, ``data.npz``."""
     save_network("cnn", "model.onnx")
     save_examples("data.npz", squares(300, 2))
+    return Path.cwd()
+
+
+@pytest.fixture
+def asked(run: Run) -> Path:
+    """``mine.onnx``, a noisy copy, a stranger, three more in a folder; and held-out examples."""
+    save_network("cnn", "mine.onnx")
+    save_moved("mine.onnx", "copy.onnx", 0.05)
+    save_network("mlp", "stranger.onnx", 9)
+    Path("strangers").mkdir()
+    for seed in (1, 2, 3):
+        save_network("mlp", f"strangers/{seed}.onnx", seed)
+    save_examples("held.npz", squares(120, 7))
     return Path.cwd()
 
 

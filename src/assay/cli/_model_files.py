@@ -56,14 +56,14 @@ def parents_of(models: Sequence[str], shapes: InputShapes, output: Path) -> list
     return [read_parent(path, shapes, output) for path in models]
 
 
-def read_parent(path: str, shapes: InputShapes, output: Path) -> Parent:
+def read_parent(path: str, shapes: InputShapes, output: Path | None = None) -> Parent:
     """The model of a file.
 
     Raises UnreadableModel where it is none, UnfitModel where it cannot be run as a module of one
     input, BadOption where ``output`` is a file of it.
     """
     model = read(Path(path), shapes)
-    if output.exists() and any(output.samefile(own) for own in model.files):
+    if output is not None and output.exists() and any(output.samefile(own) for own in model.files):
         raise BadOption(f"--output {output}: is a file of {path}: name another one")
     if model.layers is None:
         raise UnfitModel(f"{path}: has no graph: give a file that says how it is computed")

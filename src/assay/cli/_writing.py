@@ -56,8 +56,18 @@ class Outputs:
             text = json_line(sarif(reports, failures))
             write_through(Path(self.sarif), f"{text}\n")
 
-    def write_comparison(self, report: Report, files: tuple[str, str], shapes: Shapes) -> None:
-        """What two files, suspect and source, have to do with each other.  Raises OSError."""
+    def write_comparison(
+        self,
+        report: Report,
+        files: tuple[str, str],
+        shapes: Shapes,
+        asked: Sequence[str] = (),
+        answers: str = "",
+    ) -> None:
+        """What two files, suspect and source, have to do with each other.  Raises OSError.
+
+        ``asked`` are the options that say what both were asked, ``answers`` a picture of it.
+        """
         Outputs(sarif=self.sarif).write([report])  # of any number of sources
         if self.html is None and self.model_explorer is None:
             return
@@ -65,16 +75,16 @@ class Outputs:
         from assay.report.weighted import weighted
 
         suspect, source = (weighted(read(Path(path), shapes)) for path in files)
-        compared = Compared(report, suspect, source, self._command(files, shapes))
+        compared = Compared(report, suspect, source, self._command(files, shapes, asked), answers)
         if self.html is not None:
             write_through(Path(self.html), comparison_page(compared))
         if self.model_explorer is not None:
             opening = write_model_explorer(compared, Path(self.model_explorer))
             remark(f"open with: {opening}")
 
-    def _command(self, files: tuple[str, str], shapes: Shapes) -> str:
+    def _command(self, files: tuple[str, str], shapes: Shapes, asked: Sequence[str]) -> str:
         """The command that compares the files again."""
-        words = ["assay", "compare", *files]
+        words = ["assay", "compare", *files, *asked]
         for name, shape in shapes.items():
             sizes = "x".join(map(str, shape))
             words += ["--input-shape", f"{name}={sizes}" if name else sizes]

@@ -8,16 +8,8 @@ from assay.cli import _options as options
 from assay.cli._terminal import attempts, color, say, width
 from assay.cli._writing import Outputs
 from assay.comparisons import TOLERANCE
-from assay.errors import BadOption
 from assay.report import json_line, printable, text
 from assay.values import Json, Record, Report
-
-EXAMPLES = """\b
-Examples:
-  assay compare suspect.onnx mine.safetensors --html report.html
-  assay compare merged.safetensors one.safetensors other.safetensors
-  assay compare one.safetensors other.safetensors --base base.safetensors
-"""
 
 
 @click.command("hash")
@@ -162,69 +154,6 @@ def check(
     context.exit(2 if failures else int(review))
 
 
-@click.command(epilog=EXAMPLES)
-@click.argument("suspect", type=options.FILE)
-@click.argument("sources", type=options.FILE, nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--base",
-    "bases",
-    type=options.FILE,
-    multiple=True,
-    metavar="FILE",
-    help="What both may come from: what it has explains what they share. May be repeated.",
-)
-@options.input_shape
-@options.html
-@options.sarif
-@click.option(
-    "--model-explorer",
-    "folder",
-    type=options.FILE,
-    metavar="FOLDER",
-    help="Write both graphs, and which layers are one another's, for Model Explorer.",
-)
-@options.as_json
-@click.pass_context
-def compare(
-    context: click.Context,
-    suspect: str,
-    sources: tuple[str, ...],
-    bases: tuple[str, ...],
-    input_shape: options.Shapes,
-    html_path: str | None,
-    sarif_path: str | None,
-    folder: str | None,
-    as_json: bool,
-) -> None:
-    """Say how a file is related to others, why, and what was done to it.
-
-    Of several sources it says whether the suspect is a merge of them.  Exit status: 0, nothing to
-    review; 1, common-ancestor or more that no base explains; 2, an error.  An input shape holds for
-    all files.
-    """
-    from assay.comparing import Comparing
-    from assay.examine import Opened
-
-    outputs = Outputs(html_path, sarif_path, folder)
-    if len(sources) > 1 and (html_path or folder):
-        raise BadOption("--html and --model-explorer show two files: give one source")
-    opened, whole = Opened(input_shape), True
-    for path, record, wrong in attempts((suspect, *sources, *bases), opened.open):
-        if record is None:
-            whole = False
-            unanswered(path, wrong, as_json)
-    if not whole:
-        context.exit(2)
-    comparing = Comparing(opened, len(sources), len(bases))
-    for path, report, wrong in attempts((suspect,), lambda _: comparing.report()):
-        if report is None:
-            unanswered(path, wrong, as_json)
-            context.exit(2)
-        answer(report, as_json)
-        outputs.write_comparison(report, (suspect, sources[0]), input_shape)
-        context.exit(int(report.needs_review))
-
-
 def answer(report: Report, as_json: bool) -> None:
     """Print a report."""
     say(json_line(report.to_json()) if as_json else text(report, width(), color()))
@@ -237,4 +166,4 @@ def unanswered(path: str, wrong: str, as_json: bool) -> None:
         say(json_line({**failed, "error": wrong}))
 
 
-VERBS = (hash_, check, compare)
+VERBS = (hash_, check)

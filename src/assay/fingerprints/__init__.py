@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-from assay.errors import BadData, BadOption
-from assay.fingerprints._calibration import Calibrated, calibrate, references_needed
+from assay.errors import BadData, BadOption, UnfitModel
+from assay.fingerprints._calibration import Calibrated, calibrate, fuse, references_needed
 from assay.fingerprints._commitment import Commitment
 from assay.methods import Methods, name_of
 from assay.running.examples import Examples
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINGERPRINTS", "Asks", "Calibrated", "Commitment", "Crafts", "Fingerprint", "Model", "Outcome",
-    "Queries", "Seeds", "calibrate", "references_needed",
+    "Queries", "Seeds", "calibrate", "fuse", "references_needed",
 ]  # fmt: skip
 
 # letters of shapes: n examples, q queries, c classes, f features of a layer
@@ -94,6 +94,8 @@ class Fingerprint(ABC):
     across_tasks: ClassVar[bool]  # whether the two may tell other classes apart
     needs_labels: ClassVar[bool] = False  # of the seeds
     needs_trained_on: ClassVar[bool] = False  # seeds that the owner's model was trained on
+    sized_by: ClassVar[str] = "count"  # the option that says how much is asked
+    entry: ClassVar[str] = ""  # what each number kept is, where these make a vector to look at
 
     @property
     def method(self) -> str:
@@ -104,6 +106,23 @@ class Fingerprint(ABC):
     def needs(self) -> Asks:
         """What the suspect must tell, as the options are."""
         return type(self).asks
+
+    @property
+    def queries_each(self) -> int:
+        """How many inputs are asked for each of what ``sized_by`` counts."""
+        return 1
+
+    def within(self, queries: int) -> Self:
+        """The same, asking so many inputs at most.  Raises BadOption where it needs more."""
+        made: Any = self
+        found: Self = replace(made, **{self.sized_by: queries // self.queries_each})
+        return found
+
+    def without_gradients(self) -> Fingerprint:
+        """The same, of an owner's model that can only be asked.  Raises UnfitModel."""
+        if self.crafts == "gradients":
+            raise UnfitModel(f"{self.method} needs gradients of the owner's model")
+        return self
 
     @abstractmethod
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:

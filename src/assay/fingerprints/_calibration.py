@@ -33,6 +33,7 @@ class Calibrated:
     why: str  # … because of this
     references: int  # independent ones
     queries: int  # that the suspect was sent
+    null: tuple[float, ...] = ()  # scores of the references, one for each root
 
     def evidence(self) -> Evidence | None:
         """As evidence, where there is any."""
@@ -101,13 +102,37 @@ def calibrate(
     rivals: dict[str, float] = {}
     for value, (_, origin) in zip(statistic[1:], fit, strict=True):
         rivals[origin] = max(rivals.get(origin, -np.inf), value)
-    score = float(statistic[0])
+    score, null = float(statistic[0]), tuple(map(float, rivals.values()))
     if independent < needed:
         why = f"a false alarm of {alarm:g} takes {needed} references, and there are {independent}"
-        return Calibrated(names, score, None, why, independent, sent)
-    as_near = sum(value >= score for value in rivals.values())
-    chance = log10((1 + as_near) / (1 + independent))
-    return Calibrated(names, score, chance, "", independent, sent)
+        return Calibrated(names, score, None, why, independent, sent, null)
+    return Calibrated(names, score, _chance(score, null), "", independent, sent, null)
+
+
+def fuse(several: Sequence[Calibrated], alarm: float = 0.05) -> Calibrated:
+    """Methods with queries of their own as one statistic: the mean of their scores.
+
+    The suspect's is one among the references' as before, as long as which methods there are was
+    settled without looking at scores.  Those that abstain, or that not all references could be
+    compared by, are left out.
+    """
+    most = max((len(each.null) for each in several), default=0)
+    fit = [each for each in several if each.score is not None and len(each.null) == most > 0]
+    names, sent = tuple(name for each in fit for name in each.methods), sum(e.queries for e in fit)
+    if not fit:
+        return Calibrated((), None, None, "no method can be compared with references", 0, 0)
+    rows = np.array([[each.score, *each.null] for each in fit])  # (methods, 1 + references)
+    score, *others = map(float, rows.mean(0))
+    null, needed = tuple(others), references_needed(alarm)
+    if most < needed:
+        why = f"a false alarm of {alarm:g} takes {needed} references, and there are {most}"
+        return Calibrated(names, score, None, why, most, sent, null)
+    return Calibrated(names, score, _chance(score, null), "", most, sent, null)
+
+
+def _chance(score: float, null: Sequence[float]) -> float:
+    """log10 of the probability that one among so many has so high a rank."""
+    return log10((1 + sum(value >= score for value in null)) / (1 + len(null)))
 
 
 def _check(

@@ -66,6 +66,7 @@ def exciting(
     Each is brought to ``excess`` times the largest value that the channel has on the examples.
     """
     layer = middle(module)
+    part = module.get_submodule(layer)
     largest = features(module, layer, examples.inputs).max(0)
     channels = np.sort(rng.permutation(len(largest))[:count])
     starts = examples.inputs[rng.integers(0, len(examples), len(channels))]
@@ -76,7 +77,7 @@ def exciting(
     def loss(moved: Tensor, rows: slice) -> Tensor:
         with seen(module, layer, "output") as held:
             scores(module, moved)
-        reached = averaged(held[0]).gather(1, numbers[rows, None])[:, 0]
+        reached = averaged(held[0], part).gather(1, numbers[rows, None])[:, 0]
         missing: Tensor = torch.relu(wanted[rows] - reached)
         return missing
 

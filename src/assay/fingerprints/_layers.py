@@ -46,17 +46,25 @@ def seen(module: nn.Module, layer: str, side: str) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def averaged(activations: Tensor) -> Tensor:  # (b, f, …) -> (b, f)
-    return activations if activations.dim() < 3 else activations.flatten(2).mean(2)
+def averaged(activations: Tensor, layer: nn.Module) -> Tensor:  # (b, f, …), (b, …, f) -> (b, f)
+    """Each channel's mean.
+
+    Channels are last before and behind a linear layer; else they follow the batch.
+    """
+    if activations.dim() < 3:
+        return activations
+    if isinstance(layer, nn.Linear):  # one row for each token
+        return activations.flatten(1, -2).mean(1)
+    return activations.flatten(2).mean(2)
 
 
 def features(module: nn.Module, layer: str, inputs: Array, side: str = "output") -> Array:
     """(n, f) of a layer.  Raises BadData where the module does not take the inputs."""
-    found = []
+    found, part = [], module.get_submodule(layer)
     with seen(module, layer, side) as held, evaluating(module), torch.no_grad():
         for first in range(0, len(inputs), BATCH):
             answer(module, on(module, inputs[first : first + BATCH]))
-            found.append(averaged(held[0]).cpu().double())
+            found.append(averaged(held[0], part).cpu().double())
     array: Array = torch.cat(found).numpy()
     if len(array) != len(inputs):
         raise BadData(f"layer {layer} does not give one row of features for each input")

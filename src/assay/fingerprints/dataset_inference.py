@@ -38,10 +38,15 @@ class DatasetInference(Fingerprint):
     crafts = "nothing"
     across_tasks = False
     needs_trained_on = True
+    sized_by = "samples"
 
     def __post_init__(self) -> None:
         if self.samples < 4 or min(self.starts, self.steps) < 1 or not self.farthest > 0:
             raise BadOption("dataset-inference: 4 samples or more, the others above 0")
+
+    @property
+    def queries_each(self) -> int:
+        return 2 * KINDS * self.starts * (self.steps + 1)
 
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:
         assert seeds.trained_on is not None  # the base has seen to it

@@ -7,7 +7,7 @@ so that a model is compared with one that was adapted to another task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,10 +37,19 @@ class ModelDiff(Fingerprint):
     asks = "scores"
     crafts = "gradients"
     across_tasks = True
+    sized_by = "pairs"
+    entry = "decision distance"
 
     def __post_init__(self) -> None:
         if self.pairs < 2 or self.steps < 1 or not self.epsilon > 0:
             raise BadOption("modeldiff: two pairs or more, one step or more, epsilon above 0")
+
+    @property
+    def queries_each(self) -> int:
+        return 2
+
+    def without_gradients(self) -> ModelDiff:
+        return replace(self, crafting="black-box")
 
     def crafted_with(self, owner: Model, suspect: Model) -> Model:
         return suspect if self.crafted_on == "suspect" else owner

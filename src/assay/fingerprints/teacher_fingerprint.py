@@ -30,10 +30,15 @@ class TeacherFingerprint(Fingerprint):
     asks = "labels"
     crafts = "gradients"
     across_tasks = True
+    sized_by = "pairs"
 
     def __post_init__(self) -> None:
         if self.pairs < 2 or self.steps < 1 or not self.rate > 0:
             raise BadOption("teacher-fingerprint: two pairs or more, one step or more, a rate")
+
+    @property
+    def queries_each(self) -> int:
+        return 2
 
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:
         from assay.fingerprints._gradients import opened

@@ -29,10 +29,15 @@ class Zest(Fingerprint):
     asks = "scores"
     crafts = "nothing"
     across_tasks = False
+    sized_by = "pictures"
 
     def __post_init__(self) -> None:
         if self.pictures < 1 or self.grid < 2 or self.masks <= self.grid**2:
             raise BadOption("zest: a grid of 2 or more, and more masks than it has parts")
+
+    @property
+    def queries_each(self) -> int:
+        return self.masks
 
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:
         inputs = some(seeds.examples, self.pictures, rng).inputs

@@ -32,6 +32,7 @@ class Compared:
     suspect: WeightedGraph
     source: WeightedGraph
     command: str = ""  # that makes it again
+    answers: str = ""  # SVG of what both answered, where they were asked
 
     @property
     def kin(self) -> Kin:

@@ -51,6 +51,7 @@ def comparison_page(compared: Compared) -> str:
         _graphs(compared),
         _table(compared),
         _left_out(compared),
+        _answers(compared),
         _again(compared),
     )
     return document(escaped(title), "\n".join(parts), STYLE)
@@ -167,6 +168,12 @@ def _left_out(compared: Compared) -> str:
     if not said:
         return ""
     return f"<section><h2>What was not compared, or has no partner</h2>{_listed(said)}</section>"
+
+
+def _answers(compared: Compared) -> str:
+    if not compared.answers:
+        return ""
+    return f"<section><h2>What both answer</h2>{compared.answers}</section>"
 
 
 def _again(compared: Compared) -> str:

@@ -11,7 +11,15 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from assay import __version__
-from assay.report.words import MEANING, explanation, false_alarm_text, printable, score_text
+from assay.report.words import (
+    BEHAVIOR,
+    MEANING,
+    by_answers,
+    explanation,
+    false_alarm_text,
+    printable,
+    score_text,
+)
 from assay.values import Json, Kin, Record, Relation, Report
 
 SCHEMA = (
@@ -80,7 +88,7 @@ def _result(suspect: Record, place: int, kin: Kin) -> Json:
     said = [
         f"{printable(suspect.path)}: {kin.relation} with {printable(name)}, score"
         f" {score_text(kin.score)}, false alarm {false_alarm_text(kin.log10_false_alarm)}.",
-        _meaning(kin.relation),
+        BEHAVIOR if by_answers(kin) else _meaning(kin.relation),
         *(f"{line[0].upper()}{line[1:]}." for line in map(printable, explanation(kin))),
     ]
     return {

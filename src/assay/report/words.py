@@ -25,6 +25,12 @@ MEANING: Mapping[Relation, str] = {
     " saved again.",
     Relation.IDENTICAL: "Its bytes are those of a model below. They do not say who had them first.",
 }
+BEHAVIOR = (
+    "It answers more like a model below than the reference models do, at the false alarm below. Who"
+    " learned from the same teacher, or from data that the references did not have, would, too."
+)
+ASKED = "It could only be asked: nothing is known of its layers and weights."
+ANSWERS = "What models answer is a lead, and with reference models at most a common source."
 LEAD = (
     "Equal or similar structure is not evidence of copying: networks trained apart look the same."
 )
@@ -108,14 +114,29 @@ def explanation(kin: Kin) -> list[str]:
 def meaning(report: Report) -> str:
     """The verdict in a sentence."""
     found = [kin for kin in report.matches if kin.relation == report.verdict]
+    if found and all(map(by_answers, found)):
+        return BEHAVIOR
     methods = {evidence.method.partition("(")[0] for kin in found for evidence in kin.evidence}
     return SHAPES_ALIKE if methods == {"TensorShapes"} else MEANING[report.verdict]
+
+
+def by_answers(kin: Kin) -> bool:
+    """Whether what models answer is all that supports the relation."""
+    strongest = kin.evidence[:1]
+    return kin.relation == Relation.COMMON_ANCESTOR and any(map(_is_of_answers, strongest))
+
+
+def _is_of_answers(evidence: Evidence) -> bool:
+    return "access" in evidence.detail
 
 
 def notes(report: Report) -> list[str]:
     """What a reader must know beside the verdict, a sentence each."""
     said = []
-    if report.suspect.code is None and report.verdict < Relation.IDENTICAL:
+    asked = any(_is_of_answers(e) for kin in report.matches for e in kin.evidence)
+    if report.suspect.format == "url":
+        said.append(ASKED)
+    elif report.suspect.code is None and report.verdict < Relation.IDENTICAL:
         said.append(NO_GRAPH)
     elif report.suspect.quality < FAIR_QUALITY:
         said.append(POOR.format(report.suspect.quality))
@@ -124,6 +145,8 @@ def notes(report: Report) -> list[str]:
         said.append(NO_WEIGHTS)
     if Relation.UNRELATED < report.verdict < Relation.COMMON_ANCESTOR:
         said.append(LEAD)
+    if asked:
+        said.append(ANSWERS)
     if report.merge is not None:
         said.append(f"It is a merge of models below: {printable(report.merge['text'])}.")
     if any(kin.log10_false_alarm is not None for kin in report.matches):

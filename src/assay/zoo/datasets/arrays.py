@@ -41,6 +41,11 @@ def read_file(path: Path, split: Split) -> Examples:
         return part(examples, split)
 
 
+def read_whole(path: Path) -> Examples:
+    """All of an ``.npz`` file.  Raises BadData."""
+    return _packed(path)
+
+
 def _packed(path: Path) -> Examples:
     with reading(path), path.open("rb") as stream:
         held = np.load(stream)  # reads no pickle

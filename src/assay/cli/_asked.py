@@ -1,0 +1,158 @@
+"""Options that say how two models are asked the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import click
+
+from assay.cli import _options as options
+from assay.cli._writing import writable
+from assay.errors import BadOption
+
+ALARM = 0.05
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options say; ``method`` None: nothing is asked."""
+
+    method: str | None = None
+    inputs: str | None = None
+    trained_on: str | None = None
+    references: tuple[str, ...] = ()
+    queries: int | None = None
+    budget: int | None = None
+    alarm: float = ALARM
+    seed: int = 0
+    plot: str | None = None
+
+    @classmethod
+    def of(cls, context: click.Context, seed: int) -> Asked:
+        """What was given on the command line."""
+        names = [field.name for field in fields(cls) if field.name != "seed"]
+        return replace(
+            cls(seed=seed), **{name: context.meta[f"{__name__}.{name}"] for name in names}
+        )
+
+    def check(self, suspect: str, sources: Sequence[str]) -> None:
+        """Raises BadOption where options do not fit one another."""
+        urls = [path for path in (suspect, *sources) if path.startswith(("http://", "https://"))]
+        if self.method is None:
+            if urls:
+                raise BadOption(f"{urls[0]}: a URL can only be asked: say how by --method")
+            if replace(self, alarm=ALARM, seed=0) != Asked():
+                raise BadOption("inputs, references and queries are for a --method: name one")
+            return
+        if len(sources) > 1:
+            raise BadOption("--method compares two models: give one source")
+        if sources[0] in urls:
+            raise BadOption(f"{sources[0]}: the source is the owner's: give its file")
+        if self.inputs is None:
+            raise BadOption(f"--method {self.method} needs --inputs; where there are none: noise")
+        if self.budget is not None and not urls:
+            raise BadOption("--budget counts what a URL is asked, and the suspect is a file")
+        if self.plot is not None:
+            writable("--plot", self.plot)
+
+    def words(self) -> list[str]:
+        """The options as they were given."""
+        if self.method is None:
+            return []
+        found = list[str]()
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if each is not None:
+                    found += [f"--{field.name.replace('_', '-')}", str(each)]
+        return found
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Note what was given, for ``Asked.of``: a verb has not an argument for each option."""
+    context.meta[f"{__name__}.{option.name}"] = value
+
+
+def _keep_method(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    known = name == "all" or options.method_of("fingerprints")(context, option, name)
+    _keep(context, option, name if known else None)
+
+
+_OPTIONS = (
+    click.option(
+        "--method",
+        callback=_keep_method,
+        expose_value=False,
+        metavar="NAME",
+        help="Ask both models the same by this fingerprint, or by all: 'assay methods' lists them.",
+    ),
+    click.option(
+        "--inputs",
+        type=options.FILE,
+        callback=_keep,
+        expose_value=False,
+        metavar="X",
+        help="What queries are made of: a folder of pictures, an .npz with inputs and labels, a"
+        " data set's name, or noise. The owner's model was not trained on them.",
+    ),
+    click.option(
+        "--trained-on",
+        type=options.FILE,
+        callback=_keep,
+        expose_value=False,
+        metavar="X",
+        help="The same of what it was trained on: for dataset-inference.",
+    ),
+    click.option(
+        "--references",
+        type=options.FILE,
+        callback=_keep,
+        expose_value=False,
+        multiple=True,
+        metavar="FILE",
+        help="A model of the same task that was made apart, or a folder of such. May be repeated.",
+    ),
+    click.option(
+        "--queries",
+        type=click.IntRange(min=1),
+        callback=_keep,
+        expose_value=False,
+        metavar="N",
+        help="Ask so many inputs at most.",
+    ),
+    click.option(
+        "--budget",
+        type=click.IntRange(min=1),
+        callback=_keep,
+        expose_value=False,
+        metavar="N",
+        help="Inputs that a URL may be sent in all, repeated requests included.",
+    ),
+    click.option(
+        "--alarm",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        callback=_keep,
+        expose_value=False,
+        default=ALARM,
+        metavar="P",
+        help="False alarm of answers up to which a model is to be reviewed; by default 0.05.",
+    ),
+    options.seed,
+    click.option(
+        "--plot",
+        type=options.FILE,
+        callback=_keep,
+        expose_value=False,
+        metavar="FILE",
+        help="Draw, as SVG, what both answered, and the suspect among the references.",
+    ),
+)
+
+
+def options_of(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a verb the options, of which ``Asked.of`` tells; it takes ``seed`` itself."""
+    for option in reversed(_OPTIONS):
+        verb = option(verb)
+    return verb
