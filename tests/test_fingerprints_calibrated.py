@@ -67,7 +67,8 @@ def test_what_strangers_have_in_common_tells_nothing() -> None:
         victim, copy, *references = common + size * drawn
         copy += 0.35 * drawn[0]
         for name, made in (("partial", PARTIAL), ("plain", LOGITS)):
-            result = calibrate([made], *answers([victim, copy]), answers(references), ASKED)
+            both = answers([victim, copy])
+            result = calibrate([made], *both, answers(references), ASKED, alarm=0.05)
             assert result.log10_false_alarm is not None
             seen[name] += result.log10_false_alarm <= log10(0.05)
     assert seen["partial"] > 20 > 2 * seen["plain"]

@@ -63,7 +63,7 @@ def test_with_too_few_references_the_evidence_abstains_and_says_how_many_it_take
     given = ("--json", "copy.onnx", "mine.onnx", "--method", "modeldiff", *ON, *STRANGERS)
     (evidence,) = behavior(run("compare", *given))
     assert evidence["log10_false_alarm"] is None
-    assert evidence["detail"]["why"] == "a false alarm of 0.05 takes 19 references, and there are 3"
+    assert evidence["detail"]["why"] == "a false alarm of 0.01 takes 99 references, and there are 3"
     assert len(evidence["detail"]["null"]) == 3
     shutil.copy("strangers/1.onnx", "strangers/again.onnx")  # equal files are one model
     (same,) = behavior(run("compare", *given))

@@ -12,7 +12,7 @@ from assay.cli import _options as options
 from assay.cli._writing import writable
 from assay.errors import BadOption
 
-ALARM = 0.05
+ALARM = 0.01
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ _OPTIONS = (
         expose_value=False,
         default=ALARM,
         metavar="P",
-        help="False alarm of answers up to which a model is to be reviewed; by default 0.05.",
+        help="False alarm of answers up to which a model is to be reviewed; by default 0.01.",
     ),
     options.seed,
     click.option(

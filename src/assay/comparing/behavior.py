@@ -38,7 +38,7 @@ class Asking:
     seeds: Seeds
     origin: str  # where the seeds come from, for the reader
     references: tuple[tuple[str, Predictor], ...] = ()  # each after what it comes from, its root
-    alarm: float = 0.05  # false alarm up to which something is said
+    alarm: float = 0.01  # false alarm up to which something is said
     queries: int | None = None  # that each method may ask; None: as many as is its default
     seed: int = 0
 

@@ -60,7 +60,7 @@ def calibrate(
     queries: Queries,
     *,
     roots: Sequence[str] = (),
-    alarm: float = 0.05,
+    alarm: float = 0.01,
 ) -> Calibrated:
     """The false alarm of a suspect's likeness to the owner's model, by all methods together.
 
@@ -109,7 +109,7 @@ def calibrate(
     return Calibrated(names, score, _chance(score, null), "", independent, sent, null)
 
 
-def fuse(several: Sequence[Calibrated], alarm: float = 0.05) -> Calibrated:
+def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
     """Methods with queries of their own as one statistic: the mean of their scores.
 
     The suspect's is one among the references' as before, as long as which methods there are was
