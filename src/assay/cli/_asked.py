@@ -47,7 +47,10 @@ class Asked:
                 raise BadOption("inputs, references and queries are for a --method: name one")
             return
         if len(sources) > 1:
-            raise BadOption("--method compares two models: give one source")
+            raise BadOption(
+                "--method compares two models: give one source, and several references as a"
+                " folder or with an option each"
+            )
         if sources[0] in urls:
             raise BadOption(f"{sources[0]}: the source is the owner's: give its file")
         if self.inputs is None:
