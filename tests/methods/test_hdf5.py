@@ -194,6 +194,14 @@ def test_changed_bytes_are_read_or_refused(name: str, data: Any) -> None:
             continue
 
 
+def test_data_that_are_said_to_lie_in_their_header_and_do_not_are_cut() -> None:
+    content = bytearray(fixture("latest.hdf5").read_bytes())
+    content[15770] = 0  # the class of a layout: compact, of one piece before
+    file, found = objects(bytes(content))
+    with pytest.raises(UnreadableModel, match="the data of 'kinds/u4' are cut"):
+        found["kinds/u4"].layout().read(file)
+
+
 def test_a_file_of_many_groups_is_bounded(tmp_path: Path) -> None:
     writer = Writer()
     root = writer.group({f"g{i}": writer.group({}) for i in range(50)})
