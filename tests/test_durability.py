@@ -62,6 +62,7 @@ def start(script: str, folder: Path, numbers: Iterable[int] = ()) -> "subprocess
     """A process that works in ``folder``, on ``numbers`` and on those that it is given later."""
     command = [sys.executable, "-c", script, str(folder)]
     pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": PATHS}
+    environment.pop("PYTHONUNBUFFERED", None)  # with it a line and its end are two writes
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
     give(process, numbers)
     return process
