@@ -24,7 +24,6 @@ import fnmatch
 import hashlib
 import json
 import multiprocessing
-import os
 import resource
 import signal
 from collections import Counter
@@ -34,6 +33,7 @@ from typing import Any
 
 from _zoo_families import families
 
+from assay.durable import append_entry, read_ledger
 from assay.examine import quality
 from assay.values import LayerGraph
 from assay.zoo import GRAPHS
@@ -52,26 +52,6 @@ def by_turns() -> list[str]:
         places[name] = seen[family]
         seen[family] += 1
     return sorted(places, key=places.__getitem__)
-
-
-def read_ledger(path: Path) -> dict[str, Entry]:
-    """The last entry of each network; a line that was cut off by a killed run is no entry."""
-    entries: dict[str, Entry] = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        entries[entry["name"]] = entry
-    return entries
-
-
-def write_entry(path: Path, entry: Entry) -> None:
-    """Append a line, on a line of its own also behind one that was cut off."""
-    with path.open("a+b") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-        begin = b"\n" if file.read(1) not in (b"", b"\n") else b""
-        file.write(begin + json.dumps(entry, separators=(",", ":")).encode() + b"\n")
 
 
 def make(name: str, limit: int) -> Entry:
@@ -112,7 +92,7 @@ def make_all(names: list[str], ledger: Path, limit: int) -> None:
     prepare(names)
     for count, name in enumerate(names, start=1):
         entry = make(name, limit)
-        write_entry(ledger, entry)
+        append_entry(ledger, entry)
         told = (
             entry.get("failed") or f"{len(entry['graph']['layers'])} layers, {entry['seconds']} s"
         )
@@ -193,7 +173,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     ledger = arguments.work / "ledger.jsonl"
     if not arguments.pack:
-        done = read_ledger(ledger)
+        done = read_ledger(ledger, by="name")
         patterns = arguments.names or ["*"]
         names = [n for n in by_turns() if any(fnmatch.fnmatch(n, p) for p in patterns)]
         if not arguments.again:
@@ -202,7 +182,7 @@ def main() -> None:
             left_out = contents(done)[1]
             names = [name for name in names if name in left_out]
         make_all(names, ledger, arguments.limit)
-    write(read_ledger(ledger), GRAPHS.parent)
+    write(read_ledger(ledger, by="name"), GRAPHS.parent)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def write_through(path: Path, content: bytes | str) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def read_ledger(path: Path) -> dict[str, dict[str, Any]]:
-    """Entries by their "key", the last of each; a line that a kill cut short is none.
+def read_ledger(path: Path, by: str = "key") -> dict[str, dict[str, Any]]:
+    """The last entry of each value of its field ``by``; a line that a kill cut short is none.
 
     Empty where there is no such file.
     """
@@ -69,16 +69,16 @@ def read_ledger(path: Path) -> dict[str, dict[str, Any]]:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue
-        found[entry["key"]] = entry
+        found[entry[by]] = entry
     return found
 
 
 def append_entry(path: Path, entry: Mapping[str, Any]) -> None:
     """One more line, on the disk when this returns; a line that was cut short is ended first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.read_bytes() if path.exists() else b""
-    cut_short = bool(written) and not written.endswith(b"\n")
-    with path.open("a") as file:
-        file.write("\n" * cut_short + json.dumps(entry) + "\n")
+    with path.open("a+b") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        begin = b"\n" if file.read(1) not in (b"", b"\n") else b""
+        file.write(begin + json.dumps(entry).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

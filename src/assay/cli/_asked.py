@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import click
@@ -83,6 +84,7 @@ def _keep_method(context: click.Context, option: click.Parameter, name: str | No
     _keep(context, option, name if known else None)
 
 
+_kept = partial(click.option, callback=_keep, expose_value=False)
 _OPTIONS = (
     click.option(
         "--method",
@@ -91,63 +93,49 @@ _OPTIONS = (
         metavar="NAME",
         help="Ask both models the same by this fingerprint, or by all: 'assay methods' lists them.",
     ),
-    click.option(
+    _kept(
         "--inputs",
         type=options.FILE,
-        callback=_keep,
-        expose_value=False,
         metavar="X",
         help="What queries are made of: a folder of pictures, an .npz with inputs and labels, a"
         " data set's name, or noise. The owner's model was not trained on them.",
     ),
-    click.option(
+    _kept(
         "--trained-on",
         type=options.FILE,
-        callback=_keep,
-        expose_value=False,
         metavar="X",
         help="The same of what it was trained on: for dataset-inference.",
     ),
-    click.option(
+    _kept(
         "--references",
         type=options.FILE,
-        callback=_keep,
-        expose_value=False,
         multiple=True,
         metavar="FILE",
         help="A model of the same task that was made apart, or a folder of such. May be repeated.",
     ),
-    click.option(
+    _kept(
         "--queries",
         type=click.IntRange(min=1),
-        callback=_keep,
-        expose_value=False,
         metavar="N",
         help="Ask so many inputs at most.",
     ),
-    click.option(
+    _kept(
         "--budget",
         type=click.IntRange(min=1),
-        callback=_keep,
-        expose_value=False,
         metavar="N",
         help="Inputs that a URL may be sent in all, repeated requests included.",
     ),
-    click.option(
+    _kept(
         "--alarm",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        callback=_keep,
-        expose_value=False,
         default=ALARM,
         metavar="P",
         help="False alarm of answers up to which a model is to be reviewed; by default 0.01.",
     ),
     options.seed,
-    click.option(
+    _kept(
         "--plot",
         type=options.FILE,
-        callback=_keep,
-        expose_value=False,
         metavar="FILE",
         help="Draw, as SVG, what both answered, and the suspect among the references.",
     ),

@@ -68,8 +68,7 @@ class Layout:
             what = "are virtual" if place == 3 else f"are stored as version {version} has it"
             raise UnreadableModel(f"the data of {self.path!r} {what}, which is not read")
         check_expanded(repr(self.path), self.size, file)
-        there = min(number(self.stored, 2, 2), len(self.stored) - 4) if place == _COMPACT else 0
-        if place == _COMPACT and there < self.size:
+        if place == _COMPACT and min(number(self.stored, 2, 2), len(self.stored) - 4) < self.size:
             raise UnreadableModel(f"the data of {self.path!r} are cut")
         if place == _ONE_PIECE and self.size:
             address, length = self._piece()
