@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 PUBLISHED = {(430_500, 85): 5_064, (430_500, 167): 2_578}  # weights that are left
 METHODS = ("gradual", "progressive", "admm", "one-shot")  # gradual finds the split of the others
+CURVE = ("gradual", "progressive", "one-shot")  # at ratios beside the first
 VALUES = ("levels", "means")  # what progressively pruned weights are quantized to
 SOFT, TEMPERATURE = 0.9, 4.0  # share of the parent's soft answers in the loss
 RHO, GROWTH = 2e-3, 360.0  # of ADMM: at first, and how many times larger at last
@@ -80,17 +81,15 @@ def left(ratio: int, of: int) -> int:
 
 
 def jobs(scope: Scope) -> Iterator[Job]:
-    """The most important first: all seeds at the first ratio, then the curve."""
+    """The most important first: all seeds at the first ratio, then the curve seed by seed."""
     first, *others = scope.ratios
     for seed in scope.seeds:
         yield Job(scope, "dense", 1, seed)
         for method in (*METHODS[:2], "levels"):
             yield Job(scope, method, first, seed)
-    for ratio in (first, *others):
-        for seed in scope.seeds:
-            for method in METHODS:
-                if ratio != first or method not in METHODS[:2]:
-                    yield Job(scope, method, ratio, seed)
     for seed in scope.seeds:
-        for method in ("means", "projected"):
+        for ratio in others:
+            for method in CURVE:
+                yield Job(scope, method, ratio, seed)
+        for method in ("one-shot", "admm", "means", "projected"):
             yield Job(scope, method, first, seed)

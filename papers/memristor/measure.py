@@ -77,6 +77,7 @@ def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
         crossbar=CROSSBAR,
         training=scope.training(drawing, "constant"),
         retraining=scope.training(retraining),
+        soft_answers=scope.soft,
     )
     parent = place.load(job.parent.file, place.network(job.seed))
     derived = place.derive(method, parent, job.seed)

@@ -31,12 +31,13 @@ class Scope:
     seeds: tuple[int, ...] = (0, 1, 2)
     width: float = 1.0  # of LeNet-5
     copies: int = 1  # of each picture, shifted, to train on beside it
-    batch: int = 256
-    dense: int = 12  # epochs, each of the following
-    drawing: int = 8
-    retraining: int = 12
-    mapping: int = 4
-    remapping: int = 2  # four times
+    batch: int = 128
+    dense: int = 10  # epochs, each of the following
+    drawing: int = 10
+    retraining: int = 16
+    mapping: int = 6
+    remapping: int = 3  # four times
+    soft: float = 0.9  # weight of the parent's soft answers in the loss
     draws: int = 3  # of flaws
     calibration: int = 256  # examples that set the converters' ranges
     read: int = 500  # examples that are judged with converters: these are slow
@@ -49,7 +50,7 @@ class Scope:
 
 DIGITS = Scope()
 FASHION = Scope("fashion-mnist", copies=0)
-SMALL = Scope("digits", (0,), 0.4, 1, 64, 4, 2, 2, 1, 1, 2, 64, 100, ((17.69, "column"),))
+SMALL = Scope("digits", (0,), 0.4, 1, 64, 4, 2, 2, 1, 1, 0.9, 2, 64, 100, ((17.69, "column"),))
 
 
 @dataclass(frozen=True)

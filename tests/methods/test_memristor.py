@@ -12,7 +12,7 @@ from small_tasks import squares, trained
 
 from assay.crossbars import Crossbar, largest_level
 from assay.derivations import DERIVATIONS
-from assay.errors import BadOption
+from assay.errors import BadData, BadOption
 from assay.running.examples import Examples
 from assay.training import Optimizer, Progress, Training
 
@@ -136,6 +136,16 @@ def test_a_pruned_parent_stays_pruned_while_it_is_mapped() -> None:
     assert "drawing weights to groups" not in derived.lineage.notes["residuals"]
 
 
+def test_soft_answers_alone_take_no_labels() -> None:
+    without, options = Examples(DATA.inputs, None), {"training": SHORT, "retraining": SHORT}
+    derived = Memristor(keep=(0.4,), soft_answers=1.0, **options).derive(
+        trained("cnn"), data=without
+    )
+    assert accuracy(derived.module, JUDGE) > 0.6  # of four classes
+    with pytest.raises(BadData, match="needs labels"):
+        Memristor(soft_answers=0.9, **options).derive(trained("cnn"), data=without)
+
+
 def quickly(**options: Any) -> Any:
     once = replace(SHORT, epochs=1)
     return Memristor(**{"crossbar": SMALL, "training": once, "retraining": once, **options})
@@ -202,6 +212,7 @@ def test_what_cannot_be_is_refused() -> None:
         ({"keep": ()}, "keep must be shares"),
         ({"keep": (1.5,)}, "keep must be shares"),
         ({"bits": 1}, "bits must be 2 to 16"),
+        ({"soft_answers": 1.5}, "soft_answers must be 0 to 1, not 1.5"),
         ({"group": "row"}, "group must be one of"),
     ):
         with pytest.raises(BadOption, match=says):

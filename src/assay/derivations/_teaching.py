@@ -20,6 +20,7 @@ from assay.training import Batch, Objective
 EXTRA = "torch"
 
 Array = NDArray[Any]
+_TEMPERATURE = 4.0  # of a parent's soft answers, where no option sets it
 
 
 def student_of(work: Work) -> nn.Module:
@@ -58,6 +59,13 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     )
     divergence = functional.kl_div(given, wanted, reduction="batchmean", log_target=True)
     return temperature**2 * divergence
+
+
+def taught(work: Work, parent: nn.Module, share: float) -> Objective:
+    """The loss of labels, and with weight ``share`` that of the parent's soft answers."""
+    if not share:
+        return Objective()
+    return Imitation(outputs(parent, work.examples.inputs), _TEMPERATURE, 1 - share)
 
 
 class Imitation(Objective):

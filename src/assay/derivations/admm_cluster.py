@@ -18,13 +18,12 @@ from assay.derivations._codebooks import storage
 from assay.derivations._masks import Masked
 from assay.derivations._shared_values import Kind, Nearest
 from assay.derivations._snapping import snap
-from assay.derivations._teaching import Imitation
+from assay.derivations._teaching import taught
 from assay.errors import BadOption
-from assay.running.modules import outputs, untied
-from assay.training import Objective, Optimizer, Training
+from assay.running.modules import untied
+from assay.training import Optimizer, Training
 
 EXTRA = "torch"
-_TEMPERATURE = 4.0  # of the parent's soft answers
 _MOST_BITS = 8
 
 
@@ -64,10 +63,7 @@ class AdmmCluster(Derivation):
         bits = self._bits([*weights])
         masks = {path: weight.detach() != 0 for path, weight in weights.items()}
         kinds = {path: Nearest(self.values, bits[path], masks[path]) for path in weights}
-        loss = Objective()
-        if self.soft_answers:
-            soft = outputs(child, work.examples.inputs)
-            loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
+        loss = taught(work, child, self.soft_answers)
         if self.training is not None:
             admm = Admm(child, kinds, self.admm, Masked(masks, loss))
             stage = "drawing weights to values"

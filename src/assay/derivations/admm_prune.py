@@ -19,14 +19,12 @@ from assay.derivations._admm import Admm, Alternation
 from assay.derivations._masks import Largest, Masked, left_of, prunable
 from assay.derivations._multiply_adds import multiply_adds
 from assay.derivations._paths import Paths, Read
-from assay.derivations._teaching import Imitation
+from assay.derivations._teaching import taught
 from assay.errors import BadOption, UnfitModel
 from assay.running.find_channels import find_channels
-from assay.running.modules import outputs
 from assay.training import Optimizer, Training
 
 EXTRA = "torch"
-_TEMPERATURE = 4.0  # of the parent's soft answers
 _DROPOUT = nn.modules.dropout._DropoutNd  # of numbers and of whole channels
 
 
@@ -67,10 +65,7 @@ class AdmmPrune(Derivation):
         (child,) = work.parents
         known = prunable(child)
         projections = self._projections(work, known)
-        loss = None
-        if self.soft_answers:
-            soft = outputs(child, work.examples.inputs)
-            loss = Imitation(soft, _TEMPERATURE, 1 - self.soft_answers)
+        loss = taught(work, child, self.soft_answers)
         work.notes["multiply_adds"] = {"before": multiply_adds(child, work.example(1))}
         admm = Admm(child, projections, self.admm, loss)
         with _without_dropout(child):

@@ -23,9 +23,10 @@ from assay.derivations._codebooks import step_of
 from assay.derivations._masks import Largest, Masked, left_of
 from assay.derivations._shared_values import Levels, Nearest
 from assay.derivations._snapping import snap
+from assay.derivations._teaching import taught
 from assay.errors import BadOption
 from assay.running.modules import WEIGHTED, untied, weighted
-from assay.training import Optimizer, Training
+from assay.training import Objective, Optimizer, Training
 
 EXTRA = "torch"
 
@@ -54,9 +55,12 @@ class Memristor(Derivation):
     crossbar: Crossbar = field(default_factory=Crossbar)  # for blocks, and for the counts
     training: Training = field(default_factory=_drawn)  # while weights are drawn: twice
     retraining: Training = field(default_factory=_tuned)  # after the cut, and after each mapping
+    soft_answers: float = 0.0  # weight of the parent's in training; that of labels is the rest
 
     def __post_init__(self) -> None:
         self.one_of("group", ("column", "filter", "block"))
+        if not 0 <= self.soft_answers <= 1:
+            raise BadOption(f"{self.method}: soft_answers must be 0 to 1, not {self.soft_answers}")
         if not self.keep or not all(0 < share <= 1 for share in self.keep):
             raise BadOption(f"{self.method}: keep must be shares above 0 and up to 1: {self.keep}")
         if self.bits and not 2 <= self.bits <= 16:
@@ -64,7 +68,7 @@ class Memristor(Derivation):
 
     @property
     def needs(self) -> Needs:
-        return "labels"
+        return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
         (child,) = work.parents
@@ -76,10 +80,11 @@ class Memristor(Derivation):
         if others:
             work.notes["not_on_crossbars"] = others
         before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in known.items()}
-        masks = self._prune(work, child, known)
+        loss = taught(work, child, self.soft_answers)
+        masks = self._prune(work, child, known, loss)
         work.notes |= left_of(child, masks)
         if self.bits:
-            self._map(work, child, masks)
+            self._map(work, child, masks, loss)
         work.notes["arrays"] = {
             "9-bit before": self._arrays(before, layers, 9),
             f"{self.bits or 9}-bit after": self._arrays(masks, layers, self.bits or 9),
@@ -87,7 +92,7 @@ class Memristor(Derivation):
         return child
 
     def _prune(
-        self, work: Work, child: nn.Module, known: Mapping[str, Tensor]
+        self, work: Work, child: nn.Module, known: Mapping[str, Tensor], loss: Objective
     ) -> dict[str, Tensor]:
         """Draws weights to few groups, cuts and retrains; where they are left, by layer."""
         if len(self.keep) not in (1, len(known)):
@@ -102,23 +107,24 @@ class Memristor(Derivation):
             name: Groups(share, self.group, self.crossbar.columns)
             for name, share in zip(known, shares, strict=True)
         }
-        self._draw(
-            work, child, Admm(child, groups, self._alternation()), "drawing weights to groups"
-        )
+        admm = Admm(child, groups, self._alternation(), loss)
+        self._draw(work, child, admm, "drawing weights to groups")
         masks = {name: groups[name].mask(weight) for name, weight in known.items()}
-        masked = Masked(masks)
+        masked = Masked(masks, loss)
         masked.after_step(child)
         work.train(
             child, work.examples, self.retraining, objective=masked, stage="tuning what is left"
         )
         return masks
 
-    def _map(self, work: Work, child: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    def _map(
+        self, work: Work, child: nn.Module, masks: Mapping[str, Tensor], loss: Objective
+    ) -> None:
         """Draws weights to levels, then maps a part and retrains until all are mapped."""
         states = {name: States(self.bits, mask) for name, mask in masks.items()}
-        admm = Admm(child, states, self._alternation(), Masked(masks))
+        admm = Admm(child, states, self._alternation(), Masked(masks, loss))
         self._draw(work, child, admm, "drawing weights to levels")
-        found = snap(work, child, states, self.retraining)
+        found = snap(work, child, states, self.retraining, loss)
         steps = {name: float(book.get_parameter("step").detach()) for name, book in found.items()}
         work.notes["spacing"] = {name: abs(step) for name, step in steps.items()}
 
