@@ -5,11 +5,10 @@ import json
 import lzma
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from _zoo_families import families
-from make_zoo_graphs import contents, read_ledger, write_entry
+from make_zoo_graphs import contents
 
 from assay.examine import quality
 from assay.graphs import RULES, VERSION, layer_graph
@@ -187,17 +186,6 @@ def test_networks_written_out_anew_have_the_stored_graphs() -> None:
         assert layers is not None
         assert fingerprint(layer_graph(layers)) == fingerprint(BY_NAME[name].graph)
         assert fingerprint(layer_graph(layers, ())) == fingerprint(BY_NAME[name].raw)
-
-
-def test_the_ledger_survives_a_run_that_was_killed(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.jsonl"
-    assert read_ledger(ledger) == {}
-    write_entry(ledger, {"name": "a", "failed": "too slow"})
-    with ledger.open("a") as file:
-        file.write('{"name":"b","graph":{}')
-    write_entry(ledger, {"name": "a", "seconds": 1})
-    write_entry(ledger, {"name": "c"})
-    assert read_ledger(ledger) == {"a": {"name": "a", "seconds": 1}, "c": {"name": "c"}}
 
 
 def test_a_network_that_is_not_understood_is_left_out_with_the_reason() -> None:
