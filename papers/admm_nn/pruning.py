@@ -24,10 +24,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """A scope, and its ground."""
+    """A scope, and its grounds: the pictures; and, for dense networks, with their copies."""
 
     scope: Scope
     ground: Ground
+    shifted: Ground
 
     def load(self, job: Job) -> nn.Module:
         """What a finished job has left."""
@@ -36,8 +37,12 @@ class Place:
 
 def place_of(scope: Scope, folder: Path, sets: Path | None) -> Place:
     """The data, where they lie in a folder of that name in ``sets`` or in the usual places."""
-    examples = pictures(scope.data, sets, scope.copies, scope.limit)
-    return Place(scope, Ground(*examples, folder, folder / "checkpoints", scope.width))
+
+    def ground(copies: int) -> Ground:
+        examples = pictures(scope.data, sets, copies, scope.limit)
+        return Ground(*examples, folder, folder / "checkpoints", scope.width)
+
+    return Place(scope, ground(0), ground(scope.copies))
 
 
 def options(epochs: int, batch: int, rate: float, schedule: str = "cosine") -> Training:
@@ -49,7 +54,7 @@ def dense(job: Job, place: Place) -> Json:
     """The twin that is not pruned."""
     started = monotonic()
     module, training = place.ground.network(job.seed), place.scope
-    history = place.ground.train(
+    history = place.shifted.train(
         module, options(training.dense_epochs, training.batch, 1e-3), job.seed
     )
     place.ground.save(job.file, module)

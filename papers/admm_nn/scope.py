@@ -21,9 +21,9 @@ class Scope:
     """One set of data and what is done with it."""
 
     data: str
-    copies: int  # of every picture, shifted at random, beside it: an epoch is one of all
+    copies: int  # of every picture, shifted at random, beside it: for the dense network alone
     dense_epochs: int
-    epochs: int  # of every pruning, whatever the method
+    epochs: int  # of every pruning, whatever the method, on the pictures themselves
     batch: int
     ratios: tuple[int, ...]
     seeds: tuple[int, ...]
@@ -31,7 +31,7 @@ class Scope:
     width: float = 1.0  # of the network
 
 
-DIGITS = Scope("mnist", 1, 10, 24, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
+DIGITS = Scope("mnist", 1, 10, 48, 128, (167, 85, 246, 350, 200, 280), (0, 1, 2))
 FASHION = Scope("fashion-mnist", 0, 12, 16, 128, (85, 167, 246), (0, 1, 2))
 SMALL = Scope("digits", 1, 10, 8, 64, (20,), (0,), limit=600, width=0.4)
 

@@ -49,7 +49,7 @@ def cell(key: tuple[str, str, int], runs: Sequence[Json]) -> Json:
         "data": data,
         "method": method,
         "ratio": ratio,
-        "epochs": first["epochs"] * (first["copies"] + 1),  # of the data's own pictures
+        "epochs": first["epochs"],
         "dense": round(mean(run["dense"] for run in runs), 3),
         "accuracy": round(mean(run["accuracy"] for run in runs), 3),
         "loss": paired([run["loss"] for run in runs]),

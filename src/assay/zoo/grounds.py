@@ -90,7 +90,7 @@ def in_bfloat16() -> Iterator[None]:
         yield
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def pictures(
     data: str, sets: Path | None, copies: int = 0, limit: int | None = None
 ) -> tuple[Examples, Examples]:
