@@ -106,8 +106,13 @@ def _signer(answer: TimeStampResponse) -> x509.Certificate:
     certificates = map(x509.load_der_x509_certificate, answer.signed_data.certificates)
     for certificate in certificates:
         if (certificate.issuer, certificate.serial_number) == (info.issuer, info.serial_number):
-            uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-            if len(uses) > 1:  # that it is critical and for time stamps, the verifier has seen
+            if not for_stamps_alone(certificate):
                 raise ValueError("the signer's certificate is not for time stamps alone")
             return certificate
     raise ValueError("the signer's certificate is not in it")
+
+
+def for_stamps_alone(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may sign time stamps, and nothing else [§2.3]."""
+    uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    return [*uses] == [x509.ExtendedKeyUsageOID.TIME_STAMPING]
