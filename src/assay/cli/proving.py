@@ -128,7 +128,7 @@ def verify(
 
     Trust a head that you kept from before the suspect was seen, or at least the log's key.  Of
     several proofs it says who registered first, where you trust a head.  Exit status: 0, all hold;
-    1, one does not; 2, an error.
+    1, one does not, or its entry came after that head; 2, an error.
     """
     with cryptography_for("proofs"):
         from assay.transparency import Verifier
@@ -152,23 +152,18 @@ def verify(
             return proof, None, str(error)
 
     results = [(file, found) for file, found, _ in attempts(files, check)]
+    trusted = expected.head is not None
     for file, found in results:
         if found is not None:
-            say(json_line(as_row(file, *found)) if as_json else as_text(file, *found))
+            text = as_text(file, *found, trusted=trusted)
+            say(json_line(as_row(file, *found)) if as_json else text)
     proved = [each for _, found in results if found is not None and (each := found[1])]
-    earliest = first(proved) if len(proved) > 1 and expected.head is not None else None
-    if earliest is not None and not as_json:
-        say(f"\nRegistered first: entry {earliest.index}.")
+    earliest = first(proved) if len(proved) > 1 and trusted else None
     if proved and not as_json:
-        say(f"{LIMITS}" if earliest else f"\n{LIMITS}")
-    context.exit(status([found for _, found in results]))
-
-
-def status(results: Sequence[tuple[Proof, Proved | None, str] | None]) -> int:
-    """2 where a file was no proof, else 1 where one does not hold."""
-    if None in results:
-        return 2
-    return 1 if any(found is not None and found[1] is None for found in results) else 0
+        say(f"\nRegistered first: entry {earliest.index}." if earliest else "")
+        say(LIMITS)
+    held = len(proved) == len(files) and all(each.before or not trusted for each in proved)
+    context.exit(2 if None in [found for _, found in results] else 0 if held else 1)
 
 
 def as_row(file: str, proof: Proof, proved: Proved | None, wrong: str) -> Json:
@@ -191,8 +186,8 @@ def as_row(file: str, proof: Proof, proved: Proved | None, wrong: str) -> Json:
     }
 
 
-def as_text(file: str, proof: Proof, proved: Proved | None, wrong: str) -> str:
-    """A proof's lines."""
+def as_text(file: str, proof: Proof, proved: Proved | None, wrong: str, *, trusted: bool) -> str:
+    """A proof's lines; ``trusted``: whether a head was."""
     if proved is None:
         return f"{printable(file)}: not proved: {wrong}"
     rows = [("entry", f"{proved.index} of {proved.size} in {proved.log.origin}")]
@@ -208,10 +203,10 @@ def as_text(file: str, proof: Proof, proved: Proved | None, wrong: str) -> str:
         rows += [(name, value) for name, value in opened if value]
     if proved.tries is not None:
         rows.append(("tries", f"{proved.tries}: a claim's p-value is multiplied by so many"))
+    elif trusted:
+        rows.append(("too late", "it was not yet in the log when the head was kept"))
     else:
-        rows.append(
-            ("tries", "not known: the trusted head does not have the entry, or there is none")
-        )
+        rows.append(("tries", "not known: give a --head that you kept"))
     shown = [f"  {name:11}  {printable(value)}" for name, value in rows]
     return "\n".join([f"{printable(file)}: proved", *shown])
 
