@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from click.testing import CliRunner
 from small_authority import Authority
 from small_weights import network, saved
 
+import assay
 from assay.cli import main
 
 Run = Callable[..., Any]
@@ -238,3 +242,38 @@ def test_a_wrong_commitment_leaves_nothing_behind(owners: Run) -> None:
     by_hash = owners("log", "commit", "1" * 64, "--owner-key", "ann.key", "--opening", "o")
     assert by_hash.status == 0
     assert json.loads(Path("o").read_text())["statement"]["model"] == "1" * 64
+
+
+WITHOUT = """
+import sys
+sys.modules |= dict.fromkeys(["cryptography", "rfc3161_client"])  # as if not installed
+from assay.cli import main
+for line in sys.stdin:
+    try:
+        main(line.split())
+    except SystemExit as end:
+        print(end.code, flush=True)
+"""
+
+
+def test_without_the_extra_signing_names_it_and_looking_works(committed: Run) -> None:
+    lines = {
+        "key new c.key": "2\n",
+        "log commit model.safetensors --owner-key ann.key --opening c": "2\n",
+        "log request 0 --output r": "2\n",
+        "log audit": "2\n",
+        "log prove 0 --output sealed": "entry 0 of 2  (sealed)\n0\n",
+        "key show ann.key --json": None,
+        "log head": None,
+    }
+    environment = {**os.environ, "PYTHONPATH": str(Path(assay.__file__).parents[1])}
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT], input="\n".join(lines), capture_output=True, text=True,
+        env=environment, check=True,
+    )  # fmt: skip
+    assert run.stdout.startswith("".join(said for said in lines.values() if said is not None))
+    assert run.stdout.count("\n0\n") == 3
+    assert [error.partition(" need a library (")[0] for error in run.stderr.splitlines()] == [
+        f"assay: {what}" for what in ("keys", "commitments", "time stamps", "signatures")
+    ]
+    assert run.stderr.count("pip install 'assay[crypto]'") == 4

@@ -38,8 +38,9 @@ authority = click.option(
 def log() -> None:
     """Commit to a model before others see it, and prove it later.
 
-    The registry's log shows who registered first; who made a model first, no log can show.  Verbs
-    that sign or check signatures need the extra crypto.
+    First 'assay key new' and 'log commit'; have others keep what 'log head' prints.  Later 'log
+    prove', and who kept the head checks it with 'log verify'.  The log shows who registered first;
+    who made a model first, no log can show.  Needs the extra crypto.
     """
 
 
@@ -54,7 +55,7 @@ def log() -> None:
     "--opening", "opening_file", type=options.FILE, metavar="FILE", required=True,
     help="Where the opening goes: keep it secret until you claim the model, and do not lose it.",
 )  # fmt: skip
-@click.option("--scheme", default="", metavar="TEXT", help="What the mark's key is of.")
+@click.option("--scheme", default="", metavar="TEXT", help="The mark's method, with its options.")
 @click.option("--scheme-key", type=options.FILE, metavar="FILE", help="The key of the mark.")
 @click.option("--template", type=options.FILE, metavar="FILE", help="A structural mark's template.")
 @click.option("--fingerprint", metavar="DIGEST", help="Digest of a commitment to a fingerprint.")
@@ -129,10 +130,11 @@ def show(index: int | None, location: str | None, as_json: bool) -> None:
 @options.registry
 @options.as_json
 def head(output: str | None, location: str | None, as_json: bool) -> None:
-    """Print the log's signed head: its size and the root of all that is in it.
+    """Print the log's signed head, to be kept.
 
-    Keep it, or have others keep it: by a head that was kept, nothing before it can be changed, left
-    out or put in unseen.  It is a signed note (C2SP tlog-checkpoint).
+    It has the log's size and the root of all that is in it.  By a head that was kept, nothing before
+    it can be changed, left out or put in unseen: keep it, and have others keep it.  It is a signed
+    note (C2SP tlog-checkpoint).
     """
     if output is not None:
         writable("--output", output)
@@ -155,9 +157,10 @@ def head(output: str | None, location: str | None, as_json: bool) -> None:
 )
 @options.registry
 def request(index: int, output: str, location: str | None) -> None:
-    """Write a request for a time stamp of an ENTRY (RFC 3161).
+    """Write a request for a time stamp of an ENTRY.
 
-    Send it to an authority as application/timestamp-query; 'assay log stamp' takes the answer.
+    Send it to an authority as application/timestamp-query (RFC 3161); 'assay log stamp' takes the
+    answer.
     """
     with cryptography_for("time stamps"):
         from assay.transparency import stamps
@@ -176,9 +179,10 @@ def request(index: int, output: str, location: str | None) -> None:
 def stamp(
     index: int, response: str, authority_file: str | None, location: str | None, as_json: bool
 ) -> None:
-    """Keep the time stamp of an ENTRY that an authority answered with; needs --authority.
+    """Keep an authority's time stamp of an ENTRY.
 
-    It is checked first.  Proofs that are made from then on have it with them.
+    RESPONSE is its answer to what 'assay log request' wrote.  It is checked first, by --authority.
+    Proofs that are made from then on have it with them.
     """
     with cryptography_for("time stamps"):
         from assay.transparency import stamps
@@ -202,11 +206,11 @@ def stamp(
 def audit(
     context: click.Context, head_file: str | None, location: str | None, as_json: bool
 ) -> None:
-    """Make all hashes of the log anew, and compare them with what was signed.
+    """Say whether the log is still what was signed.
 
-    What was changed or taken out is named.  That entries at the end are gone, or the whole log was
-    made anew with its key, only a head shows that you kept.  Exit status: 0, whole; 1, not; 2, an
-    error.
+    All hashes are made anew, and what was changed or taken out is named.  That entries at the end
+    are gone, or that the whole log was made anew with its key, only a head shows that you kept.
+    Exit status: 0, whole; 1, not; 2, an error.
     """
     kept = None if head_file is None else read_head(head_file)
     with options.open_registry(location) as registry:

@@ -46,7 +46,13 @@ LIMITS = "The log shows who registered first, not who made the model first."
     "--opening", "opening_file", type=options.FILE, metavar="FILE",
     help="Open the entry, with what 'assay log commit' wrote: from then on it is no secret.",
 )  # fmt: skip
-@kept_head
+@click.option(
+    "--head",
+    "head_file",
+    type=options.FILE,
+    metavar="FILE",
+    help="The head that the verifier kept: the proof leads to it.",
+)
 @options.registry
 @options.as_json
 def prove(
@@ -57,7 +63,7 @@ def prove(
     location: str | None,
     as_json: bool,
 ) -> None:
-    """Write a proof that an ENTRY is in the log, for who has kept a head of it.
+    """Write a proof that an ENTRY is in the log.
 
     ENTRY is the opening's where none is given.  Anybody may prove a sealed entry; only who has its
     opening can open it.

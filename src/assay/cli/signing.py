@@ -17,7 +17,7 @@ from assay.values import Json
 
 @click.group("key")
 def key() -> None:
-    """Make and show keys: files of their own, that only their owner may read."""
+    """Make and show keys, each in a file of its own."""
 
 
 def new_owner(path: Path, passphrase: str | None) -> KeyFile:
@@ -63,7 +63,7 @@ def new(file: str, kind: str, passphrase: bool, passphrase_file: str | None, as_
 @options.as_json
 @click.pass_context
 def show(context: click.Context, files: tuple[str, ...], as_json: bool) -> None:
-    """Show the public part of the key in each FILE; no passphrase is needed."""
+    """Show the public part of each key; no passphrase is needed."""
     failed = False
     for path, found, _ in attempts(files, lambda path: read(Path(path))):
         failed |= found is None
