@@ -132,9 +132,9 @@ def show(index: int | None, location: str | None, as_json: bool) -> None:
 def head(output: str | None, location: str | None, as_json: bool) -> None:
     """Print the log's signed head, to be kept.
 
-    It has the log's size and the root of all that is in it.  By a head that was kept, nothing before
-    it can be changed, left out or put in unseen: keep it, and have others keep it.  It is a signed
-    note (C2SP tlog-checkpoint).
+    It has the log's size and the root of all that is in it.  By a head that was kept, nothing
+    before it can be changed, left out or put in unseen: keep it, and have others keep it.  It is a
+    signed note (C2SP tlog-checkpoint).
     """
     if output is not None:
         writable("--output", output)
