@@ -21,6 +21,8 @@ from assay.transparency.proofs import Proof, first
 
 HEX = "0123456789abcdef"
 
+OLD = Path(__file__).parent / "fixtures" / "log"
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
@@ -201,3 +203,19 @@ def test_a_million_keys_of_which_the_best_is_claimed_are_worth_one_try() -> None
 def test_a_commitment_needs_hashes() -> None:
     with pytest.raises(UnreadableProof, match="model: is not 64 hexadecimal digits"):
         commit(owner(), "model.onnx")
+
+
+def test_what_an_older_version_wrote_still_holds() -> None:
+    key = SigningKey.read(OLD / "owner.key")
+    sealed = SigningKey.read(OLD / "sealed.key", passphrase="correct horse battery staple")
+    assert sealed.public == key.public
+    statement = json.loads((OLD / "statement.json").read_text())
+    made = commit(key, "3" * 64, key="a" * 64)
+    assert asdict(made.statement) == statement
+    for size, before in ((5, True), (2, False)):
+        head = SignedHead.parse((OLD / f"head-{size}.txt").read_text(encoding="utf-8"))
+        proof = Proof.parse((OLD / f"proof-{size}.json").read_text())
+        proved = proof.check(trusted=head)
+        assert (proved.index, proved.before, proved.size) == (3, before, 5)
+        assert proved.statement == made.statement
+        assert proved.entry.commitment == made.commitment
