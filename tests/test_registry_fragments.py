@@ -138,7 +138,8 @@ def test_what_an_older_version_kept_is_found_again_after_a_rehash(
     registry.close()
     folder = tmp_path / "registry"
     connection = sqlite3.connect(folder / "registry.sqlite")
-    connection.execute("DROP TABLE fragments")
+    for table in ("log_stamps", "log_nodes", "log", "fragments"):
+        connection.execute(f"DROP TABLE {table}")
     for table, column in (("sketches", "scheme"), ("settings", "value")):
         connection.execute(f"UPDATE {table} SET {column} = replace({column}, '+s2', '+s1')")
     connection.execute("PRAGMA user_version = 3")

@@ -12,6 +12,9 @@ AssayError
 ├── Diverged           the loss of a training is no longer a number
 ├── Unreachable        a remote model does not answer
 ├── Overspent          a remote model would be asked more than its budget allows
+├── UnreadableKey      the file is no key of that kind, is damaged, or its passphrase is wrong
+├── UnreadableProof    a proof, an opening, a tree head or a time stamp is none, or is damaged
+├── Unproved           a proof does not show what it is to show
 ├── MissingExtra       the method needs an optional dependency that is not installed
 └── BadOption          an option's value does not fit its field
 """
@@ -67,6 +70,18 @@ class Unreachable(AssayError):
 
 class Overspent(AssayError):
     """A remote model would be asked more than its budget allows."""
+
+
+class UnreadableKey(AssayError):
+    """The file is no key of that kind, is damaged, or its passphrase is wrong."""
+
+
+class UnreadableProof(AssayError):
+    """A proof, an opening, a tree head or a time stamp is none, or is damaged."""
+
+
+class Unproved(AssayError):
+    """A proof does not show what it is to show."""
 
 
 class MissingExtra(AssayError):

@@ -2,7 +2,8 @@
 
 Verbs that ask are in ``asking``, the one that compares in ``comparing``, those that keep models in
 ``keeping``, those that look after a registry in ``tending``, the one that trains in ``training``,
-the one that derives in ``deriving``.  NumPy, onnx and the registry are imported inside the verbs,
+the one that derives in ``deriving``; those of keys in ``signing``, those of the log in
+``committing`` and ``proving``.  NumPy, onnx and the registry are imported inside the verbs,
 so that ``assay hash`` starts in a blink.
 """
 
@@ -10,7 +11,17 @@ from __future__ import annotations
 
 import click
 
-from assay.cli import asking, comparing, deriving, keeping, listing, tending, training
+from assay.cli import (
+    asking,
+    comparing,
+    deriving,
+    keeping,
+    listing,
+    proving,
+    signing,
+    tending,
+    training,
+)
 from assay.cli._terminal import Verbs
 
 
@@ -49,6 +60,8 @@ for _verb in (
     *tending.VERBS,
     *training.VERBS,
     *deriving.VERBS,
+    *signing.VERBS,
+    *proving.VERBS,
     *listing.VERBS,
 ):
     main.add_command(_verb)

@@ -23,6 +23,7 @@ from assay.registry._database import Database
 from assay.registry._find import find
 from assay.registry._hasher import coded, recall, settle
 from assay.registry._keys import Keyring
+from assay.registry._log import Log
 from assay.registry._rehash import recoded, resketched
 from assay.registry._related import related
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
@@ -42,16 +43,17 @@ CANDIDATES = 200  # codes that are compared in full, at least: a near code is a 
 
 
 class Registry:
-    """The models that are known; ``with Registry.open(folder) as registry:``.
+    """The models that are known; ``with Registry.open(folder) as registry:``; threads may share it.
 
-    Threads may share it.  Every method raises DamagedRegistry where the registry's file turns out
-    to be damaged, AssayError where it is locked, read-only or the disk is full.
+    Every method raises DamagedRegistry where the registry's file turns out to be damaged,
+    AssayError where it is locked, read-only or the disk is full.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known = Known(database, LiveCodes(database), LiveTensors(database))
         self.keys = Keyring(database)
+        self.log = Log(database)
         self._warnings = Warnings(database)
 
     @classmethod
@@ -87,8 +89,7 @@ class Registry:
     def __len__(self) -> int:
         """How many models are registered."""
         with self._database.read() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM models").fetchone()
-        return int(count)
+            return int(connection.execute("SELECT count(*) FROM models").fetchone()[0])
 
     def add(
         self,
@@ -166,13 +167,11 @@ class Registry:
     def list(self, where: Where | None = None) -> Iterator[Record]:
         """The models that pass ``where``, in the order in which they were added."""
         condition, arguments = (where or Where()).sql()
-        query = (
-            f"SELECT {COLUMNS} FROM models WHERE id > ? AND {condition} ORDER BY id LIMIT {PAGE}"
-        )
+        sql = f"SELECT {COLUMNS} FROM models WHERE id > ? AND {condition} ORDER BY id LIMIT {PAGE}"
         last = 0
         while True:
             with self._database.read() as connection:
-                rows = connection.execute(query, [last, *arguments]).fetchall()
+                rows = connection.execute(sql, [last, *arguments]).fetchall()
             if not rows:
                 return
             last = rows[-1][0]

@@ -16,105 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.errors import AssayError, DamagedRegistry
+from assay.registry._layouts import SCHEMA, UPGRADES, VERSION
 
 FILE = "registry.sqlite"
 APPLICATION_ID = 0x41737379  # "Assy": marks the file as a registry
-VERSION = 4  # of the schema below
 BUSY_TIMEOUT_S = 30.0
-
-# What a file without a graph is found by; layout 1 had no such table.
-SHAPES = """
-CREATE TABLE shapes (  -- of the models' weights: what parts and files without a graph are found by
-    shape TEXT NOT NULL,  -- sorted sizes, as 3x3x16x32
-    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
-    coded INTEGER NOT NULL,  -- whether the model has a code; nothing asks for it now
-    tensors INTEGER NOT NULL,  -- how many have it
-    PRIMARY KEY (shape, coded, model)
-) WITHOUT ROWID;
-CREATE INDEX shapes_model ON shapes(model);
-"""
-# What weights are compared by; layout 2 had no such tables.
-SKETCHES = """
-CREATE TABLE sketches (  -- of the models' weights, made with one of the registry's secret keys
-    model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,
-    scheme TEXT NOT NULL,
-    body BLOB NOT NULL  -- JSON, zlib
-);
-CREATE INDEX sketches_scheme ON sketches(scheme);
-CREATE TRIGGER sketch_added AFTER INSERT ON sketches
-    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
-CREATE TRIGGER sketch_changed AFTER UPDATE ON sketches
-    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
-CREATE TABLE files (  -- where models lay when they were added: what is read again
-    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
-    path TEXT NOT NULL,  -- whole
-    UNIQUE (model, path)
-);
-CREATE TABLE bases (  -- public ones: what their children share by them is not reviewed
-    model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE
-);
-"""
-# What models are found by whose layers have other shapes; layout 3 had no such table.
-FRAGMENTS = """
-CREATE TABLE fragments (  -- smallest hashes of the models' exact values, made with the sketch's key
-    hash INTEGER NOT NULL,
-    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
-    PRIMARY KEY (hash, model)
-) WITHOUT ROWID;
-CREATE INDEX fragments_model ON fragments(model);
-"""
-UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS}  # what each older layout lacks
-
-# Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
-# log from another that grew to the same length: a registry put back from a backup, then added to.
-SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE models (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: indexes and snapshots hold it
-    sha256 TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    path TEXT NOT NULL,
-    format TEXT NOT NULL,
-    parameters NOT NULL,  -- to filter by; beyond 64 bits a float
-    body TEXT NOT NULL,  -- the rest of the record as JSON
-    scheme TEXT,
-    digest BLOB,
-    rules TEXT,  -- of the graph
-    graph BLOB,  -- JSON, zlib; last, so that a scan for anything else skips its pages
-    CHECK ((scheme IS NULL) = (digest IS NULL)),
-    CHECK ((rules IS NULL) = (graph IS NULL))
-);
-CREATE INDEX models_name ON models(name);
-CREATE INDEX models_path ON models(path);
-CREATE INDEX models_format ON models(format);
-CREATE INDEX models_parameters ON models(parameters);
-CREATE INDEX models_code ON models(scheme, digest);
-CREATE TABLE claims (
-    id INTEGER PRIMARY KEY,  -- in the order of claiming: the first is the owner's
-    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
-    owner TEXT,  -- NULL: added by nobody in particular
-    path TEXT NOT NULL,  -- as it was added
-    name TEXT NOT NULL,
-    claimed TEXT NOT NULL
-);
-CREATE UNIQUE INDEX claims_once ON claims(model, ifnull(owner, ''), path);
-CREATE INDEX claims_path ON claims(path);
-CREATE INDEX claims_name ON claims(name);
-CREATE INDEX claims_owner ON claims(owner);
-CREATE TABLE changes (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    model INTEGER NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('added', 'removed', 'rehashed')),
-    token BLOB NOT NULL DEFAULT (randomblob(8))
-);
-CREATE TRIGGER model_added AFTER INSERT ON models
-    BEGIN INSERT INTO changes(model, what) VALUES (new.id, 'added'); END;
-CREATE TRIGGER model_removed AFTER DELETE ON models
-    BEGIN INSERT INTO changes(model, what) VALUES (old.id, 'removed'); END;
-CREATE TRIGGER model_rehashed AFTER UPDATE OF scheme, digest ON models
-    BEGIN INSERT INTO changes(model, what) VALUES (new.id, 'rehashed'); END;
-INSERT INTO settings VALUES ('id', lower(hex(randomblob(16)))), ('snapshot', 0);
-"""
 
 
 class Database:
@@ -227,7 +133,7 @@ class Database:
             if self.file.stat().st_size:  # it did; or the file is somebody else's
                 return
             self.file.chmod(0o600)  # codes that are made with a secret key are secrets
-            for statement in _statements(SCHEMA + SHAPES + SKETCHES + FRAGMENTS):
+            for statement in _statements(SCHEMA):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
