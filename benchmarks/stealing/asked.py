@@ -60,16 +60,14 @@ class Crowd:
         return _records(self.edition, self.folder)
 
     def owners(self) -> list[str]:
-        """Victims all of whose thieves are there."""
-        known, task_ = self.records, EDITIONS[self.edition].task
+        """Victims, from whom something was stolen."""
+        task_ = EDITIONS[self.edition].task
         names = [
             f"{network}.{task_.name}.{OWNER}.{seed}"
             for network, count in task_.owners.items()
             for seed in range(count)
         ]
-        wanted = [member for member in plan(self.edition).members if member.parents]
-        missing = {m.parents[0] for m in wanted if m.name not in known}
-        return [name for name in names if name not in missing]
+        return [name for name in names if self.thieves(name)]
 
     def thieves(self, owner: str) -> list[str]:
         return [name for name, record in self.records.items() if record["parents"] == [owner]]
