@@ -48,7 +48,8 @@ class Bench:
     def thieves(self, owner: str, judge: Judge, name: str, method: Fingerprint) -> Found:
         """What a method says of an owner's thieves; of the ledger, where it was asked before."""
         key, ledger = f"{judge.__name__} {owner} {name}", self.crowd.folder / "ledger.jsonl"
-        behavior = f"{method} {self.seed} {len(self.crowd.twins(owner))}"
+        others = len(self.crowd.twins(owner)), len(self.crowd.thieves(owner))
+        behavior = f"{method} {self.seed} {others}"
         known = read_ledger(ledger).get(key)
         if known is None or known["behavior"] != behavior:
             queries = self.crowd.crafted(owner, method, self.seed)
