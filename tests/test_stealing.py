@@ -1,4 +1,4 @@
-"""The benchmark of stealing: who learns from what, how rows are counted, and what the page shows."""
+"""The benchmark of stealing: who learns from what, how rows are counted, what the page shows."""
 
 from __future__ import annotations
 

@@ -84,9 +84,10 @@ class PartialCorrelation(Fingerprint):
         products = _products(rows)
         inverse = np.linalg.inv(products + self.ridge * np.eye(len(rows)))
         spread = np.sqrt(np.diag(inverse))
-        partial = -inverse / np.outer(spread, spread)  # (p + 1, p + 1), the owner first
+        partial: Array = -inverse / np.outer(spread, spread)  # (p + 1, p + 1), the owner first
         if not self.cohort or len(pool) < 3:
-            return partial[0, 1:]
+            plain: Array = partial[0, 1:]
+            return plain
         return np.array([self._above(products[0], partial, each) for each in range(1, len(rows))])
 
     def _above(self, nearness: Array, partial: Array, place: int) -> float:
@@ -100,6 +101,7 @@ class PartialCorrelation(Fingerprint):
 def _products(rows: Sequence[Array]) -> Array:
     """(p, p) of representations; of labels the shares that agree."""
     stacked = np.stack(rows)
-    if stacked.dtype.kind == "f":
-        return stacked @ stacked.T
-    return np.array([(stacked == row).mean(1) for row in stacked])
+    if stacked.dtype.kind != "f":
+        return np.array([(stacked == row).mean(1) for row in stacked])
+    products: Array = stacked @ stacked.T
+    return products
