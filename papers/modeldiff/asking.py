@@ -196,9 +196,7 @@ def _small(array: np.ndarray) -> np.ndarray:
 
 def _ablated(job: Job, ground: Ground, kept: Kept) -> Mapping[str, str]:
     """Distances of a contest's models by each changed ModelDiff; why some could not be made."""
-    contests = [c for c in ground.lineage.contests
-                if c.suspect == job.maker and not c.is_combined
-                and ground.lineage.origins[c.suspect] in ground.lineage.two_roots]  # fmt: skip
+    contests = [each for each in ground.lineage.ablated if each.suspect == job.maker]
     if not contests:
         return {}
     names = [contests[0].parent, *contests[0].references]

@@ -133,12 +133,10 @@ def tallied(found: Sequence[Json], view: str) -> Json:
 
 
 def ablated(kept: Kept, lineage: Lineage, scope: Scope) -> Json:
-    """The direct contests of two roots, by each changed ModelDiff and by the published one."""
+    """Direct contests of two roots, by each changed ModelDiff and by the published one."""
     found: Json = {}
     published = next(row for row in scope.rows if row.questions.made_on == "suspect")
-    for contest in lineage.contests:
-        if contest.is_combined or lineage.origins[contest.suspect] not in lineage.two_roots:
-            continue
+    for contest in lineage.ablated:
         for name in ("as published", *scope.ablations):
             key = ("ablated", contest.suspect, name)
             if name == "as published":

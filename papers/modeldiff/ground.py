@@ -62,6 +62,17 @@ class Lineage:
         return reuse.contests(self.records)
 
     @property
+    def ablated(self) -> list[reuse.Contest]:
+        """Direct contests of the first two roots, of what was tuned whole: a third of all."""
+        return [
+            contest
+            for contest in self.contests
+            if not contest.is_combined
+            and self.origins[contest.suspect] in self.two_roots
+            and ".transfer-100" in contest.suspect
+        ]
+
+    @property
     def owners(self) -> list[str]:
         """In the order of the records."""
         return [*dict.fromkeys(pair.source for pair in self.pairs)]

@@ -46,8 +46,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def run(found: Json) -> str:
     """What the figures below are of."""
+    few = found["queries"].startswith("few")
+    warning = "**Few queries of each method, to see that it runs: no figures to quote.** "
     return (
-        f"Of the edition `{found['edition']}`: {found['models']} models;"
+        f"{warning if few else ''}Of the edition `{found['edition']}`: {found['models']} models;"
         f" {found['seconds_of_jobs']:,} seconds of one core for all queries and answers."
         f" {found['hardware']}.\n"
     )

@@ -15,7 +15,7 @@ from archive import Kept
 from contests import VIEWS, ablated, tallied
 from ground import Lineage, edition
 from measures import Pairs, by_kind, calibration, difference, summary
-from plan import ADVERSARIES, ALARMS, TOGETHER, Scope
+from plan import ADVERSARIES, ALARMS, SMALL, TOGETHER, Scope
 
 import assay
 from assay.fingerprints import references_needed
@@ -39,6 +39,7 @@ def results(
     return {
         "command": "python papers/modeldiff/run.py --models FOLDER --data SETS",
         "edition": edition(lineage),
+        "queries": "few, to see that it runs" if scope == SMALL else "as published",
         "models": len(lineage.records),
         "weights_sha256": lineage.digest,
         "hardware": f"{hardware()}; a thread each process, beside other work",
@@ -103,26 +104,37 @@ def of_pairs(
     lineage: Lineage, ours: Sequence[Pair], rows: Rows, scope: Scope, chosen: Sequence[bool]
 ) -> Json:
     """Areas and shares found of some of the pairs, by row and by kind of reuse."""
-    places = np.flatnonzero(chosen)
-    some = [ours[place] for place in places]
-    if not any(p.is_derived for p in some) or all(p.is_derived for p in some):
+    some = [pair for pair, which in zip(ours, chosen, strict=True) if which]
+    truth = drawn_again(lineage, some, scope)
+    if truth is None:
         return {"pairs": len(some), "rows": {}}
-    origins = [(lineage.origins[p.source], lineage.origins[p.suspect]) for p in some]
-    pairs = Pairs.of([p.is_derived for p in some], origins, scope.resamples)
-    kinds = [p.reuse.rpartition(" + ")[2] for p in some]
+    kinds = [pair.reuse.rpartition(" + ")[2] for pair in some]
+    known = columns(rows, chosen)
     found: Json = {}
-    columns = {}
+    for (name, which), scores in known.items():
+        cell = {**summary(truth, scores), "kinds": by_kind(truth, scores, kinds, LEVEL)}
+        found.setdefault(name, {})[which] = cell
+    return {"pairs": len(some), "rows": found, "together_against": against(truth, known)}
+
+
+def drawn_again(lineage: Lineage, some: Sequence[Pair], scope: Scope) -> Pairs | None:
+    """Their truth and weights; None where there are not both, derived ones and strangers."""
+    derived = [pair.is_derived for pair in some]
+    if len({*derived}) < 2:
+        return None
+    origins = [(lineage.origins[pair.source], lineage.origins[pair.suspect]) for pair in some]
+    return Pairs.of(derived, origins, scope.resamples)
+
+
+def columns(rows: Rows, chosen: Sequence[bool]) -> dict[tuple[str, str], list[float]]:
+    """Scores of some of the pairs, by row and by which score, where there are any."""
+    found = {}
     for name, row in rows.items():
         for which in SCORES:
-            scores = [row[which][place] for place in places]
+            scores = [value for value, use in zip(row[which], chosen, strict=True) if use]
             if np.isfinite(scores).any():
-                columns[name, which] = scores
-                found.setdefault(name, {})[which] = {
-                    **summary(pairs, scores),
-                    "kinds": by_kind(pairs, scores, kinds, LEVEL),
-                }
-    return {"pairs": len(some), "rows": found,
-            "together_against": against(pairs, columns)}  # fmt: skip
+                found[name, which] = scores
+    return found
 
 
 def against(pairs: Pairs, columns: Mapping[tuple[str, str], Sequence[float]]) -> Json:
@@ -162,13 +174,16 @@ def adversaries(lineage: Lineage, scope: Scope, judged: Sequence[Json]) -> Json:
         ours = sorted_pairs(lineage, [each["owner"] for each in parts])
         if adversary:
             ours = [pair for pair in ours if pair.same_task]
-        table = of_pairs(lineage, ours, rows, scope, [pair.same_task for pair in ours])["rows"]
+        same = [pair.same_task for pair in ours]
+        truth = drawn_again(lineage, [pair for pair in ours if pair.same_task], scope)
         hard = accused(ours, rows, [pair.is_hard for pair in ours])
-        found[adversary or "none"] = {
-            name: {"tpr_at_0.05": cells["score"]["tpr_at_0.05"],
-                   "abstained": cells["score"]["abstained"], "hard": hard[name]}
-            for name, cells in table.items() if "score" in cells
-        }  # fmt: skip
+        cells = {}
+        for (name, which), scores in columns(rows, same).items() if truth else ():
+            if which == "score":
+                known = summary(truth, scores)
+                cells[name] = {"hard": hard[name]}
+                cells[name] |= {what: known[what] for what in ("tpr_at_0.05", "abstained")}
+        found[adversary or "none"] = cells
     return found
 
 
