@@ -75,7 +75,7 @@ def test_what_strangers_have_in_common_tells_nothing() -> None:
 
 
 def test_partial_correlations_are_those_of_regression() -> None:
-    made = method("partial-correlation", ridge=1e-9)
+    made = method("partial-correlation", ridge=1e-9, cohort=0)
     rows = [made.represent(each, ASKED) for each in answers(models(RNG, 5))]
     found = made.closeness(rows[0], rows[1:])
     others = np.stack(rows[2:]).T

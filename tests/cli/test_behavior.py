@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import onnx
 import pytest
+from small_files import save_network
 from small_servers import Reply, reply, served
 
 from assay.running.predictors import predictor
@@ -98,7 +99,7 @@ def test_behavior_alone_says_a_common_source_at_most_and_strangers_none(run: Run
 def test_terminal_page_and_sarif_say_that_it_is_the_answers(run: Run) -> None:
     pages = ("--html", "page.html", "--sarif", "found.sarif")
     answer = asked_by_url(run, "copy.onnx", *STRANGERS, "--alarm", "0.25", *pages)
-    said = "answers more like a model below than the reference models do"
+    said = "answers more like a model below than reference models or its twins do"
     assert said in answer.out
     assert "Its weights" not in answer.out
     assert "It could only be asked" in answer.out
@@ -130,6 +131,43 @@ def test_of_all_methods_their_joint_statistic_alone_has_a_false_alarm(run: Run) 
     page = Path("page.html").read_text()
     assert "What both answer" in page
     assert "--method all --inputs held.npz --references strangers --queries 40" in page
+
+
+@pytest.mark.usefixtures("asked")
+def test_among_twins_of_the_source_no_references_are_needed(run: Run) -> None:
+    Path("twins").mkdir()
+    for seed in (1, 2, 3):
+        save_network("cnn", f"twins/{seed}.onnx", seed)
+    more = (*ON, "--twins", "twins", "--alarm", "0.25")
+    arguments = ("--json", "copy.onnx", "mine.onnx", "--method")
+    copy = run("compare", *arguments, "partial-correlation", *more, "--plot", "plot.svg")
+    (evidence,) = behavior(copy)
+    assert evidence["log10_false_alarm"] == pytest.approx(math.log10(1 / 4))
+    assert (evidence["detail"]["twins"], evidence["detail"]["references"]) == (3, 0)
+    assert "3 twins" in evidence["detail"]["in_words"]
+    assert "a twin" in Path("plot.svg").read_text()
+    together, *single = behavior(run("compare", *arguments, "all", *more, "--queries", "60"))
+    assert together["log10_false_alarm"] == pytest.approx(math.log10(1 / 4))
+    assert "PartialCorrelation" in together["method"]
+    assert "AKH" not in together["method"]
+    why = {each["method"].partition("(")[0]: each["detail"]["why"] for each in single}
+    assert "sets it apart from its twins" in why["ModelDiff"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_model_that_tells_labels_alone_is_compared_by_labels(run: Run) -> None:
+    held = predictor("copy.onnx")
+
+    def answered(inputs: Any) -> Reply:
+        return reply(labels=held.run(inputs).argmax(1).tolist())
+
+    with served(answered) as url:
+        method = ("--method", "partial-correlation", *ON, *STRANGERS, "--alarm", "0.25")
+        answer = run("compare", "--json", url, "mine.onnx", *method)
+    (evidence,) = behavior(answer)
+    assert evidence["detail"]["access"] == "labels"
+    assert "entries='labels'" in evidence["method"]
+    assert evidence["log10_false_alarm"] is not None
 
 
 @pytest.mark.usefixtures("asked")

@@ -35,6 +35,7 @@ ON = ("--inputs", "held.npz")
         (["copy.onnx", "mine.onnx", "--method", "akh", "--inputs", "noise"], "no labels"),
         (["copy.onnx", "mine.onnx", "--method", "zest", *ON, "--queries", "9"], "zest: a grid"),
         (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--references", "."], "is one of"),
+        (["copy.onnx", "mine.onnx", "--method", "zest", *ON, "--twins", "."], "is one of"),
         (["copy.onnx", "mine.onnx", "--method", "akh", "--inputs", "gone.npz"], "no data"),
     ],
 )

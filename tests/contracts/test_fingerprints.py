@@ -39,6 +39,8 @@ VARIANTS = [
     method("modeldiff", entries="scaled"),
     method("modeldiff", crafting="black-box", epsilon=0.5, steps=64),
     method("modeldiff", crafted_on="suspect"),
+    method("partial-correlation", entries="directions"),
+    method("partial-correlation", entries="labels", source="mistakes"),
     method("sac", source="cutmix"),
     method("sac", labels_only=True),
     method("ipguard", target="random", steps=200),
@@ -132,6 +134,25 @@ def test_labels_suffice_where_a_method_says_so_and_else_it_abstains(made: Finger
     else:
         assert top.distance is None
         assert "labels alone" in top.why or "only be asked" in top.why
+
+
+@pytest.mark.parametrize("made", ON_OWNER, **NAMED)
+def test_of_a_suspect_that_tells_labels_it_asks_the_same(made: Fingerprint) -> None:
+    by_labels = made.of_labels()
+    assert by_labels.method == made.method
+    assert (by_labels == made) == (by_labels.needs == made.needs)
+    if by_labels != made:
+        assert (made.needs, by_labels.needs) == ("scores", "labels")
+        assert by_labels.craft(owner(), seeds()).digest == crafted(made).digest
+
+
+@pytest.mark.parametrize("made", ALL, **NAMED)
+def test_queries_that_are_made_of_the_seeds_alone_are_the_same_for_all(made: Fingerprint) -> None:
+    if made.crafts == "gradients":
+        assert not made.is_neutral
+    else:
+        others = made.craft(stranger(), seeds())
+        assert (others.digest == crafted(made).digest) == made.is_neutral
 
 
 @pytest.mark.parametrize("made", [e for e in ON_OWNER if e.needs == "scores"], **NAMED)

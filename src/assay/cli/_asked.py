@@ -24,6 +24,7 @@ class Asked:
     inputs: str | None = None
     trained_on: str | None = None
     references: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
     queries: int | None = None
     budget: int | None = None
     alarm: float = ALARM
@@ -112,6 +113,14 @@ _OPTIONS = (
         multiple=True,
         metavar="FILE",
         help="A model of the same task that was made apart, or a folder of such. May be repeated.",
+    ),
+    _kept(
+        "--twins",
+        type=options.FILE,
+        multiple=True,
+        metavar="FILE",
+        help="A model trained as the source was, with another seed, or a folder of such. May be"
+        " repeated.",
     ),
     _kept(
         "--queries",

@@ -42,10 +42,11 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
         asking_of(suspect),
         seeds,
         origin,
-        _references(asked, (suspect, source), asking_of),
+        _others("references", asked.references, (suspect, source), asking_of),
         asked.alarm,
         asked.queries,
         asked.seed,
+        tuple(m for _, m in _others("twins", asked.twins, (suspect, source), asking_of)),
     )
     return behaviors(chosen, asking)
 
@@ -98,18 +99,21 @@ def _examples(
     return examples, examples.name
 
 
-def _references(
-    asked: Asked, compared: tuple[str, str], asking_of: Callable[[str], Predictor]
+def _others(
+    option: str,
+    given: Sequence[str],
+    compared: tuple[str, str],
+    asking_of: Callable[[str], Predictor],
 ) -> tuple[tuple[str, Predictor], ...]:
-    """Each after its SHA-256: of equal files one counts."""
+    """Models beside the two, each after its SHA-256: of equal files one counts."""
     own = {_sha256(path) for path in compared if not models.is_url(path)}
     found = dict[str, Predictor]()
-    for path in (each for given in asked.references for each in models.models_in(given)):
+    for path in (each for folder in given for each in models.models_in(folder)):
         if models.is_url(path):
-            raise BadOption(f"--references {path}: give a file")
+            raise BadOption(f"--{option} {path}: give a file")
         digest = _sha256(path)
         if digest in own:
-            raise BadOption(f"--references {path}: is one of the two that are compared")
+            raise BadOption(f"--{option} {path}: is one of the two that are compared")
         found.setdefault(digest, asking_of(path))
     return tuple(found.items())
 

@@ -1,8 +1,8 @@
 """What two models answer, as evidence beside that of their files.
 
 The suspect is only asked.  Without reference models a likeness is a lead: strangers that learned
-one task answer alike.  With enough of them its false alarm is known, and at most a common source
-is said, for whoever learned from the same teacher or data answers alike, too.
+one task answer alike.  With enough of them, or of the owner's model's twins, its false alarm is
+known, and at most a common source is said.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from assay.fingerprints import (
     Fingerprint,
     Queries,
     Seeds,
+    among_twins,
     calibrate,
     fuse,
 )
@@ -41,6 +42,7 @@ class Asking:
     alarm: float = 0.01  # false alarm up to which something is said
     queries: int | None = None  # that each method may ask; None: as many as is its default
     seed: int = 0
+    twins: tuple[Predictor, ...] = ()  # models that differ from the owner's in their seed alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,23 +106,15 @@ def _behavior(method: Fingerprint, asking: Asking, *, is_alone: bool) -> Behavio
         method = method.without_gradients()
     queries = method.craft(asking.owner, asking.seeds, asking.seed)
     owner, suspect = (method.ask(model, queries) for model in (asking.owner, asking.suspect))
+    if suspect.is_hard:
+        method = method.of_labels()
     outcome = method.between(owner, suspect, queries)
     if outcome.distance is None:
         return Behavior(method, _abstention(method, asking, outcome.why, suspect.queries))
-    calibrated = None
-    if asking.references:
-        calibrated = calibrate(
-            [method],
-            owner,
-            suspect,
-            [method.ask(model, queries) for _, model in asking.references],
-            queries,
-            roots=[root for root, _ in asking.references],
-            alarm=asking.alarm,
-        )
-        if not is_alone and not calibrated.why:
-            why = "the methods together are one statistic"
-            calibrated = replace(calibrated, log10_false_alarm=None, why=why)
+    calibrated = _calibrated(method, asking, owner, suspect, queries)
+    if calibrated is not None and not is_alone and not calibrated.why:
+        why = "the methods together are one statistic"
+        calibrated = replace(calibrated, log10_false_alarm=None, why=why)
     detail: Json = {
         **_about(method, asking),
         "distance": outcome.distance,
@@ -131,8 +125,32 @@ def _behavior(method: Fingerprint, asking: Asking, *, is_alone: bool) -> Behavio
         f"distance {outcome.distance:.3g} in {outcome.queries:,} queries made of {asking.origin},"
         f" which were answered with {method.needs}"
     )
-    evidence = _evidence(repr(method), said, 1 - outcome.distance, calibrated, detail)
+    evidence = _evidence(repr(method), said, 1 - outcome.distance, calibrated, detail, asking)
     return Behavior(method, evidence, calibrated, _vectors(method, owner, suspect, queries))
+
+
+def _calibrated(
+    method: Fingerprint, asking: Asking, owner: Answers, suspect: Answers, queries: Queries
+) -> Calibrated | None:
+    """Among the owner's model's twins where there are any, else among the references."""
+    if not asking.references and not asking.twins:
+        return None
+    references = [method.ask(model, queries) for _, model in asking.references]
+    if not asking.twins:
+        roots, alarm = [root for root, _ in asking.references], asking.alarm
+        return calibrate([method], owner, suspect, references, queries, roots=roots, alarm=alarm)
+    if not method.is_neutral:
+        why = "its queries are made of the owner's model, which sets it apart from its twins"
+        return Calibrated((repr(method),), None, None, why, 0, suspect.queries)
+    return among_twins(
+        [method],
+        owner,
+        suspect,
+        [method.ask(model, queries) for model in asking.twins],
+        queries,
+        references=references,
+        alarm=asking.alarm,
+    )
 
 
 def _together(several: Sequence[Calibrated], asking: Asking) -> Behavior:
@@ -140,20 +158,27 @@ def _together(several: Sequence[Calibrated], asking: Asking) -> Behavior:
     fused = fuse(several, asking.alarm)
     detail: Json = {**_about(None, asking), "queries": fused.queries}
     said = f"{len(fused.methods)} methods, {fused.queries:,} queries made of {asking.origin}"
-    evidence = _evidence(f"Together({', '.join(fused.methods)})", said, 0.0, fused, detail)
+    name = f"Together({', '.join(fused.methods)})"
+    evidence = _evidence(name, said, 0.0, fused, detail, asking)
     return Behavior(None, evidence, fused)
 
 
 def _evidence(
-    name: str, said: str, score: float, calibrated: Calibrated | None, detail: Json
+    name: str,
+    said: str,
+    score: float,
+    calibrated: Calibrated | None,
+    detail: Json,
+    asking: Asking,
 ) -> Evidence:
     """The score is ``score``, or where references stand against it, how far above them it is."""
     if calibrated is None:
         why = "without reference models it is a lead"
         words = f"{said}; no false alarm: {why}"
         return Evidence(name, score, None, {"in_words": words, **detail, "why": why})
-    detail |= {"references": calibrated.references, "null": [*calibrated.null]}
-    words = f"{said}; {calibrated.references} references"
+    among = "twins" if asking.twins else "references"
+    detail |= {among: calibrated.references, "null": [*calibrated.null]}
+    words = f"{said}; {calibrated.references} {among}"
     if calibrated.score is not None:
         score, words = calibrated.score, f"{words}, the score in their standard deviations"
     if calibrated.why:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 
 from assay.errors import BadData, BadOption, UnfitModel
-from assay.fingerprints._calibration import Calibrated, calibrate, fuse, references_needed
+from assay.fingerprints._calibration import (
+    Calibrated,
+    among_twins,
+    calibrate,
+    fuse,
+    references_needed,
+)
 from assay.fingerprints._commitment import Commitment
 from assay.methods import Methods, name_of
 from assay.running.examples import Examples
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINGERPRINTS", "Asks", "Calibrated", "Commitment", "Crafts", "Fingerprint", "Model", "Outcome",
-    "Queries", "Seeds", "calibrate", "fuse", "references_needed",
+    "Queries", "Seeds", "among_twins", "calibrate", "fuse", "references_needed",
 ]  # fmt: skip
 
 # letters of shapes: n examples, q queries, c classes, f features of a layer
@@ -117,6 +123,15 @@ class Fingerprint(ABC):
         made: Any = self
         found: Self = replace(made, **{self.sized_by: queries // self.queries_each})
         return found
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether queries are made of the seeds alone, whatever the owner's model is."""
+        return type(self).crafts == "nothing"
+
+    def of_labels(self) -> Fingerprint:
+        """The same, of a suspect that tells labels alone: itself, where that changes nothing."""
+        return self
 
     def without_gradients(self) -> Fingerprint:
         """The same, of an owner's model that can only be asked.  Raises UnfitModel."""

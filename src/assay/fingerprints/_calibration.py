@@ -96,7 +96,7 @@ def calibrate(
         why = f"{independent} references can be compared, and it takes {max(needed, 2)}"
         return Calibrated(names, None, None, why, independent, sent)
     pool = [suspect, *(answers for answers, _ in fit)]
-    statistic = _fused(methods, owner, pool, queries)
+    statistic = _fused(methods, owner, pool, queries, len(pool))
     if statistic is None:
         return Calibrated(names, None, None, "the answers do not vary", independent, sent)
     return placed(names, statistic, [origin for _, origin in fit], alarm, sent)
@@ -115,6 +115,59 @@ def placed(
         why = f"a false alarm of {alarm:g} takes {needed} references, and there are {independent}"
         return Calibrated(names, score, None, why, independent, queries, null)
     return Calibrated(names, score, _chance(score, null), "", independent, queries, null)
+
+
+def among_twins(
+    methods: Sequence[Fingerprint],
+    owner: Answers,
+    suspect: Answers,
+    twins: Sequence[Answers],
+    queries: Queries,
+    *,
+    references: Sequence[Answers] = (),
+    alarm: float = 0.01,
+) -> Calibrated:
+    """The false alarm of a suspect's likeness to the owner's model and not to its twins.
+
+    Twins were trained as the owner's model was, and differ from it in what was drawn: its seed
+    [exact tests against the owner's own randomness: Kuditipudi et al., 2025].  To whoever did not
+    learn from this one they are all the same.  So its rank among them, by how near the suspect is
+    to each, has an exact probability, whatever the suspect is: of n twins 1 / (n + 1) at the least.
+
+    Args:
+        methods: As for ``calibrate``.
+        owner: The answers of the owner's model to the queries.
+        suspect: The same of the suspect.
+        twins: The same of the twins.
+        queries: Made without the owner's model and the suspect.
+        references: Answers of other models of the task: what they have in common tells nothing.
+        alarm: The false alarm at which something is to be said.
+
+    Raises BadOption where there is no method, or one makes its queries of the owner's model.
+    """
+    _check(methods, (), ())
+    for method in methods:
+        if not method.is_neutral:
+            raise BadOption(
+                f"{method.method}: queries made of the owner's model set it apart from its twins"
+            )
+    names, needed, count = tuple(map(repr, methods)), references_needed(alarm), len(twins)
+    for method in methods:
+        if why := next(filter(None, (method.comparable(e, suspect) for e in (owner, *twins))), ""):
+            return Calibrated(names, None, None, why, 0, suspect.queries)
+    fit = [e for e in references if not any(m.comparable(owner, e) for m in methods)]
+    if count < 2:
+        why = f"{count} twins can be compared, and it takes {max(needed, 2)}"
+        return Calibrated(names, None, None, why, count, suspect.queries)
+    statistic = _fused(methods, suspect, [owner, *twins, *fit], queries, 1 + count)
+    if statistic is None:
+        return Calibrated(names, None, None, "the answers do not vary", count, suspect.queries)
+    score, *others = map(float, statistic)
+    null = tuple(others)
+    if count < needed:
+        why = f"a false alarm of {alarm:g} takes {needed} twins, and there are {count}"
+        return Calibrated(names, score, None, why, count, suspect.queries, null)
+    return Calibrated(names, score, _chance(score, null), "", count, suspect.queries, null)
 
 
 def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
@@ -158,18 +211,22 @@ def _check(
 
 
 def _fused(
-    methods: Sequence[Fingerprint], owner: Answers, pool: Sequence[Answers], queries: Queries
+    methods: Sequence[Fingerprint],
+    anchor: Answers,
+    pool: Sequence[Answers],
+    queries: Queries,
+    ranked: int,
 ) -> Array | None:
-    """(p,) of each in the pool: how far it is nearer to the owner's than the others, on average.
+    """(r,) of the first r in the pool: how far each is nearer to the anchor than these others are.
 
     Each method counts in standard deviations of the others, so none has to be told how much it is
     worth: who stands out by one stands out.  None where a method cannot say.
     """
-    owner, *pool = alike([owner, *pool])
-    total = np.zeros(len(pool))
+    anchor, *pool = alike([anchor, *pool])
+    total = np.zeros(ranked)
     for method in methods:
-        own = method.represent(owner, queries)
-        values = method.closeness(own, [method.represent(each, queries) for each in pool])
+        own = method.represent(anchor, queries)
+        values = method.closeness(own, [method.represent(each, queries) for each in pool])[:ranked]
         if not np.isfinite(values).all():
             return None
         total += _standing(values)

@@ -1,40 +1,58 @@
-"""How far a suspect's scores follow the owner's where reference models do not.
+"""How far a suspect follows the owner's model where reference models do not.
 
-All models that learned a task score alike.  What the references' scores explain is taken from the
-owner's and the suspect's; the correlation of the rest is their partial correlation.
+All models that learned a task answer alike, and those of one architecture even more so.  What the
+references' answers explain is taken from the owner's and the suspect's; the correlation of the rest
+is their partial correlation.  Of few references it still holds some of what an architecture has in
+common; so it counts by how far it is above the suspect's with the references that are nearest to
+the owner's model: his cohort, as speakers are verified [Sturim and Reynolds, ICASSP 2005].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from assay.errors import BadOption
-from assay.fingerprints import Fingerprint, Model, Queries, Seeds
+from assay.fingerprints import Asks, Fingerprint, Model, Queries, Seeds
 from assay.fingerprints._choosing import mistakes, some
-from assay.fingerprints._outputs import cosine_distance
+from assay.fingerprints._outputs import cosine_distance, disagreement
 from assay.running.predictors import Answers, predictor
 from assay.running.predictors.answers import Array
 
 
 @dataclass(frozen=True)
 class PartialCorrelation(Fingerprint):
-    """1 less the correlation of two models' logits; in a pool, given the others' logits."""
+    """1 less the correlation of two models' answers; in a pool, given the others' answers."""
 
-    count: int = 200  # queries
+    count: int = 2000  # queries
     source: Literal["seeds", "mistakes"] = "seeds"  # mistakes: of the owner's model
-    ridge: float = 0.01  # of the regression on the others, whose logits have length 1
+    entries: Literal["probabilities", "directions", "labels"] = "probabilities"  # what is kept
+    cohort: int = 10  # references, nearest to the owner, that are compared with him; 0: none
+    ridge: float = 0.01  # of the regression on the others, whose answers have length 1
 
     asks = "scores"
     crafts = "answers"
     across_tasks = False
 
     def __post_init__(self) -> None:
-        if self.count < 2 or not self.ridge > 0:
-            raise BadOption("partial-correlation: count is 2 or more, ridge above 0")
+        if self.count < 2 or not self.ridge > 0 or self.cohort < 0:
+            raise BadOption(
+                "partial-correlation: count is 2 or more, ridge above 0, cohort 0 or more"
+            )
+
+    @property
+    def needs(self) -> Asks:
+        return "labels" if self.entries == "labels" else "scores"
+
+    @property
+    def is_neutral(self) -> bool:
+        return self.source == "seeds"
+
+    def of_labels(self) -> Fingerprint:
+        return replace(self, entries="labels")
 
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:
         if self.source == "mistakes":
@@ -42,32 +60,46 @@ class PartialCorrelation(Fingerprint):
         return Queries(some(seeds.examples, self.count, rng).inputs)
 
     def represent(self, answers: Answers, queries: Queries) -> Array:
-        """(q c,) logits: each row centered, and of one length, so that no input counts for more."""
-        rows = answers.centered
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-        found: Array = unit.ravel() / np.sqrt(len(unit))
+        """(q,) labels; or (q c,) of length 1: probabilities, or logits of one length each."""
+        if self.entries == "labels":
+            return answers.labels
+        if self.entries == "probabilities":
+            rows = answers.probabilities - 1 / (answers.classes or 1)
+        else:
+            lengths = np.linalg.norm(answers.centered, axis=1, keepdims=True)
+            rows = answers.centered / np.where(lengths > 0, lengths, 1)
+        found: Array = rows.ravel() / (np.linalg.norm(rows) or 1)
         return found
 
     def distance(self, owner: Array, suspect: Array) -> float:
+        if self.entries == "labels":
+            return disagreement(owner, suspect)
         return cosine_distance(owner, suspect)
 
     def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
-        """(p,) partial correlations: of each, given all others of the pool."""
-        rows = np.stack([owner, *pool])
-        if len(pool) < 2 or not rows.any(1).all():
+        """(p,) partial correlations, of each, given all others; above those with the cohort."""
+        rows = [owner, *pool]
+        if len(pool) < 2 or (self.needs == "scores" and not all(each.any() for each in rows)):
             return super().closeness(owner, pool)
-        products = rows @ rows.T  # (p + 1, p + 1)
-        return np.array([self._partial(products, place) for place in range(1, len(rows))])
+        products = _products(rows)
+        inverse = np.linalg.inv(products + self.ridge * np.eye(len(rows)))
+        spread = np.sqrt(np.diag(inverse))
+        partial = -inverse / np.outer(spread, spread)  # (p + 1, p + 1), the owner first
+        if not self.cohort or len(pool) < 3:
+            return partial[0, 1:]
+        return np.array([self._above(products[0], partial, each) for each in range(1, len(rows))])
 
-    def _partial(self, products: Array, place: int) -> float:
-        """The correlation of what the others leave of the owner's, the first, and of one."""
-        others = np.delete(np.arange(1, len(products)), place - 1)
-        known = products[np.ix_(others, others)]
-        two = np.array([0, place])
-        both = products[np.ix_(two, others)].T  # (others, 2)
-        weights = np.linalg.solve(known + self.ridge * np.eye(len(others)), both)
-        crossed = weights.T @ both
-        left = products[np.ix_(two, two)] - crossed - crossed.T
-        left = left + weights.T @ known @ weights  # (2, 2): products of what is left
-        return float(left[0, 1] / np.sqrt(max(left[0, 0] * left[1, 1], np.finfo(float).tiny)))
+    def _above(self, nearness: Array, partial: Array, place: int) -> float:
+        """A member's correlation with the owner, in terms of its own with the others."""
+        others = np.delete(np.arange(1, len(partial)), place - 1)
+        cohort = others[np.argsort(-nearness[others], kind="stable")][: self.cohort]
+        spread = partial[place, others].std() + np.finfo(float).tiny
+        return float((partial[place, 0] - partial[place, cohort].mean()) / spread)
+
+
+def _products(rows: Sequence[Array]) -> Array:
+    """(p, p) of representations; of labels the shares that agree."""
+    stacked = np.stack(rows)
+    if stacked.dtype.kind == "f":
+        return stacked @ stacked.T
+    return np.array([(stacked == row).mean(1) for row in stacked])

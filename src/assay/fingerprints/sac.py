@@ -5,7 +5,7 @@ The matrix of likenesses has a row and a column for each input, however many cla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,6 +37,13 @@ class SAC(Fingerprint):
     @property
     def needs(self) -> Asks:
         return "labels" if self.labels_only else "scores"
+
+    @property
+    def is_neutral(self) -> bool:
+        return self.source != "mistakes"
+
+    def of_labels(self) -> Fingerprint:
+        return replace(self, labels_only=True)
 
     def queries(self, owner: Model, seeds: Seeds, rng: np.random.Generator) -> Queries:
         if self.source == "mistakes":

@@ -96,9 +96,15 @@ def _vectors(each: Answered, vectors: tuple[Array, Array], top: float) -> Iterat
 
 
 def _null(found: Sequence[Answered], top: float) -> Iterator[str]:
-    """A row for each method: where the references stand, and where the suspect does."""
+    """A row for each method: where the references stand, and where the suspect does.
+
+    Among twins it is the owner's model whose place is looked at.
+    """
     compared = _compared(found)
-    yield _text(_LEFT, top + 18, "The suspect among reference models", "title")
+    others, one, title = "a reference model", "the suspect", "The suspect among reference models"
+    if any("twins" in each.evidence.detail for each in compared):
+        others, one, title = "a twin", "the owner's model", "The owner's model among its twins"
+    yield _text(_LEFT, top + 18, title, "title")
     if not compared:
         yield _text(_LEFT, top + 42, "None were given: how near strangers come is not known.")
         return
@@ -125,9 +131,9 @@ def _null(found: Sequence[Answered], top: float) -> Iterator[str]:
             yield _text(WIDTH - _RIGHT + 12, middle + 4, chance)
     yield f'<path class="axis" d="M{_LEFT} {base}H{WIDTH - _RIGHT}"/>'
     yield f'<path class="reference" d="M{_LEFT + 4} {base + 26}v14"/>'
-    yield _text(_LEFT + 14, base + 37, "a reference model")
+    yield _text(_LEFT + 14, base + 37, others)
     yield f'<path class="suspect" d="M{_LEFT + 184} {base + 28}l5 5l-5 5l-5 -5z"/>'
-    yield _text(_LEFT + 196, base + 37, "the suspect")
+    yield _text(_LEFT + 196, base + 37, one)
 
 
 def _compared(found: Sequence[Answered]) -> list[Answered]:

@@ -26,8 +26,8 @@ MEANING: Mapping[Relation, str] = {
     Relation.IDENTICAL: "Its bytes are those of a model below. They do not say who had them first.",
 }
 BEHAVIOR = (
-    "It answers more like a model below than the reference models do, at the false alarm below. Who"
-    " learned from the same teacher, or from data that the references did not have, would, too."
+    "It answers more like a model below than reference models or its twins do, at the false alarm"
+    " below. Against references alone, who shared its teacher or its data would, too."
 )
 ASKED = "It could only be asked: nothing is known of its layers and weights."
 ANSWERS = "What models answer is a lead, and with reference models at most a common source."

@@ -1,0 +1,311 @@
+"""How many stolen models are found by their answers, and what thieves can do about it.
+
+    python benchmarks/stealing/run.py garments --models FOLDER --sets DATA    # writes results.json
+    python benchmarks/stealing/run.py small     # scikit-learn's digits, minutes, nothing written
+
+Trains what FOLDER lacks of the ground's models, asks them, and keeps their answers there: a killed
+run goes on.  DATA holds the data sets fashion-mnist and mnist, each in a folder of its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from adversaries import TUNED, Adversaries
+from asked import ALARM, Crowd, among_references, among_twins, rivals
+from ground import EDITIONS, plan
+
+from assay.durable import append_entry, read_ledger
+from assay.fingerprints import FINGERPRINTS, Calibrated, Fingerprint, fuse
+from assay.zoo import _building
+from assay.zoo.experiments import hardware, write_report
+
+HERE = Path(__file__).parent
+MATCHED = 0.02  # accuracies of strangers that are as good as a thief
+BUDGETS = (50, 200, 1000, 2000, 5000)
+DISGUISES = ("as it was", "rounded to 2 digits", "labels alone", "detects probes", *TUNED)
+NEUTRAL = ("partial-correlation", "label-agreement", "zest")  # of those that twins are asked by
+Judge = Callable[..., dict[str, Calibrated]]
+Found = dict[str, Calibrated]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The ground, and a ledger of what was found on it."""
+
+    crowd: Crowd
+    seed: int
+
+    def thieves(self, owner: str, judge: Judge, name: str, method: Fingerprint) -> Found:
+        """What a method says of an owner's thieves; of the ledger, where it was asked before."""
+        key, ledger = f"{judge.__name__} {owner} {name}", self.crowd.folder / "ledger.jsonl"
+        behavior = f"{method} {self.seed} {len(self.crowd.twins(owner))}"
+        known = read_ledger(ledger).get(key)
+        if known is None or known["behavior"] != behavior:
+            queries = self.crowd.crafted(owner, method, self.seed)
+            suspects = [*self.crowd.thieves(owner)]
+            if judge is among_twins:  # nobody says of these that they are stolen, but they may be
+                own = {*self.crowd.twins(owner)}
+                suspects += [n for n in self.crowd.references(owner) if n not in own]
+            answers = {n: self.crowd.answers(n, method, queries) for n in suspects}
+            found = judge(self.crowd, owner, method, answers, self.seed)
+            known = {
+                "key": key,
+                "found": {n: asdict(each) for n, each in found.items()},
+                "behavior": behavior,
+            }
+            append_entry(ledger, known)
+            print(key, flush=True)
+        return {
+            n: Calibrated(
+                **{**each, "null": tuple(each["null"]), "methods": tuple(each["methods"])}
+            )
+            for n, each in known["found"].items()
+        }
+
+
+def kind(name: str) -> str:
+    """What a thief did, and to which network."""
+    return name.rpartition(".")[2]
+
+
+def is_found(found: Calibrated) -> bool:
+    """At 5 %; among fewer than 19 others, where none is as near."""
+    assert found.score is not None
+    above = sum(each >= found.score for each in found.null)
+    return (1 + above) / (1 + len(found.null)) <= max(ALARM, 1 / (1 + len(found.null)))
+
+
+def nearer(found: Calibrated, places: Iterable[int] | None = None) -> float:
+    """The share of the others, or of some, that the suspect is nearer than."""
+    null = np.array(found.null)
+    chosen = null if places is None else null[[*places]]
+    return float((chosen < found.score).mean()) if len(chosen) else float("nan")
+
+
+def summary(found: Mapping[str, Found], seed: int) -> dict[str, Any]:
+    """Of thieves: the share that is found by kind, in all with an interval, and the AUC."""
+    kinds: dict[str, list[Calibrated]] = {}
+    for owner, several in found.items():
+        for name, each in several.items():
+            if name.startswith(f"{owner}.") and each.score is not None:
+                kinds.setdefault(kind(name), []).append(each)
+    owned = [
+        [is_found(e) for n, e in several.items() if n.startswith(f"{o}.") and e.score is not None]
+        for o, several in found.items()
+    ]
+    rng = np.random.default_rng(seed)
+    draws = [
+        np.mean([v for place in rng.integers(0, len(owned), len(owned)) for v in owned[place]])
+        for _ in range(1000)
+    ]
+    everyone = [each for several in kinds.values() for each in several]
+    return {
+        "kinds": {
+            name: [
+                sum(map(is_found, several)),
+                len(several),
+                round(np.mean([*map(nearer, several)]), 3),
+            ]
+            for name, several in kinds.items()
+        },
+        "found": round(float(np.mean([*map(is_found, everyone)])), 3),
+        "interval": [round(float(q), 3) for q in np.quantile(draws, (0.025, 0.975))],
+        "auc": round(float(np.mean([*map(nearer, everyone)])), 3),
+        "thieves": len(everyone),
+    }
+
+
+def matched_auc(bench: Bench, found: Mapping[str, Found]) -> float | None:
+    """The AUC among references that are as accurate as the thief."""
+    records, values = bench.crowd.records, list[float]()
+    for owner, several in found.items():
+        names = bench.crowd.references(owner)
+        for name, each in several.items():
+            own = records[name]["accuracy"]
+            near = [p for p, n in enumerate(names) if abs(records[n]["accuracy"] - own) <= MATCHED]
+            if near and each.score is not None:
+                values.append(nearer(each, near))
+    return round(float(np.mean(values)), 3) if values else None
+
+
+def by_references(bench: Bench) -> dict[str, Any]:
+    """Every method, and all together."""
+    found: dict[str, dict[str, Found]] = {}
+    for name, method in rivals().items():
+        for owner in bench.crowd.owners():
+            found.setdefault(name, {})[owner] = bench.thieves(owner, among_references, name, method)
+    together = [name for name in found if "plain" not in name]
+    found["Together"] = {
+        owner: {
+            thief: fuse([found[name][owner][thief] for name in together], ALARM)
+            for thief in found[together[0]][owner]
+        }
+        for owner in bench.crowd.owners()
+    }
+    return {
+        name: {**summary(each, bench.seed), "matched": matched_auc(bench, each)}
+        for name, each in found.items()
+    }
+
+
+def by_twins(bench: Bench) -> dict[str, Any]:
+    """The methods whose queries are made of nobody's model, and all of these together."""
+    found: dict[str, dict[str, Found]] = {}
+    labels = FINGERPRINTS["partial-correlation"](entries="labels")  # type: ignore[call-arg]
+    methods = {n: rivals()[n] for n in NEUTRAL} | {"partial-correlation, labels alone": labels}
+    for name, method in methods.items():
+        for owner in bench.crowd.owners():
+            found.setdefault(name, {})[owner] = bench.thieves(owner, among_twins, name, method)
+    rows = {}
+    for name, several in found.items():
+        honest = [
+            each
+            for owner, suspects in several.items()
+            for suspect, each in suspects.items()
+            if not suspect.startswith(f"{owner}.")
+        ]
+        accused = sum(map(is_found, honest))
+        expected = sum(1 / (1 + len(e.null)) for e in honest)
+        rows[name] = {
+            **summary(several, bench.seed),
+            "accused": [accused, len(honest), round(expected, 1)],
+        }
+    return rows
+
+
+def budgets(bench: Bench) -> dict[str, Any]:
+    """What more queries are worth."""
+    rows: dict[str, Any] = {}
+    for count in BUDGETS:
+        method = FINGERPRINTS["partial-correlation"](count=count)  # type: ignore[call-arg]
+        for judge in (among_references, among_twins):
+            found = {
+                owner: bench.thieves(owner, judge, f"budget {count}", method)
+                for owner in bench.crowd.owners()
+            }
+            rows.setdefault(str(count), {})[judge.__name__] = summary(found, bench.seed)
+    return rows
+
+
+def disguises(bench: Bench) -> dict[str, Any]:
+    """The thieves who know how they are looked for: whether each is found, and what it costs."""
+    rows: dict[str, Any] = {}
+    crowd = bench.crowd
+    for owner in crowd.owners():
+        made = Adversaries(crowd, owner)
+        for name in DISGUISES:
+            accuracy = made.accuracy(made.module(name if name in TUNED else ""))
+            row = rows.setdefault(name, {"accuracy": [], "diverted": []})
+            row["accuracy"].append(round(accuracy, 4))
+            for method in ("partial-correlation", "modeldiff", "label-agreement"):
+                known = rivals()[method]
+                queries = crowd.crafted(owner, known, bench.seed)
+                answers = {made.decoy: made.answers(name, known, queries)}  # in the decoy's place
+                if name == "detects probes":
+                    row["diverted"].append([method, round(float(made.diverted(queries).mean()), 3)])
+                judges: list[Judge] = [among_references]
+                if known.is_neutral:
+                    judges.append(among_twins)
+                for judge in judges:
+                    each = judge(crowd, owner, known, answers, bench.seed)[made.decoy]
+                    cell = row.setdefault(f"{method} {judge.__name__}", [0, 0])
+                    if each.score is not None:
+                        cell[0] += is_found(each)
+                        cell[1] += 1
+    return rows
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of README.md."""
+    kinds = [
+        f"{how}-{to}"
+        for how in ("soft", "hard", "adversarial", "foreign")
+        for to in ("same", "other")
+    ]
+
+    def row(name: str, each: Mapping[str, Any], last: object) -> str:
+        cells = [each["kinds"].get(k, [0, 0, 0]) for k in kinds]
+        low, high = each["interval"]
+        words = [f"{a} of {b}" if b else "–" for a, b, _ in cells]
+        return (
+            f"| {name} | {' | '.join(words)} | {each['found']:.2f} ({low:.2f}–{high:.2f}) |"
+            f" {each['auc']:.3f} | {last} |\n"
+        )
+
+    def table(rows: Mapping[str, Any], last: str, of: Callable[[Any], object]) -> str:
+        head = f"| method | {' | '.join(kinds)} | found | AUC | {last} |\n"
+        return (
+            head
+            + "|---" * (len(kinds) + 4)
+            + "|\n"
+            + "".join(row(n, e, of(e)) for n, e in sorted(rows.items(), key=lambda x: -x[1]["auc"]))
+        )
+
+    def accused(each: Any) -> str:
+        count, of, expected = each["accused"]
+        return f"{count} of {of} ({expected:g})"
+
+    found = results["disguises"]
+    columns = [key for key in found[DISGUISES[0]] if key not in ("accuracy", "diverted")]
+    lines = [
+        f"| thief | accuracy | {' | '.join(c.replace('among_', 'among ') for c in columns)} |\n"
+    ]
+    lines.append("|---" * (len(columns) + 2) + "|\n")
+    for name, each in found.items():
+        cells = [f"{each[c][0]} of {each[c][1]}" if each[c][1] else "abstains" for c in columns]
+        lines.append(f"| {name} | {np.mean(each['accuracy']):.3f} | {' | '.join(cells)} |\n")
+    counts = "| queries | among references: found, AUC | among twins: found, AUC |\n|---|---|---|\n"
+    for count, each in results["budgets"].items():
+        cells = [f"{e['found']:.2f}, {e['auc']:.3f}" for e in each.values()]
+        counts += f"| {count} | {' | '.join(cells)} |\n"
+    return {
+        "references": table(results["references"], "AUC, as good", lambda e: e["matched"]),
+        "twins": table(results["twins"], "strangers accused (by chance)", accused),
+        "disguises": "".join(lines),
+        "budgets": counts,
+    }
+
+
+def main() -> None:
+    """See the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("edition", choices=[*EDITIONS], nargs="?", default="small")
+    parser.add_argument("--models", type=Path, help="folder of the models; by default one for now")
+    parser.add_argument("--sets", type=Path, help="folder with the data sets")
+    parser.add_argument("--seed", type=int, default=0, help="of the queries")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that train")
+    parser.add_argument("--small", action="store_const", const="small", dest="edition")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.models or Path(scratch)
+        shown = lambda name, done, of: print(name, done, of, flush=True)  # noqa: E731
+        _building.build(
+            folder, plan(given.edition), jobs=given.jobs, data=given.sets, progress=shown
+        )
+        bench = Bench(Crowd(given.edition, folder, given.sets), given.seed)
+        results = {
+            "edition": given.edition,
+            "seed": given.seed,
+            "hardware": hardware(),
+            "owners": {o: bench.crowd.records[o]["accuracy"] for o in bench.crowd.owners()},
+            "twins": by_twins(bench),
+            "references": by_references(bench),
+            "budgets": budgets(bench),
+            "disguises": disguises(bench),
+        }
+    if given.edition == "small":
+        print(json.dumps(results))
+    else:
+        write_report(HERE, results, tables(results))
+
+
+if __name__ == "__main__":
+    main()
