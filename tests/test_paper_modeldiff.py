@@ -101,7 +101,7 @@ def test_a_small_run_fills_every_table(paper: Module, whole: Path) -> None:
     assert {*found["ablations"]} == {"as published", *paper("plan").SMALL.ablations}
     assert found["adversaries"]["probe detector"] is None
     assert found["adversaries"]["top-1"].keys() >= {"akh", "together"}
-    assert "sac" not in found["adversaries"]["top-1"], "it takes scores"
+    assert "zest" not in found["adversaries"]["top-1"], "it takes scores"
     assert found["failed"] == {}
     for name in ("calibration.svg", "found.svg"):
         assert (whole / name).read_text().startswith("<svg")

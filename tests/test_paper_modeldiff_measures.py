@@ -184,7 +184,7 @@ def test_scores_are_those_of_the_library(paper: Module) -> None:
                 several.append(ours)
                 expected.append(theirs)
     assert fuse(several, 0.5).score == pytest.approx(fuse(expected, 0.5).score)
-    assert len(several) == 5
+    assert len(several) == 5, [row.name for row in scope.rows]
 
 
 def test_a_derived_model_in_disguise_is_judged_as_what_it_answers(paper: Module) -> None:
@@ -202,9 +202,9 @@ def test_a_derived_model_in_disguise_is_judged_as_what_it_answers(paper: Module)
     )
     assert honest.score > 3 > hidden.score
     labels = make(kept, lineage, scope, owner, "top-1")
-    assert labels.calibrated(row, copy).score is None, "it takes scores"
-    agreeing = next(row for row in scope.rows if row.name == "label-agreement")
-    assert labels.calibrated(agreeing, copy).score is not None
+    assert labels.calibrated(row, copy).score > 3, "it has a form for labels"
+    scored = next(row for row in scope.rows if row.name == "logits-on-mistakes")
+    assert labels.calibrated(scored, copy).score is None, "it takes scores"
 
 
 def test_a_parent_wins_where_it_is_nearest_and_a_tie_is_lost(paper: Module) -> None:

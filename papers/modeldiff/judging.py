@@ -90,9 +90,15 @@ class Court:
         for model, array in found.items():
             answers = of_scores(array) if label == "scores" else of_labels(array)
             answers = self.told(answers)
-            is_told = row.method.needs == "labels" or not answers.is_hard
+            method = self.method(row)
+            is_told = method.needs == "labels" or not answers.is_hard
             if is_told and self._comparable(row, model):
-                yield model, row.method.represent(answers, queries)
+                yield model, method.represent(answers, queries)
+
+    def method(self, row: Row) -> Fingerprint:
+        """As it is of a suspect that tells as little as this one."""
+        is_hard = bool(self.limit) and LIMITS[self.limit] is None
+        return row.method.of_labels() if is_hard else row.method
 
     def told(self, answers: Answers) -> Answers:
         """Answers as a suspect tells them, and so all whom it is compared with."""
@@ -127,15 +133,15 @@ class Court:
         known = self.represented(row)
         if anchor in known:
             for model, array in known.items():
-                yield model, -row.method.distance(known[anchor], array)
+                yield model, -self.method(row).distance(known[anchor], array)
 
     def closeness(self, row: Row, anchor: str, pool: Sequence[str]) -> Array:  # -> (p,)
         """How near each of a pool is to one model, by the method's own rule."""
-        if not _looks_around(row.method):
+        if not _looks_around(self.method(row)):
             near = self.near(row, anchor)
             return np.array([near.get(name, np.nan) for name in pool])
         known = self.represented(row)
-        return row.method.closeness(known[anchor], [known[name] for name in pool])
+        return self.method(row).closeness(known[anchor], [known[name] for name in pool])
 
     def references(self, suspect: str) -> list[str]:
         """Models of the suspect's task that come from neither root."""

@@ -57,6 +57,7 @@ class Scope:
 
     pairs: int = 100
     count: int = 100
+    seeds: int = 2000  # of the task, as they are
     steps: int = 50  # of ModelDiff's ascent
     searched: int = 300  # values that the black-box search changes
     long: int = 1000  # of IPGuard's steps; teacher fingerprinting takes three tenths
@@ -86,7 +87,7 @@ class Scope:
 
 
 PAPER = Scope()
-SMALL = Scope(12, 16, 5, 5, 20, 1, 8, 2, 6, 4, 20, 50)
+SMALL = Scope(12, 16, 32, 5, 5, 20, 1, 8, 2, 6, 4, 20, 50)
 
 
 def method(name: str, **options: Any) -> Fingerprint:
@@ -100,7 +101,7 @@ def _rows(scope: Scope) -> tuple[Row, ...]:
     """Those of each set of queries beside one another."""
     about = {"pairs": scope.pairs, "steps": scope.steps}
     count = {"count": scope.count}
-    double = {"count": 2 * scope.count}
+    double, asked = {"count": 2 * scope.count}, {"count": scope.seeds}
     made = {entries: method("modeldiff", entries=entries, **about)
             for entries in ("raw", "centered", "ranked", "scaled")}  # fmt: skip
     on_suspect = method("modeldiff", crafted_on="suspect", **about)
@@ -114,7 +115,7 @@ def _rows(scope: Scope) -> tuple[Row, ...]:
     zest = method("zest", pictures=scope.pictures, masks=scope.masks)
     guard = method("ipguard", steps=scope.long, **count)
     teacher = method("teacher-fingerprint", pairs=scope.pairs, steps=scope.long * 3 // 10)
-    akh, partial = method("akh", **count), method("partial-correlation", **double)
+    akh, partial = method("akh", **count), method("partial-correlation", **asked)
     alignment = method("cka", **double)
 
     published = Questions("published", on_suspect, "suspect", "distances", across=True)
@@ -147,7 +148,8 @@ def _rows(scope: Scope) -> tuple[Row, ...]:
         Row("teacher-fingerprint", teacher, alike, together=True, one_sided=True),
         Row("cka", alignment, layers),
         Row("partial-correlation", partial, seeds, together=True),
-        Row("label-agreement", method("label-agreement", **double), seeds, together=True),
+        Row("partial-correlation, labels", partial.of_labels(), seeds),
+        Row("label-agreement", method("label-agreement", **asked), seeds, together=True),
         Row("zest", zest, parts, together=True),
         Row("dataset-inference", walk, walked, together=True, one_sided=True),
     )
