@@ -26,7 +26,7 @@ NAMES = {
     "lenet-5.five.half-a.0", "lenet-5.five.half-b.0", "lenet-5.root.0", "lenet-5.root.1", OWNED,
     f"{OWNED}.prune-50", f"{OWNED}.soft-same",
 }  # fmt: skip
-TIMED = ("costs", "seconds_of_jobs")
+TIMED = ("costs", "cpu_seconds_of_jobs")
 Json = dict[str, Any]
 
 pytestmark = pytest.mark.torch

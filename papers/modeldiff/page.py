@@ -50,7 +50,7 @@ def run(found: Json) -> str:
     warning = "**Few queries of each method, to see that it runs: no figures to quote.** "
     return (
         f"{warning if few else ''}Of the edition `{found['edition']}`: {found['models']} models;"
-        f" {found['seconds_of_jobs']:,} seconds of one core for all queries and answers."
+        f" {found['cpu_seconds_of_jobs']:,} seconds of one core for all queries and answers."
         f" {found['hardware']}.\n"
     )
 

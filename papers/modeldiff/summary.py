@@ -45,7 +45,7 @@ def results(
         "hardware": f"{hardware()}; a thread each process, beside other work",
         "versions": {each.__name__: each.__version__ for each in (assay, torch, np)},
         "seed": 0,
-        "seconds_of_jobs": round(sum(entry["seconds"] for entry in entries.values())),
+        "cpu_seconds_of_jobs": round(sum(each["cpu_seconds"] for each in entries.values())),
         "accuracies": accuracies(lineage),
         "contests": {
             "two roots": _contests(lineage, [
