@@ -30,9 +30,9 @@ DIVERTED = 0.05  # of natural inputs, that are taken for probes
 TUNED: dict[str, float] = {"tuned": 0.0, "removed": 1.0}  # weight of being unlike what was stolen
 TRAINING = Training(3, 64, Optimizer("adam", rate=1e-3, weight_decay=0.0))
 PROBES: dict[str, dict[str, Any]] = {  # that its maker knows of
-    "modeldiff": {"pairs": 400},
-    "deepjudge": {"count": 400},
-    "sac": {"count": 400, "source": "cutmix"},
+    "modeldiff": {"pairs": 100},
+    "deepjudge": {"count": 100},
+    "sac": {"count": 200, "source": "cutmix"},
 }
 
 
@@ -144,7 +144,7 @@ class Adversaries:
             )
             both = np.concatenate([known.inputs[: len(probes)], probes]).astype(np.float32)
             labels = np.repeat([0, 1], [len(both) - len(probes), len(probes)])
-            train(detector, Examples(both, labels), Training(10, 64, TRAINING.optimizer), seed=0)
+            train(detector, Examples(both, labels), Training(20, 64, TRAINING.optimizer), seed=0)
             file.parent.mkdir(exist_ok=True)
             save_file({n: t.contiguous() for n, t in detector.state_dict().items()}, file)
         natural = _suspicion(detector.eval(), own.take(slice(1, None, 2)).inputs)

@@ -34,9 +34,12 @@ CHEAPER: Mapping[str, dict[str, Any]] = {
 }
 
 
-def rivals() -> dict[str, Fingerprint]:
-    """Every method that can be used on a model that is only asked; one before it was improved."""
-    found: dict[str, Any] = {name: FINGERPRINTS[name] for name in FINGERPRINTS}
+def rivals(whole: bool) -> dict[str, Fingerprint]:
+    """Methods that can be used on a model that is only asked; one as it was without a cohort.
+
+    Where not the whole is wanted, those that take minutes for each owner are left out.
+    """
+    found: dict[str, Any] = {n: FINGERPRINTS[n] for n in FINGERPRINTS if whole or n not in CHEAPER}
     made = {name: make(**CHEAPER.get(name, {})) for name, make in found.items()}
     plain = {"count": 200, "entries": "directions", "cohort": 0}
     made["partial-correlation, plain"] = found["partial-correlation"](**plain)
@@ -54,20 +57,17 @@ class Crowd:
     @property
     def records(self) -> dict[str, Json]:
         """What is known of each that is there."""
-        found = _building.records(self.folder, plan(self.edition).members)
-        return {record["name"]: record for record in found}
+        return _records(self.edition, self.folder)
 
     def owners(self) -> list[str]:
-        """Victims all of whose thieves are there."""
-        known, task_ = self.records, EDITIONS[self.edition].task
+        """Victims, from whom something was stolen."""
+        task_ = EDITIONS[self.edition].task
         names = [
             f"{network}.{task_.name}.{OWNER}.{seed}"
             for network, count in task_.owners.items()
             for seed in range(count)
         ]
-        wanted = [member for member in plan(self.edition).members if member.parents]
-        missing = {m.parents[0] for m in wanted if m.name not in known}
-        return [name for name in names if name not in missing]
+        return [name for name in names if self.thieves(name)]
 
     def thieves(self, owner: str) -> list[str]:
         return [name for name, record in self.records.items() if record["parents"] == [owner]]
@@ -100,7 +100,7 @@ class Crowd:
 
     def answers(self, name: str, method: Fingerprint, queries: Queries) -> Answers:
         """A model's answers, which are kept."""
-        file = self.folder / "answers" / queries.digest[:16] / f"{name}.npy"
+        file = self.folder / "answers" / _digest(queries)[:16] / f"{name}.npy"
         if file.exists():
             return Answers(np.load(file), len(queries))
         found = method.ask(self.model(name), queries)
@@ -126,6 +126,17 @@ class Crowd:
         with file.open("wb") as stream:
             np.savez(stream, inputs=made.inputs, about=np.array(about), **notes)
         return made
+
+
+@lru_cache(8)
+def _digest(queries: Queries) -> str:
+    return queries.digest
+
+
+@lru_cache
+def _records(edition: str, folder: Path) -> dict[str, Json]:
+    found = _building.records(folder, plan(edition).members)
+    return {record["name"]: record for record in found}
 
 
 @lru_cache

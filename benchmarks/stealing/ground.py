@@ -51,7 +51,7 @@ _SETTING = Setting(60_000, judged=10_000, channels_last=True)
 EDITIONS: Mapping[str, Edition] = {
     "small": Edition(
         {"cnn": "mlp"},
-        Task("digits", "digits", 10, "digits/inverted/half-b", 20, {"cnn": 20}, {"cnn": 2}, 4),
+        Task("digits", "digits", 10, "digits/inverted/half-b", 20, {"cnn": 20}, {"cnn": 1}, 4),
         Setting(2_000, channels_last=True),
     ),
     "garments": Edition(
@@ -63,7 +63,7 @@ EDITIONS: Mapping[str, Edition] = {
             "fashion-mnist/half-b/accessories/half-b",
             12,
             {"vgg": 12, "cnn": 20, "lenet-5": 20},
-            {"vgg": 2, "cnn": 1, "lenet-5": 2},
+            {"vgg": 1, "cnn": 1, "lenet-5": 1},
             4,
         ),
         _SETTING,

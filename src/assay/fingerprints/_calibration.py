@@ -171,7 +171,10 @@ def among_twins(
 
 
 def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
-    """Methods with queries of their own as one statistic: the mean of their scores.
+    """Methods with queries of their own as one statistic: the largest of their scores.
+
+    Each kind of reuse shows in another method, and most methods see nothing of it: their mean would
+    hide what one of them sees.
 
     The suspect's is one among the references' as before, as long as which methods there are was
     settled without looking at scores.  Those that abstain, or that not all references could be
@@ -183,7 +186,7 @@ def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
     if not fit:
         return Calibrated((), None, None, "no method can be compared with references", 0, 0)
     rows = np.array([[each.score, *each.null] for each in fit])  # (methods, 1 + references)
-    score, *others = map(float, rows.mean(0))
+    score, *others = map(float, rows.max(0))
     null, needed = tuple(others), references_needed(alarm)
     if most < needed:
         why = f"a false alarm of {alarm:g} takes {needed} references, and there are {most}"
@@ -219,18 +222,18 @@ def _fused(
 ) -> Array | None:
     """(r,) of the first r in the pool: how far each is nearer to the anchor than these others are.
 
-    Each method counts in standard deviations of the others, so none has to be told how much it is
-    worth: who stands out by one stands out.  None where a method cannot say.
+    Each method counts in standard deviations of the others, and the largest number is taken: who
+    stands out by one stands out.  None where a method cannot say.
     """
     anchor, *pool = alike([anchor, *pool])
-    total = np.zeros(ranked)
+    standing = np.full(ranked, -np.inf)
     for method in methods:
         own = method.represent(anchor, queries)
         values = method.closeness(own, [method.represent(each, queries) for each in pool])[:ranked]
         if not np.isfinite(values).all():
             return None
-        total += _standing(values)
-    return total / len(methods)
+        standing = np.maximum(standing, _standing(values))
+    return standing
 
 
 def _standing(values: Array) -> Array:  # (p,) -> (p,)
