@@ -45,14 +45,7 @@ def wins(court: Court, contest: Contest, view: str) -> dict[str, bool | None]:
         found[row.name] = None if values is None else _leads(values)
         if row.together and values is not None:
             standings.append(_spread(values))
-    if standings:
-        together = np.array(standings)  # (methods, candidates); NaN: cannot be compared
-        known = np.isfinite(together)
-        sums = np.where(known, together, 0).sum(0)
-        found[TOGETHER] = _leads(np.divide(sums, known.sum(0), out=np.full(len(sums), np.nan),
-                                           where=known.any(0)))  # fmt: skip
-    else:
-        found[TOGETHER] = None
+    found[TOGETHER] = _leads(np.fmax.reduce(standings)) if standings else None  # skips NaN
     return found
 
 
