@@ -32,9 +32,9 @@ from measure import measure, measure_distances, network_path
 from page import with_tables
 from plan import PAPER, SMALL, Run, Scope, figure7, named, table2
 from summary import summary
-from workers import Task, results
 
 from assay.durable import append_entry, read_ledger
+from assay.zoo.workers import Task, results
 
 HERE = Path(__file__).parent
 PARTS = ("table2", "figure7", "search", "report")

@@ -89,7 +89,7 @@ def calibrate(
     fit = [
         (answers, origin)
         for answers, origin in zip(references, origins, strict=True)
-        if not any(method.comparable(owner, answers) for method in methods)
+        if all(m.between(owner, answers, queries).distance is not None for m in methods)
     ]
     independent = len({origin for _, origin in fit})
     if independent < 2:
@@ -99,14 +99,22 @@ def calibrate(
     statistic = _fused(methods, owner, pool, queries, len(pool))
     if statistic is None:
         return Calibrated(names, None, None, "the answers do not vary", independent, sent)
-    rivals: dict[str, float] = {}
-    for value, (_, origin) in zip(statistic[1:], fit, strict=True):
-        rivals[origin] = max(rivals.get(origin, -np.inf), value)
+    return placed(names, statistic, [origin for _, origin in fit], alarm, sent)
+
+
+def placed(
+    names: tuple[str, ...], statistic: Array, origins: Sequence[str], alarm: float, queries: int
+) -> Calibrated:
+    """The place of a suspect, whose value is the first, among references of these origins."""
+    rivals = dict.fromkeys(sorted({*origins}), -np.inf)  # in one order, whoever was left out
+    for value, origin in zip(statistic[1:], origins, strict=True):
+        rivals[origin] = max(rivals[origin], value)
     score, null = float(statistic[0]), tuple(map(float, rivals.values()))
+    independent, needed = len(null), references_needed(alarm)
     if independent < needed:
         why = f"a false alarm of {alarm:g} takes {needed} references, and there are {independent}"
-        return Calibrated(names, score, None, why, independent, sent, null)
-    return Calibrated(names, score, _chance(score, null), "", independent, sent, null)
+        return Calibrated(names, score, None, why, independent, queries, null)
+    return Calibrated(names, score, _chance(score, null), "", independent, queries, null)
 
 
 def among_twins(

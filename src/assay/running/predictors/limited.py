@@ -9,6 +9,13 @@ from assay.running.predictors import Predictor
 from assay.running.predictors.answers import Answers, Array, of_scores
 
 
+def limited(answers: Answers, digits: int | None) -> Answers:
+    """Answers as a service tells them: probabilities of so many ``digits``, or labels alone."""
+    if digits is None:
+        return answers.top()
+    return of_scores(np.round(answers.probabilities, digits), answers.queries)
+
+
 class Limited(Predictor):
     """Another predictor's answers: probabilities of so many ``digits``, or with None labels alone.
 
@@ -24,9 +31,7 @@ class Limited(Predictor):
     def ask(self, inputs: Array) -> Answers:
         found = self._model.ask(inputs)
         self.asked = self._model.asked
-        if self._digits is None:
-            return found.top()
-        return of_scores(np.round(found.probabilities, self._digits), found.queries)
+        return limited(found, self._digits)
 
     def run(self, inputs: Array) -> Array:
         return self._model.run(inputs)

@@ -1,16 +1,19 @@
-"""Worker processes that take jobs, and a ledger of what they finished.
+"""Worker processes that take the jobs of an experiment.
 
 A worker waits on a pipe.  When the parent is killed, the pipe ends and so does the worker, after
-the job at hand.  The parent alone writes the ledger: one line a finished job, forced to the disk.
+the job at hand.  The parent alone writes what was found: see ``experiments`` for its ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from multiprocessing import connection, get_context
-from typing import Any
+from typing import Any, TypeAlias
+
+EXTRA = "torch"  # has its threads set; what a task does is its own matter
 
 Json = dict[str, Any]
+Pipe: TypeAlias = "connection.Connection[Any, Any]"
 Task = tuple[Callable[..., Json], tuple[Any, ...]]
 
 
@@ -24,17 +27,17 @@ def results(tasks: dict[str, Task], jobs: int) -> Iterator[tuple[str, Json]]:
         yield from ((name, function(*arguments)) for name, (function, arguments) in tasks.items())
         return
     waiting = iter(tasks.items())
-    working: dict[connection.Connection, str] = {}
+    working: dict[Pipe, str] = {}
     for pipe in _started(min(jobs, len(tasks))):
         _hand(pipe, waiting, working)
     while working:
-        for pipe in connection.wait(list(working)):
-            name = working.pop(pipe)
-            yield name, pipe.recv()
-            _hand(pipe, waiting, working)
+        for ready in connection.wait([*working]):
+            assert isinstance(ready, connection.Connection)
+            yield working.pop(ready), ready.recv()
+            _hand(ready, waiting, working)
 
 
-def _started(count: int) -> list[connection.Connection]:
+def _started(count: int) -> list[Pipe]:
     context = get_context("spawn")  # forked processes would share torch's threads
     pipes = []
     for _ in range(count):
@@ -46,9 +49,9 @@ def _started(count: int) -> list[connection.Connection]:
 
 
 def _hand(
-    pipe: connection.Connection,
+    pipe: Pipe,
     waiting: Iterator[tuple[str, Task]],
-    working: dict[connection.Connection, str],
+    working: dict[Pipe, str],
 ) -> None:
     """The next task to an idle worker; where there is none, the worker is sent home."""
     for name, task in waiting:
@@ -58,7 +61,7 @@ def _hand(
     pipe.send(None)
 
 
-def _work(pipe: connection.Connection) -> None:
+def _work(pipe: Pipe) -> None:
     import torch
 
     torch.set_num_threads(1)
