@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts_of import scripts_of
 
 from assay.fingerprints import Calibrated
 
@@ -17,10 +18,10 @@ torch = pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "stealing"
 
 
-@pytest.fixture
-def part(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module
+@pytest.fixture(scope="module")
+def part() -> Iterator[Any]:
+    with scripts_of(FOLDER) as module:
+        yield module
 
 
 def told(score: float, *null: float) -> Calibrated:

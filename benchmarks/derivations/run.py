@@ -30,6 +30,7 @@ import torch
 import assay
 from assay.derivations import DERIVATIONS
 from assay.derivations.admm_prune import Alternation
+from assay.derivations.memristor import Cut
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, digest, on
 from assay.running.to_onnx import export
@@ -66,6 +67,8 @@ class Case:
         """Its options, as --set takes them."""
         plain = {k: v for k, v in self.options.items() if not isinstance(v, Training)}
         growth = plain.pop("admm", Alternation()).growth
+        if isinstance(cut := plain.pop("cut", None), Cut):
+            plain["cut.keep"] = cut.keep
         words = [
             f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in plain.items()
         ]
@@ -109,7 +112,7 @@ def cases(student: Training) -> tuple[Case, ...]:
         Case("cluster"),
         Case("cluster", {"training": SHARED}),
         Case("admm-cluster", {"bits": (3,), "admm": QUICKLY, **ALTERNATING}),
-        Case("memristor", {"keep": (0.5,), **ALTERNATING}),
+        Case("memristor", {"cut": Cut((0.5,)), **ALTERNATING}),
         Case("distill", {"training": student}),
         Case("distill", {"feature_weight": 5.0, "label_share": 1.0, "training": student}),
         Case("extract", {"training": student}),

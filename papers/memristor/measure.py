@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from assay.crossbars import Flaws
 from assay.derivations import DERIVATIONS
+from assay.derivations.memristor import Cut
 from assay.running.crossbars import Hardware, on_crossbars
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, weighted
@@ -71,8 +72,7 @@ def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
     )
     make: Any = DERIVATIONS["memristor"]
     method = make(
-        keep=(1.0,) if job.bits else KEEP[job.ratio, job.group],
-        group=job.group,
+        cut=Cut((1.0,) if job.bits else KEEP[job.ratio, job.group], job.group),
         bits=job.bits,
         crossbar=CROSSBAR,
         training=scope.training(drawing, "constant"),

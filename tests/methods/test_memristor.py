@@ -19,7 +19,7 @@ from assay.training import Optimizer, Progress, Training
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from assay.derivations.memristor import Groups, States  # noqa: E402
+from assay.derivations.memristor import Cut, Groups, States  # noqa: E402
 from assay.running.crossbars import Hardware, on_crossbars  # noqa: E402
 from assay.running.modules import accuracy, outputs, weighted  # noqa: E402
 
@@ -82,7 +82,7 @@ def test_the_child_is_on_levels_in_whole_groups_and_runs_on_crossbars(
     name: str, group: Any
 ) -> None:
     made = Memristor(
-        keep=(0.4,), group=group, bits=5, crossbar=SMALL, training=SHORT, retraining=SHORT
+        cut=Cut((0.4,), group), bits=5, crossbar=SMALL, training=SHORT, retraining=SHORT
     )
     derived = made.derive(trained(name), data=DATA, judge=JUDGE)
     notes, child = derived.lineage.notes, derived.module
@@ -115,7 +115,7 @@ def test_the_child_is_on_levels_in_whole_groups_and_runs_on_crossbars(
 
 
 def test_pruning_alone_leaves_weights_as_they_are() -> None:
-    made = Memristor(keep=(0.5, 0.4, 0.3, 0.2, 1.0), bits=0, training=SHORT, retraining=SHORT)
+    made = Memristor(cut=Cut((0.5, 0.4, 0.3, 0.2, 1.0)), bits=0, training=SHORT, retraining=SHORT)
     derived = made.derive(trained("cnn"), data=DATA)
     assert "spacing" not in derived.lineage.notes
     shares = [
@@ -128,8 +128,8 @@ def test_pruning_alone_leaves_weights_as_they_are() -> None:
 
 def test_a_pruned_parent_stays_pruned_while_it_is_mapped() -> None:
     options = {"training": SHORT, "retraining": SHORT}
-    pruned = Memristor(keep=(0.3,), bits=0, **options).derive(trained("cnn"), data=DATA).module
-    derived = Memristor(keep=(1.0,), bits=3, **options).derive(pruned, data=DATA)
+    pruned = Memristor(cut=Cut((0.3,)), bits=0, **options).derive(trained("cnn"), data=DATA).module
+    derived = Memristor(cut=Cut((1.0,)), bits=3, **options).derive(pruned, data=DATA)
     for path, layer in weighted(derived.module).items():
         assert torch.equal(layer.weight != 0, pruned.get_submodule(path).weight != 0)
         assert len(layer.weight.unique()) <= 7
@@ -138,7 +138,7 @@ def test_a_pruned_parent_stays_pruned_while_it_is_mapped() -> None:
 
 def test_soft_answers_alone_take_no_labels() -> None:
     without, options = Examples(DATA.inputs, None), {"training": SHORT, "retraining": SHORT}
-    derived = Memristor(keep=(0.4,), soft_answers=1.0, **options).derive(
+    derived = Memristor(cut=Cut((0.4,)), soft_answers=1.0, **options).derive(
         trained("cnn"), data=without
     )
     assert accuracy(derived.module, JUDGE) > 0.6  # of four classes
@@ -153,7 +153,7 @@ def quickly(**options: Any) -> Any:
 
 def test_a_single_layer_is_mapped_like_any_other() -> None:
     flat = Examples(DATA.inputs.reshape(len(DATA), -1), DATA.labels)
-    derived = quickly(keep=(0.5,), bits=3).derive(torch.nn.Linear(64, 4), data=flat)
+    derived = quickly(cut=Cut((0.5,)), bits=3).derive(torch.nn.Linear(64, 4), data=flat)
     assert [*derived.lineage.notes["spacing"]] == ["weight"]
     assert len(derived.module.weight.unique()) <= 7  # ±3 steps, and what is pruned
 
@@ -164,7 +164,7 @@ def test_groups_of_a_convolution_lie_on_arrays_of_their_own() -> None:
         torch.nn.Conv2d(1, 6, 1), torch.nn.Conv2d(6, 6, 3, groups=6), torch.nn.Flatten(),
         torch.nn.Linear(6 * 36, 4),
     )  # fmt: skip
-    arrays = quickly(keep=(1.0,)).derive(network, data=DATA).lineage.notes["arrays"]
+    arrays = quickly(cut=Cut((1.0,))).derive(network, data=DATA).lineage.notes["arrays"]
     whole = arrays["5-bit after"]["tiled_by_layer"]
     assert whole["1.weight"] == 2 * 6 * 2  # signs, groups, arrays
     assert whole["0.weight"] == 2 * 2  # six filters: two strips of four
@@ -176,7 +176,7 @@ def test_layers_that_are_not_mapped_are_named_and_stay_out_of_the_counts() -> No
         torch.nn.Conv2d(1, 4, 3), torch.nn.ConvTranspose2d(4, 4, 2), torch.nn.Flatten(),
         torch.nn.Linear(4 * 49, 4),
     )  # fmt: skip
-    notes = quickly(keep=(0.5,)).derive(network, data=DATA).lineage.notes
+    notes = quickly(cut=Cut((0.5,))).derive(network, data=DATA).lineage.notes
     assert notes["not_on_crossbars"] == ["1.weight"]
     assert [*notes["left"]] == ["0.weight", "3.weight"]
 
@@ -184,14 +184,14 @@ def test_layers_that_are_not_mapped_are_named_and_stay_out_of_the_counts() -> No
 def test_a_model_of_zeros_stays_one() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))
     torch.nn.init.zeros_(network[1].weight)
-    derived = quickly(keep=(1.0,)).derive(network, data=DATA)
+    derived = quickly(cut=Cut((1.0,))).derive(network, data=DATA)
     assert not derived.module[1].weight.any()
     assert derived.lineage.notes["reduction"] is None
     assert derived.lineage.notes["arrays"]["5-bit after"]["tiled"] == 0
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    made = Memristor(keep=(0.3,), training=SHORT, retraining=SHORT)
+    made = Memristor(cut=Cut((0.3,)), training=SHORT, retraining=SHORT)
     whole = made.derive(trained("mlp"), data=DATA, seed=3)
 
     class Killed(Exception):
@@ -209,13 +209,17 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     for wrong, says in (
-        ({"keep": ()}, "keep must be shares"),
-        ({"keep": (1.5,)}, "keep must be shares"),
         ({"bits": 1}, "bits must be 2 to 16"),
         ({"soft_answers": 1.5}, "soft_answers must be 0 to 1, not 1.5"),
-        ({"group": "row"}, "group must be one of"),
     ):
         with pytest.raises(BadOption, match=says):
             Memristor(**wrong)
-    with pytest.raises(BadOption, match="keep has 2 values for 3 layers"):
-        Memristor(keep=(0.5, 0.5)).derive(trained("mlp"), data=DATA)
+    for cut, says in (
+        ({"keep": ()}, "cut.keep must be shares"),
+        ({"keep": (1.5,)}, "cut.keep must be shares"),
+        ({"group": "row"}, "cut.group must be one of"),
+    ):
+        with pytest.raises(BadOption, match=says):
+            Cut(**cut)
+    with pytest.raises(BadOption, match=r"cut\.keep has 2 values for 3 layers"):
+        Memristor(cut=Cut((0.5, 0.5))).derive(trained("mlp"), data=DATA)

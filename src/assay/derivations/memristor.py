@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -42,6 +42,20 @@ def _tuned() -> Training:
     return Training(5, optimizer=Optimizer("adam", 1e-3, weight_decay=0))
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which groups of weights stay."""
+
+    keep: tuple[float, ...] = (0.1,)  # share of a layer's groups; one, or by layer
+    group: Group = "column"  # of a layer's matrix; block: a column of as many filters as bit lines
+
+    def __post_init__(self) -> None:
+        if self.group not in get_args(Group):
+            raise BadOption(f"cut.group must be one of {[*get_args(Group)]}, not {self.group!r}")
+        if not self.keep or not all(0 < share <= 1 for share in self.keep):
+            raise BadOption(f"cut.keep must be shares above 0 and up to 1: {self.keep}")
+
+
 @dataclass(frozen=True)
 class Memristor(Derivation):
     """The parent with whole groups of weights at zero, and the others on a crossbar's levels.
@@ -49,8 +63,7 @@ class Memristor(Derivation):
     Of convolutions and linear layers; transposed, recurrent and embedding layers stay as they are.
     """
 
-    keep: tuple[float, ...] = (0.1,)  # share of a layer's groups that stays; one, or by layer
-    group: Group = "column"  # of a layer's matrix; block: a column of as many filters as bit lines
+    cut: Cut = field(default_factory=Cut)  # which groups of each layer stay
     bits: int = 5  # of a weight, with its sign; 0: weights are not mapped
     crossbar: Crossbar = field(default_factory=Crossbar)  # for blocks, and for the counts
     training: Training = field(default_factory=_drawn)  # while weights are drawn: twice
@@ -58,11 +71,8 @@ class Memristor(Derivation):
     soft_answers: float = 0.0  # weight of the parent's in training; that of labels is the rest
 
     def __post_init__(self) -> None:
-        self.one_of("group", ("column", "filter", "block"))
         if not 0 <= self.soft_answers <= 1:
             raise BadOption(f"{self.method}: soft_answers must be 0 to 1, not {self.soft_answers}")
-        if not self.keep or not all(0 < share <= 1 for share in self.keep):
-            raise BadOption(f"{self.method}: keep must be shares above 0 and up to 1: {self.keep}")
         if self.bits and not 2 <= self.bits <= 16:
             raise BadOption(f"{self.method}: bits must be 2 to 16, or 0, not {self.bits}")
 
@@ -95,16 +105,16 @@ class Memristor(Derivation):
         self, work: Work, child: nn.Module, known: Mapping[str, Tensor], loss: Objective
     ) -> dict[str, Tensor]:
         """Draws weights to few groups, cuts and retrains; where they are left, by layer."""
-        if len(self.keep) not in (1, len(known)):
+        if len(self.cut.keep) not in (1, len(known)):
             raise BadOption(
-                f"{self.method}: keep has {len(self.keep)} values for {len(known)} layers:"
+                f"{self.method}: cut.keep has {len(self.cut.keep)} values for {len(known)} layers:"
                 f" {', '.join(known)}"
             )
-        shares = self.keep * len(known) if len(self.keep) == 1 else self.keep
+        shares = self.cut.keep * len(known) if len(self.cut.keep) == 1 else self.cut.keep
         if min(shares) == 1:  # nothing goes, and what a pruned parent has left out stays so
             return {name: weight.detach() != 0 for name, weight in known.items()}
         groups = {
-            name: Groups(share, self.group, self.crossbar.columns)
+            name: Groups(share, self.cut.group, self.crossbar.columns)
             for name, share in zip(known, shares, strict=True)
         }
         admm = Admm(child, groups, self._alternation(), loss)
