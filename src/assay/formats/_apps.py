@@ -1,0 +1,220 @@
+"""Models inside an app: ``.apk``, ``.aab`` and ``.ipa`` files are zip archives, of much else, too.
+
+A model in one is named as Java names what lies in an archive: ``app.apk!/assets/model.tflite``.
+Which members are models their contents say, whatever they are called; and names that only models
+have, so that one that is damaged, or encrypted, is named and not passed over.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from zipfile import ZipInfo
+
+from assay.containers import archives
+from assay.errors import AssayError, UnreadableModel
+from assay.formats import (
+    FORMATS,
+    HEAD,
+    MISSING,
+    Format,
+    InputShapes,
+    Model,
+    chosen,
+    format_of_names,
+    is_named_as_model,
+    naming,
+    opening_of,
+)
+from assay.formats.archive import APPS, Archive, Folder, Held, check_room, inside_of, unpack, zipped
+
+_MANIFESTS = ("AndroidManifest.xml", "base/manifest/AndroidManifest.xml")
+_BUNDLE = ".app/Info.plist"  # of an .ipa, in its folder Payload
+Infos = Mapping[str, ZipInfo]  # members by their names as paths
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What an app holds."""
+
+    models: tuple[str, ...]  # names of files and folders, sorted
+    others: int  # files that are no models
+
+
+@dataclass(frozen=True)
+class _Unpacked:
+    """A model that was unpacked; its file stays as long as ``folder``."""
+
+    path: Path
+    folder: Folder
+
+
+def is_app(path: Path) -> bool:
+    """Whether a file is an app, by its name; of a zip archive or an unnamed file by what it holds.
+
+    Raises OSError where it cannot be opened.
+    """
+    name = path.name.lower()
+    if name.endswith(APPS) or not path.is_file():
+        return name.endswith(APPS) and path.is_file()
+    if is_named_as_model(name):
+        return False
+    with path.open("rb") as file:
+        if file.read(len(archives.ZIP)) != archives.ZIP:
+            return False
+    try:
+        names = {info.filename for info in archives.directory(path)}
+    except UnreadableModel:
+        return False
+    is_bundle = any(n.startswith("Payload/") and n.endswith(_BUNDLE) for n in names)
+    return is_bundle or not names.isdisjoint(_MANIFESTS)
+
+
+def listed(path: Path) -> Listed:
+    """The models in an app, or in another zip archive.
+
+    Raises UnreadableModel where it is no zip archive, or is damaged; names the path.
+    """
+    with naming(path):
+        infos = _infos(path)
+        folders = _folders(infos)
+        found = {*folders}
+        for name, info in infos.items():
+            home = next((f for f in folders if name.startswith(f"{f}/")), None)
+            own = _format_of(path, name, info)
+            if home is None:
+                is_model = own is not None or _is_named(name)
+            else:  # of its folder's model, unless it is one of another kind
+                is_model = own not in (None, folders[home]) and not (own and own.guesses)
+            if is_model:
+                found.add(name)
+        parts = sum(1 for name in infos if any(name.startswith(f"{f}/") for f in folders))
+        alone = len(found) - len(folders)
+        return Listed(tuple(sorted(found)), max(0, len(infos) - parts - alone))
+
+
+def read_inside(path: Path, name: str, input_shapes: InputShapes) -> Model:
+    """A model in an app or another zip archive: as its file outside would be read.
+
+    It is unpacked alone, and where that does not suffice, with all that lies in its folder.  Raises
+    UnreadableModel.
+    """
+    infos = _infos(path)
+    try:
+        model = _read(_unpacked(path, infos, name), input_shapes)
+        is_whole = MISSING not in model.metadata
+    except UnreadableModel:
+        is_whole = False
+    if is_whole:
+        return model
+    return _read(_unpacked(path, infos, name, with_folder=True), input_shapes)
+
+
+def read_only(path: Path, input_shapes: InputShapes) -> Model:
+    """The one model in an app.  Raises UnreadableModel where there is none, or more than one."""
+    found = listed(path).models
+    if len(found) != 1:
+        names = ", ".join(f"{path.name}{archives.MARK}{name}" for name in found[:3])
+        raise UnreadableModel(
+            f"it holds {len(found)} models: name one, as {names}" if found else "it holds no model"
+        )
+    return read_inside(path, found[0], input_shapes)
+
+
+def _read(held: _Unpacked, input_shapes: InputShapes) -> Model:
+    method = chosen(held.path)
+    if method is Archive and is_app(held.path):  # apps may hold themselves
+        raise UnreadableModel("an app in an archive: unpack it first")
+    model = method().read(held.path, input_shapes)
+    return replace(model, weights=Held(model.weights, held.folder))
+
+
+def _infos(path: Path) -> Infos:
+    """The members that are files.  Raises UnreadableModel where two have one name."""
+    found: dict[str, ZipInfo] = {}
+    for info in archives.directory(path):
+        if info.filename.endswith("/") or archives.is_link(info):
+            continue
+        name = PurePosixPath(info.filename).as_posix()
+        if name in found:
+            raise UnreadableModel(f"two members have the name {name!r:.200}")
+        found[name] = info
+    return found
+
+
+def _unpacked(path: Path, infos: Infos, name: str, *, with_folder: bool = False) -> _Unpacked:
+    """A file, or a folder, alone or with what lies beside it."""
+    home = PurePosixPath(name).parent if with_folder else PurePosixPath(name)
+    below = "" if home == PurePosixPath(".") else f"{home.as_posix()}/"
+    wanted = [info for n, info in infos.items() if n == name or n.startswith(below)]
+    if name not in infos and not any(n.startswith(f"{name}/") for n in infos):
+        raise UnreadableModel(f"no {name!r:.200} in this archive")
+    if any(archives.is_encrypted(info) for info in wanted):
+        raise UnreadableModel("encrypted: the archive has a password")
+    members = zipped(path, wanted)
+    check_room(members, path.stat().st_size)
+    folder = Folder()
+    for member in members:
+        unpack(member, folder.path / inside_of(member.name))
+    return _Unpacked(folder.path / inside_of(name), folder)
+
+
+def _folders(infos: Infos) -> dict[str, type[Format]]:
+    """The folders that are one model, none of them in another one."""
+    entries = defaultdict[str, set[str]](set)
+    for name in infos:
+        path = PurePosixPath(name)
+        for child in (path, *path.parents):
+            if child.name:
+                entries[child.parent.as_posix()].add(child.name)
+    found: dict[str, type[Format]] = {}
+    for folder in sorted(entries, key=lambda each: (each.count("/"), each)):
+        method = format_of_names(frozenset(entries[folder]))
+        is_inner = any(folder.startswith(f"{outer}/") for outer in found)
+        if method is not None and folder != "." and not is_inner:
+            found[folder] = method
+    return found
+
+
+def _format_of(path: Path, name: str, info: ZipInfo) -> type[Format] | None:
+    """The format that a member's content shows; None where it shows none, or only seems to."""
+    if archives.is_encrypted(info) or not info.file_size:
+        return None
+    try:
+        head = _opening(path, info)
+    except UnreadableModel:
+        return None
+    method = next((each for each in FORMATS.values() if each().sniff(head)), None)
+    if method is None or (method.guesses and not _is_named(name) and not _is_read(path, name)):
+        return None
+    if method is FORMATS["archive"] and not _holds_model(head.decode("utf-8", "replace")):
+        return None
+    return method
+
+
+def _opening(path: Path, info: ZipInfo) -> bytes:
+    head = archives.beginning(path, info, HEAD)
+    return opening_of(archives.member(path, info)) if head.startswith(archives.ZIP) else head
+
+
+def _is_read(path: Path, name: str) -> bool:
+    """Whether what may be a model is one."""
+    try:
+        with naming(name):
+            model = read_inside(path, name, {})
+    except AssayError:
+        return False
+    return bool(model.weights) or bool(model.layers and model.layers.operators)
+
+
+def _holds_model(names: str) -> bool:
+    """Whether one of an archive's members is named as only models are."""
+    return any(_is_named(name) for name in names.split("\n"))
+
+
+def _is_named(name: str) -> bool:
+    """Whether only models are called so, also where more was put behind: ``a.tflite.enc``."""
+    pure = PurePosixPath(name)
+    return is_named_as_model(pure.name) or is_named_as_model(pure.stem)
