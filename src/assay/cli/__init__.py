@@ -1,16 +1,16 @@
 """The command line: one short function a verb.
 
-Verbs that ask are in ``asking``, the one that compares in ``comparing``, those that keep models in
-``keeping``, those that look after a registry in ``tending``, the one that trains in ``training``,
-the one that derives in ``deriving``.  NumPy, onnx and the registry are imported inside the verbs,
-so that ``assay hash`` starts in a blink.
+Verbs that ask are in ``asking``, the one that compares in ``comparing``, the one that commits to a
+way of asking in ``committing``, those that keep models in ``keeping``, those that look after a
+registry in ``tending``, the one that trains in ``training``, the one that derives in ``deriving``.
+NumPy, onnx and the registry are imported inside the verbs: ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import asking, comparing, deriving, keeping, listing, tending, training
+from assay.cli import asking, committing, comparing, deriving, keeping, listing, tending, training
 from assay.cli._terminal import Verbs
 
 
@@ -45,6 +45,7 @@ def main(context: click.Context) -> None:
 for _verb in (
     *asking.VERBS,
     *comparing.VERBS,
+    *committing.VERBS,
     *keeping.VERBS,
     *tending.VERBS,
     *training.VERBS,

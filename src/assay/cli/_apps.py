@@ -15,13 +15,15 @@ def opened(paths: Sequence[str]) -> list[str]:
 
     An app that cannot be opened stays in the list: whoever reads it is told why.
     """
+    from assay.formats import naming
     from assay.formats._apps import is_app, listed
 
     found = list[str]()
     for path in paths:
         try:
-            inside = listed(Path(path)) if is_app(Path(path)) else None
-        except (AssayError, OSError):
+            with naming(path):
+                inside = listed(Path(path)) if is_app(Path(path)) else None
+        except AssayError:
             inside = None
         if inside is None:
             found.append(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,18 +11,27 @@ import numpy as np
 from assay.cli import _answering as models
 from assay.cli._asked import Asked
 from assay.cli._options import Shapes
-from assay.comparing.behavior import Asking, Behavior, behaviors, methods, with_behavior
-from assay.errors import BadOption
-from assay.fingerprints import Seeds
+from assay.comparing.behavior import (
+    Asking,
+    Behavior,
+    behaviors,
+    described,
+    methods,
+    with_behavior,
+)
+from assay.errors import BadData, BadOption
+from assay.fingerprints import Commitment, Seeds
 from assay.report.behavior_drawing import Answered, behavior_svg
 from assay.running.examples import Examples
 from assay.running.predictors import Predictor
+from assay.running.predictors.resized import fitted, is_alike, scaled, span_text
 from assay.values import Kin, Record, Relation, Report
 from assay.weights.digests import file_sha256
 from assay.zoo.datasets import DATASETS, Split, arrays, images, load
 
 NOISE = "noise"
 _DRAWN = 1000  # inputs, where the user has none
+_PLAIN = (0.0, 1.0)  # values of these, and of pictures that are read
 
 
 def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behavior]:
@@ -31,23 +40,67 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
     chosen = methods(asked.method)
     seeds, origin = _seeds(asked, source, shapes)
     looks_inside = any(method.needs == "features" for method in chosen)
+    inputs = seeds.examples.inputs
+    owner = models.opened(source, shapes, inputs)
 
     def asking_of(path: str) -> Predictor:
         if looks_inside and not models.is_url(path):
-            return models.opened(path, shapes, seeds.examples.inputs)
-        return models.answering(path, shapes, asked.budget if path == suspect else None)
+            return models.opened(path, shapes, inputs)
+        budget = asked.budget if path == suspect else None
+        return fitted(models.answering(path, shapes, budget), inputs, owner.span)
 
+    references = _references(asked, (suspect, source), asking_of)
+    seed, drawn = asked.seed, dict[str, str]()
+    if asked.commitment is not None and asked.beacon is not None:
+        logged = _logged(asked.commitment)
+        digests = tuple(sorted(digest for digest, _ in references))
+        if what := logged.broken(commitment(asked, source, owner, seeds, digests, logged.nonce)):
+            raise BadData(f"{asked.commitment}: {what} of this command was not committed to")
+        seed, drawn = logged.seed(asked.beacon), {"commitment": logged.digest}
+        drawn["beacon"] = asked.beacon
     asking = Asking(
-        models.opened(source, shapes, seeds.examples.inputs),
+        owner,
         asking_of(suspect),
         seeds,
         origin,
-        _references(asked, (suspect, source), asking_of),
+        references,
         asked.alarm,
         asked.queries,
-        asked.seed,
+        seed,
+        drawn,
     )
     return behaviors(chosen, asking)
+
+
+def commitment(
+    asked: Asked,
+    source: str,
+    owner: Predictor,
+    seeds: Seeds,
+    references: tuple[str, ...],
+    nonce: str,
+) -> Commitment:
+    """A commitment to what the options say."""
+    assert asked.method is not None
+    method = described(methods(asked.method), owner, asked.queries)
+    return Commitment(method, _sha256(source), seeds.digest, nonce, references)
+
+
+def made_commitment(asked: Asked, source: str, shapes: Shapes, nonce: str) -> Commitment:
+    """The same, before there is a suspect.  Raises AssayError."""
+    seeds, _ = _seeds(asked, source, shapes)
+    owner = models.opened(source, shapes, seeds.examples.inputs)
+    known = {_sha256(each) for each in _reference_files(asked)}
+    if _sha256(source) in known:
+        raise BadOption(f"--references: {source} is one of them")
+    return commitment(asked, source, owner, seeds, tuple(sorted(known)), nonce)
+
+
+def _logged(path: str) -> Commitment:
+    try:
+        return Commitment.parse(Path(path).read_text(encoding="utf-8"))
+    except (BadData, UnicodeDecodeError):
+        raise BadData(f"{path}: not a commitment that 'assay commit' wrote") from None
 
 
 def told(report: Report, answers: Sequence[Behavior], alarm: float) -> Report:
@@ -87,15 +140,24 @@ def _examples(
     if given == NOISE:
         shape = models.read_shape(source, shapes)
         drawn = np.random.default_rng(seed).random((_DRAWN, *shape), np.float32)
-        return Examples(drawn, name=NOISE), "noise, for want of examples"
+        return _ranged(Examples(drawn, name=NOISE), "noise, for want of examples", source, shapes)
     path = Path(given)
     if given not in DATASETS and path.is_file():
         return arrays.read_whole(path), path.name
     if given not in DATASETS and images.files(path):
         found = images.read(path, models.read_shape(source, shapes))
-        return found, f"{len(found)} pictures of {path.name}"
+        return _ranged(found, f"{len(found)} pictures of {path.name}", source, shapes)
     examples = load(given, split)
     return examples, examples.name
+
+
+def _ranged(examples: Examples, origin: str, source: str, shapes: Shapes) -> tuple[Examples, str]:
+    """Values 0 … 1 in the range that the owner's model takes, where its file tells one."""
+    span = models.answering(source, shapes).span
+    if span is None or is_alike(_PLAIN, span):
+        return examples, origin
+    moved = scaled(examples.inputs, _PLAIN, span).astype(np.float32)
+    return replace(examples, inputs=moved), f"{origin}, values given as {span_text(span)}"
 
 
 def _references(
@@ -104,15 +166,23 @@ def _references(
     """Each after its SHA-256: of equal files one counts."""
     own = {_sha256(path) for path in compared if not models.is_url(path)}
     found = dict[str, Predictor]()
-    for path in (each for given in asked.references for each in models.models_in(given)):
-        if models.is_url(path):
-            raise BadOption(f"--references {path}: give a file")
+    for path in _reference_files(asked):
         digest = _sha256(path)
         if digest in own:
             raise BadOption(f"--references {path}: is one of the two that are compared")
-        found.setdefault(digest, asking_of(path))
+        model = found.setdefault(digest, asking_of(path))
+        if model.why:
+            raise BadOption(f"--references {path}: {model.why}")
     return tuple(found.items())
 
 
+def _reference_files(asked: Asked) -> Iterator[str]:
+    for path in (each for given in asked.references for each in models.models_in(given)):
+        if models.is_url(path):
+            raise BadOption(f"--references {path}: give a file")
+        yield path
+
+
 def _sha256(path: str) -> str:
-    return file_sha256(Path(path))
+    file = models.at_hand(path)  # stays until it is read
+    return file_sha256(file.path)

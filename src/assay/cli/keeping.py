@@ -111,6 +111,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
     circles, or out of what was meant.
     """
     from assay.formats import folder_format, is_model
+    from assay.formats._apps import is_app
 
     files: list[str] = []
     left_out: Counter[str] = Counter()
@@ -136,7 +137,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
                     left_out["symbolic link"] += 1
                 elif not (entry.is_dir() or entry.is_file()):
                     left_out["not a regular file"] += 1
-                elif is_model(Path(entry.path)):
+                elif is_model(Path(entry.path)) or is_app(Path(entry.path)):
                     files.append(entry.path)
                     inner += [entry.path] if entry.is_dir() else []
                 elif entry.is_dir():

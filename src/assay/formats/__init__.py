@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.containers.archives import ZIP, members, place
+from assay.containers.archives import ZIP, directory, place
 from assay.containers.compressed import is_compressed
 from assay.containers.sources import Source, source_of
 from assay.errors import AssayError, MissingExtra, UnreadableModel, UnwritableModel
@@ -77,8 +77,9 @@ HEAD = 4096  # bytes that ``sniff`` sees
 MISSING = "missing_external_data"  # in the metadata: which files or variables are not there
 _SHARED = tuple(  # suffixes that other files have too
     f".{suffix}"
-    for suffix in ("bin", "bz2", "ckpt", "gz", "h5", "hdf5", "joblib", "json", "lz4", "npy", "npz",
-    "params", "pb", "pickle", "pkl", "prototxt", "tar", "tbz2", "tgz", "txz", "xz", "zip")
+    for suffix in ("aab", "apk", "bin", "bz2", "ckpt", "gz", "h5", "hdf5", "ipa", "joblib", "json",
+    "lz4", "npy", "npz", "params", "pb", "pickle", "pkl", "prototxt", "tar", "tbz2", "tgz", "txz",
+    "xz", "zip")
 )  # fmt: skip
 _STRANGERS = {  # how files begin that a failed download or a clone leaves: what they are
     b"version https://git-lfs": "a pointer of Git LFS, not the model: fetch it with git lfs pull",
@@ -243,7 +244,7 @@ def opening(path: Path) -> bytes:
 def opening_of(archived: Source) -> bytes:
     """A zip archive's sign and its members' names, one a line; of a damaged one the sign alone."""
     try:
-        names = members(archived)
+        names = [info.filename for info in directory(archived)]
     except UnreadableModel:  # the format of the suffix says so
         return ZIP
     return b"\n".join([ZIP, *(name.encode("utf-8", "replace") for name in names)])

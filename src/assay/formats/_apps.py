@@ -44,7 +44,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class _Unpacked:
+class Unpacked:
     """A model that was unpacked; its file stays as long as ``folder``."""
 
     path: Path
@@ -52,21 +52,16 @@ class _Unpacked:
 
 
 def is_app(path: Path) -> bool:
-    """Whether a file is an app, by its name; of a zip archive or an unnamed file by what it holds.
-
-    Raises OSError where it cannot be opened.
-    """
-    name = path.name.lower()
-    if name.endswith(APPS) or not path.is_file():
-        return name.endswith(APPS) and path.is_file()
-    if is_named_as_model(name):
+    """Whether a file is an app: one that is called so, or a zip archive that holds what apps do."""
+    if not path.is_file() or is_named_as_model(path.name):
         return False
-    with path.open("rb") as file:
-        if file.read(len(archives.ZIP)) != archives.ZIP:
-            return False
+    if path.name.lower().endswith(APPS):
+        return True
     try:
-        names = {info.filename for info in archives.directory(path)}
-    except UnreadableModel:
+        with path.open("rb") as file:
+            is_zip = file.read(len(archives.ZIP)) == archives.ZIP
+        names = {info.filename for info in archives.directory(path)} if is_zip else set[str]()
+    except (UnreadableModel, OSError):  # whoever reads it is told
         return False
     is_bundle = any(n.startswith("Payload/") and n.endswith(_BUNDLE) for n in names)
     return is_bundle or not names.isdisjoint(_MANIFESTS)
@@ -75,24 +70,23 @@ def is_app(path: Path) -> bool:
 def listed(path: Path) -> Listed:
     """The models in an app, or in another zip archive.
 
-    Raises UnreadableModel where it is no zip archive, or is damaged; names the path.
+    Raises UnreadableModel where it is no zip archive, or is damaged.
     """
-    with naming(path):
-        infos = _infos(path)
-        folders = _folders(infos)
-        found = {*folders}
-        for name, info in infos.items():
-            home = next((f for f in folders if name.startswith(f"{f}/")), None)
-            own = _format_of(path, name, info)
-            if home is None:
-                is_model = own is not None or _is_named(name)
-            else:  # of its folder's model, unless it is one of another kind
-                is_model = own not in (None, folders[home]) and not (own and own.guesses)
-            if is_model:
-                found.add(name)
-        parts = sum(1 for name in infos if any(name.startswith(f"{f}/") for f in folders))
-        alone = len(found) - len(folders)
-        return Listed(tuple(sorted(found)), max(0, len(infos) - parts - alone))
+    infos = _infos(path)
+    folders = _folders(infos)
+    found = {*folders}
+    for name, info in infos.items():
+        home = next((f for f in folders if name.startswith(f"{f}/")), None)
+        own = _format_of(path, name, info)
+        if home is None:
+            is_model = own is not None or _is_named(name)
+        else:  # of its folder's model, unless it is one of another kind
+            is_model = own not in (None, folders[home]) and not (own and own.guesses)
+        if is_model:
+            found.add(name)
+    parts = sum(1 for name in infos if any(name.startswith(f"{f}/") for f in folders))
+    alone = len(found) - len(folders)
+    return Listed(tuple(sorted(found)), max(0, len(infos) - parts - alone))
 
 
 def read_inside(path: Path, name: str, input_shapes: InputShapes) -> Model:
@@ -123,7 +117,23 @@ def read_only(path: Path, input_shapes: InputShapes) -> Model:
     return read_inside(path, found[0], input_shapes)
 
 
-def _read(held: _Unpacked, input_shapes: InputShapes) -> Model:
+def unpacked(path: Path, name: str) -> Unpacked:
+    """A model of an app, for a runtime to open: beside it lies what may be a part of it.
+
+    Raises UnreadableModel.
+    """
+    infos = _infos(path)
+    found = _unpacked(path, infos, name)
+    method = chosen(found.path)
+    if method is FORMATS["tflite"]:
+        return found
+    found = _unpacked(path, infos, name, with_folder=True)
+    if method is FORMATS["onnx"] and found.path.suffix != ".onnx":
+        return Unpacked(found.path.rename(found.path.with_suffix(".onnx")), found.folder)
+    return found
+
+
+def _read(held: Unpacked, input_shapes: InputShapes) -> Model:
     method = chosen(held.path)
     if method is Archive and is_app(held.path):  # apps may hold themselves
         raise UnreadableModel("an app in an archive: unpack it first")
@@ -144,7 +154,7 @@ def _infos(path: Path) -> Infos:
     return found
 
 
-def _unpacked(path: Path, infos: Infos, name: str, *, with_folder: bool = False) -> _Unpacked:
+def _unpacked(path: Path, infos: Infos, name: str, *, with_folder: bool = False) -> Unpacked:
     """A file, or a folder, alone or with what lies beside it."""
     home = PurePosixPath(name).parent if with_folder else PurePosixPath(name)
     below = "" if home == PurePosixPath(".") else f"{home.as_posix()}/"
@@ -158,7 +168,7 @@ def _unpacked(path: Path, infos: Infos, name: str, *, with_folder: bool = False)
     folder = Folder()
     for member in members:
         unpack(member, folder.path / inside_of(member.name))
-    return _Unpacked(folder.path / inside_of(name), folder)
+    return Unpacked(folder.path / inside_of(name), folder)
 
 
 def _folders(infos: Infos) -> dict[str, type[Format]]:
