@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples.tflite import INT8, UINT8, quantization
+from samples.tflite import INT8, UINT8, Design, flatbuffer, quantization, u8, u32
 from small_apps import classifier
 
 from assay.errors import BadData
+from assay.formats import read
 from assay.running.predictors import Predictor, predictor
 from assay.running.predictors.answers import Array, of_scores
 from assay.running.predictors.resized import fitted
@@ -155,3 +156,31 @@ def test_answers_among_axes_of_size_1_are_answers() -> None:
     for shape in ((4, 3, 1, 1), (4, 1, 1, 3), (4, 1, 3)):
         np.testing.assert_allclose(of_scores(scores.reshape(shape)).values,
                                    of_scores(scores).values)  # fmt: skip
+
+
+def told(mean: list[float], std: list[float], folder: Path) -> tuple[float, float] | None:
+    """The range of a file whose metadata say so of its input."""
+    options = {0: np.array(mean, "f"), 1: np.array(std, "f")}
+    unit = {0: u8(1), 1: options}
+    metadata = {3: [{2: [{4: [{}, unit]}]}]}
+    design = Design()
+    x, y = design.tensor((1, 4, 4, 3), name="x"), design.tensor((1, 4, 4, 3), name="y")
+    design.operator("RELU", [x], [y])
+    design.buffers.append({0: flatbuffer(metadata, b"M001")})
+    place = len(design.buffers) - 1
+    root = design.root([x], [y]) | {6: [{0: "TFLITE_METADATA", 1: u32(place)}]}
+    (folder / "m.tflite").write_bytes(flatbuffer(root))
+    found = read(folder / "m.tflite").metadata.get("input_range")
+    return None if found is None else tuple(found)
+
+
+def test_a_file_may_tell_how_its_pictures_are_normalized(tmp_path: Path) -> None:
+    assert told([127.5], [127.5], tmp_path) == (-1, 1)
+    assert told([0.0], [255.0], tmp_path) == (0, 1)
+    found = told([123.7, 116.3, 103.5], [58.4, 57.1, 57.4], tmp_path)
+    assert found == pytest.approx((-1.986, 2.439), abs=1e-3)
+    for mean, std in (([0.0], [0.0]), ([], []), ([1.0], [1.0, 2.0]), ([0.0], [-1.0])):
+        assert told(mean, std, tmp_path) is None
+    content = (tmp_path / "m.tflite").read_bytes()
+    (tmp_path / "m.tflite").write_bytes(content.replace(b"M001", b"M009"))
+    assert "input_range" not in read(tmp_path / "m.tflite").metadata  # the model is read

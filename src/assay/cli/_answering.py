@@ -12,7 +12,8 @@ import numpy as np
 from assay.cli._options import Shapes
 from assay.containers.archives import place
 from assay.errors import AssayError, BadOption, MissingExtra, UnfitModel
-from assay.formats import naming
+from assay.formats import naming, read
+from assay.formats.tflite import INPUT_RANGE
 from assay.running.examples import Array
 from assay.running.predictors import Predictor, is_tflite, predictor
 from assay.values import Json
@@ -73,6 +74,9 @@ def answering(path: str, shapes: Shapes, budget: int | None = None) -> Predictor
         return _of_module(_module(path, shapes), path)
     found = predictor(file.path)
     found.name, found.held = Path(path).name, file.held
+    if found.span is None and is_tflite(file.path):
+        low, high = read(file.path).metadata.get(INPUT_RANGE, (None, None))
+        found.span = None if low is None else (low, high)
     return found
 
 
