@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import coreml, safetensors, tflite, torch_pickle
+from samples import coreml, hugging_face, safetensors, tflite, torch_pickle
 from small_apps import OTHERS, packed
 
 from assay.containers.archives import place
@@ -89,6 +89,18 @@ def test_folders_that_are_models_are_one_and_other_models_in_them_are_found(tmp_
     assert read(Path(f"{app}!/{own}")).weights.keys() == read(root).weights.keys()
     with pytest.raises(UnreadableModel, match="compiled"):
         read(Path(f"{app}!/{below}/X.mlmodelc"))
+
+
+def test_a_snapshot_in_an_app_is_one_model(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    root = hugging_face.small(made)
+    names = [file.name for file in root.iterdir()]
+    members = {f"assets/net/{name}": (root / name).read_bytes() for name in names}
+    members["assets/net/face.tflite"] = small(tflite, tmp_path / "more")
+    app = packed(tmp_path / "a.apk", members)
+    assert listed(app).models == ("assets/net", "assets/net/face.tflite")
+    assert read(Path(f"{app}!/assets/net")).weights.keys() == read(root).weights.keys()
 
 
 def test_a_model_of_several_files_is_read_with_what_lies_beside_it(tmp_path: Path) -> None:

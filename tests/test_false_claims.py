@@ -20,7 +20,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 ALARM = 0.25
-PATIENCE = 60  # seeds that he tries
+PATIENCE = 20  # seeds that he tries
 
 
 @cache
@@ -51,19 +51,18 @@ def is_claimed(found: Calibrated) -> bool:
     return found.log10_false_alarm is not None and found.log10_false_alarm <= log10(ALARM) + 1e-9
 
 
-def test_who_tries_seeds_accuses_any_stranger_and_who_has_logged_one_way_does_not() -> None:
-    log = Commitment.to(method(), "0" * 64, seeds(), "a nonce")
-    bound = 0
-    for accused in (4, 5, 6):
-        tried = [seed for seed in range(PATIENCE) if is_claimed(judged(seed, accused))]
-        assert tried, f"no seed of {PATIENCE} makes stranger {accused} look stolen"
-        drawn = [log.seed(str(beacon)) for beacon in range(PATIENCE)]
-        assert not {*tried} & {*drawn}
-        bound += sum(is_claimed(judged(seed, accused)) for seed in drawn)
-        # the seed that he found follows from no beacon, and other queries are seen to be others
-        queries = log.verify(log.digest, "7", method(), model(0), seeds())
-        assert queries.digest != method().craft(model(0), seeds(), tried[0]).digest
-    assert bound <= ALARM * 3 * PATIENCE  # no more than what the evidence says
+def test_who_tries_seeds_makes_a_stranger_look_stolen_and_who_has_logged_one_way_does_not() -> None:
+    log, accused = Commitment.to(method(), "0" * 64, seeds(), "a nonce"), 4
+    tried = [seed for seed in range(PATIENCE) if is_claimed(judged(seed, accused))]
+    assert tried, "no seed makes the stranger look stolen: the test needs another accuser"
+    drawn = [log.seed(str(beacon)) for beacon in range(PATIENCE)]
+    assert not {*tried} & {*drawn}
+    bound = sum(is_claimed(judged(seed, accused)) for seed in drawn)
+    assert bound <= ALARM * PATIENCE  # no more of his draws than what the evidence says
+    # what he found follows from no beacon, and is seen not to be what was logged
+    asked = log.verify(log.digest, "7", method(), model(0), seeds())
+    assert asked.digest == method().craft(model(0), seeds(), drawn[7]).digest
+    assert asked.digest != method().craft(model(0), seeds(), tried[0]).digest
 
 
 def test_a_commitment_survives_text_and_says_what_is_broken() -> None:

@@ -15,16 +15,18 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import chdir
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from click.testing import CliRunner
 
+from assay.cli import main
 from assay.durable import write_through
 
 HERE = Path(__file__).parent
@@ -79,16 +81,11 @@ def faces_of(wheel: Path) -> dict[str, bytes]:
 
 def assay(*arguments: str, folder: Path) -> tuple[list[Json], int, list[str]]:
     """What the command answers, its exit status, and what it complains of."""
-    done = subprocess.run(
-        [sys.executable, "-m", "assay", *arguments],
-        cwd=folder,
-        env={**os.environ, "ASSAY_REGISTRY": str(folder / "registry")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    os.environ["ASSAY_REGISTRY"] = str(folder / "registry")
+    with chdir(folder):
+        done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return lines, done.returncode, done.stderr.splitlines()
+    return lines, done.exit_code, done.stderr.splitlines()
 
 
 def checked(line: Json) -> Json:
@@ -128,7 +125,7 @@ def measured(exam: Path, wheel: Path, folder: Path) -> Json:
     }
 
 
-def main() -> int:
+def run() -> int:
     """Measures, and writes what was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("exam", type=Path, help="the folder models of the exam")
@@ -142,4 +139,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

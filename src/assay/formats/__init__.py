@@ -38,6 +38,7 @@ class Format(ABC):
     """One kind of model file, or of folder."""
 
     suffixes: tuple[str, ...]  # lower case, with the dot: how a file's name may end
+    beside: bool = True  # whether what lies beside a file may be a part of its model
     guesses: bool = False  # whether files that are no models may begin so that ``sniff`` takes them
 
     @abstractmethod

@@ -76,13 +76,11 @@ def listed(path: Path) -> Listed:
     folders = _folders(infos)
     found = {*folders}
     for name, info in infos.items():
+        own = _format_of(path, infos, info, name)
         home = next((f for f in folders if name.startswith(f"{f}/")), None)
-        own = _format_of(path, name, info)
-        if home is None:
-            is_model = own is not None or _is_named(name)
-        else:  # of its folder's model, unless it is one of another kind
-            is_model = own not in (None, folders[home]) and not (own and own.guesses)
-        if is_model:
+        if home is not None and _is_part(name.removeprefix(f"{home}/"), folders[home], own):
+            continue
+        if own is not None or _is_named(name):
             found.add(name)
     parts = sum(1 for name in infos if any(name.startswith(f"{f}/") for f in folders))
     alone = len(found) - len(folders)
@@ -96,11 +94,14 @@ def read_inside(path: Path, name: str, input_shapes: InputShapes) -> Model:
     UnreadableModel.
     """
     infos = _infos(path)
+    alone = _unpacked(path, infos, name)
+    is_whole = alone.path.is_dir() or not _method(alone).beside
     try:
-        model = _read(_unpacked(path, infos, name), input_shapes)
-        is_whole = MISSING not in model.metadata
+        model = _read(alone, input_shapes)
+        is_whole |= MISSING not in model.metadata
     except UnreadableModel:
-        is_whole = False
+        if is_whole:
+            raise
     if is_whole:
         return model
     return _read(_unpacked(path, infos, name, with_folder=True), input_shapes)
@@ -124,8 +125,8 @@ def unpacked(path: Path, name: str) -> Unpacked:
     """
     infos = _infos(path)
     found = _unpacked(path, infos, name)
-    method = chosen(found.path)
-    if method is FORMATS["tflite"]:
+    method = _method(found)
+    if not method.beside:
         return found
     found = _unpacked(path, infos, name, with_folder=True)
     if method is FORMATS["onnx"] and found.path.suffix != ".onnx":
@@ -133,11 +134,15 @@ def unpacked(path: Path, name: str) -> Unpacked:
     return found
 
 
-def _read(held: Unpacked, input_shapes: InputShapes) -> Model:
+def _method(held: Unpacked) -> type[Format]:
     method = chosen(held.path)
     if method is Archive and is_app(held.path):  # apps may hold themselves
         raise UnreadableModel("an app in an archive: unpack it first")
-    model = method().read(held.path, input_shapes)
+    return method
+
+
+def _read(held: Unpacked, input_shapes: InputShapes) -> Model:
+    model = _method(held)().read(held.path, input_shapes)
     return replace(model, weights=Held(model.weights, held.folder))
 
 
@@ -188,7 +193,15 @@ def _folders(infos: Infos) -> dict[str, type[Format]]:
     return found
 
 
-def _format_of(path: Path, name: str, info: ZipInfo) -> type[Format] | None:
+def _is_part(inner: str, method: type[Format], own: type[Format] | None) -> bool:
+    """Whether a file in a folder of one format is of its model, whatever it would be alone."""
+    if not method().holds(inner.partition("/")[0]):
+        return False
+    tells = method.holds is not Format.holds
+    return tells or own is None or own is method or own.guesses
+
+
+def _format_of(path: Path, infos: Infos, info: ZipInfo, name: str) -> type[Format] | None:
     """The format that a member's content shows; None where it shows none, or only seems to."""
     if archives.is_encrypted(info) or not info.file_size:
         return None
@@ -197,7 +210,9 @@ def _format_of(path: Path, name: str, info: ZipInfo) -> type[Format] | None:
     except UnreadableModel:
         return None
     method = next((each for each in FORMATS.values() if each().sniff(head)), None)
-    if method is None or (method.guesses and not _is_named(name) and not _is_read(path, name)):
+    if method is None:
+        return None
+    if method.guesses and not _is_named(name) and not _is_read(path, infos, name):
         return None
     if method is FORMATS["archive"] and not _holds_model(head.decode("utf-8", "replace")):
         return None
@@ -209,11 +224,11 @@ def _opening(path: Path, info: ZipInfo) -> bytes:
     return opening_of(archives.member(path, info)) if head.startswith(archives.ZIP) else head
 
 
-def _is_read(path: Path, name: str) -> bool:
+def _is_read(path: Path, infos: Infos, name: str) -> bool:
     """Whether what may be a model is one."""
     try:
         with naming(name):
-            model = read_inside(path, name, {})
+            model = _read(_unpacked(path, infos, name), {})
     except AssayError:
         return False
     return bool(model.weights) or bool(model.layers and model.layers.operators)

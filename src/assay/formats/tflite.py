@@ -21,6 +21,7 @@ class Tflite(Format):
     """The first graph of a file and all its weights; quantized and sparse ones as real values."""
 
     suffixes = (".tflite",)
+    beside = False
 
     def sniff(self, head: bytes) -> bool:
         return head[4:8] == IDENTIFIER
