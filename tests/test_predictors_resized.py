@@ -44,6 +44,9 @@ def test_who_takes_the_inputs_as_they_are_is_left() -> None:
     for shape in (None, (1, 8, 8), (8, 8, 1), (1, None, None)):
         model = Looks(shape)
         assert fitted(model, PICTURES, None) is model
+    found, said = shown(Looks(None, (-1, 1)), PICTURES)  # of any size, and of another range
+    assert said == "values 0 … 1 given as -1 … 1, as its file says"
+    np.testing.assert_allclose(found, 2 * PICTURES - 1, atol=1e-6)
     exact = Looks((1, 8, 8), (0.02, 0.98))  # calibrated: but for rounding the same range
     assert fitted(exact, PICTURES, None) is exact
 

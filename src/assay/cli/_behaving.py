@@ -45,9 +45,10 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
 
     def asking_of(path: str) -> Predictor:
         if looks_inside and not models.is_url(path):
-            return models.opened(path, shapes, inputs)
-        budget = asked.budget if path == suspect else None
-        return fitted(models.answering(path, shapes, budget), inputs, owner.span)
+            model = models.opened(path, shapes, inputs)
+        else:
+            model = models.answering(path, shapes, asked.budget if path == suspect else None)
+        return fitted(model, inputs, owner.span)
 
     references = _references(asked, (suspect, source), asking_of)
     seed, drawn = asked.seed, dict[str, str]()

@@ -67,8 +67,8 @@ def compare(
     SUSPECT is the model in question, SOURCE what it may come from.  Of several sources it says
     whether the suspect is a merge of them.  A model in an app is named as app.apk!/assets/a.tflite.
     With --method both models are run, too, and asked the same; the suspect may be a URL then.  Run
-    only files that you may run.  Before others, claim only what --commitment binds: see 'assay
-    commit --help'.  Exit status: 0, nothing to review; 1, common-ancestor or more that no base
+    only files that you may run.  Whoever will accuse somebody in public binds his queries first, by
+    'assay commit'.  Exit status: 0, nothing to review; 1, common-ancestor or more that no base
     explains; 2, an error.  An input shape holds for all files.
     """
     outputs = Outputs(html_path, sarif_path, folder)

@@ -30,7 +30,7 @@ class _Layout:
     is_last: bool  # whether channels come last
 
     def __str__(self) -> str:
-        return f"{self.height}×{self.width}×{self.channels}"
+        return f"{self.height or 'any'}×{self.width or 'any'}×{self.channels}"
 
 
 def fitted(model: Predictor, inputs: Array, span: Span | None) -> Predictor:
@@ -40,12 +40,13 @@ def fitted(model: Predictor, inputs: Array, span: Span | None) -> Predictor:
     no pictures are left: whoever asks is told that their shape is wrong.
 
     Args:
-        model: Of any kind; one that takes inputs of any size is left.
+        model: Of any kind; of one that takes pictures of any size only the range is looked at.
         inputs: (n, …) some that will be asked.
         span: Which values stand for black and white in them; None: their file does not say.
     """
     given = _layout(inputs.shape[1:])
-    if given is None or model.shape is None or (taken := _layout(model.shape, given)) is None:
+    taken = given if model.shape is None or given is None else _layout(model.shape, given)
+    if given is None or taken is None:
         return model
     sizes = [(given.height, taken.height), (given.width, taken.width)]
     is_sized = all(theirs in (None, ours) for ours, theirs in sizes)
