@@ -43,9 +43,9 @@ class Setting:
     """How much is tried."""
 
     references: int = 19
-    accused: int = 10
+    accused: int = 6
     seeds: int = 60
-    epochs: int = 8
+    epochs: int = 6
 
     @property
     def alarm(self) -> float:
