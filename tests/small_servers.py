@@ -30,7 +30,7 @@ def served(answer: Served, pause_s: float = 0.0) -> Iterator[str]:
             status, content = answer(np.array(json.loads(body)["inputs"], np.float32))
             self.send_response(status)
             if status == 302:
-                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+                self.send_header("Location", content.decode())
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             try:

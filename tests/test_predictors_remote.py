@@ -63,11 +63,18 @@ def test_no_more_is_asked_than_the_budget_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says", "asked"),
-    [(404, "refuses", 5), (302, "refuses", 5), (500, "did not answer in 2 tries", 10)],
+    ("status", "content", "says", "asked"),
+    [
+        (404, b"no", "refuses", 5),
+        (302, b"http://127.0.0.1:9/elsewhere", "refuses", 5),
+        (302, b"file:///etc/passwd", "refuses", 5),
+        (500, b"no", "did not answer in 2 tries", 10),
+    ],
 )
-def test_a_server_that_refuses_is_unreachable(status: int, says: str, asked: int) -> None:
-    with served(lambda _: (status, b"no")) as url:
+def test_a_server_that_refuses_is_unreachable(
+    status: int, content: bytes, says: str, asked: int
+) -> None:
+    with served(lambda _: (status, content)) as url:
         model = Remote(url, tries=2, wait_s=0.01)
         with pytest.raises(Unreachable, match=says):
             model.ask(INPUTS)
@@ -98,6 +105,11 @@ NO_REPLIES: dict[str, tuple[Reply, str]] = {
     "words": (reply(labels=["cat"] * 5), "as numbers"),
     "nothing": (reply(outputs=None), "as numbers"),
     "huge": (reply(labels=[10**30] * 5), "as numbers"),
+    "more": (reply(outputs=[[0.5, 0.5]] * 6), "6 answers to 5 inputs"),
+    "a page with a form": ((200, b"<!doctype html><form>"), "not JSON"),
+    "packed bytes": ((200, b"\x1f\x8b\x08\0" + bytes(20)), "not JSON"),
+    "other rows": (reply(outputs=[[1, 2], [1, 2], [1, 2], [1, 2], 3]), "different lengths"),
+    "probabilities of probabilities": (reply(outputs=[[[0.5, 0.5]]] * 5), "as numbers"),
     "fewer": (reply(labels=[1, 2]), "2 answers to 5 inputs"),
     "no number": ((200, b'{"outputs": [' + b"[NaN, 1]," * 4 + b"[1, 2]]}"), "4 of the model's 5"),
 }

@@ -1,10 +1,10 @@
 """The command line: one short function a verb.
 
-Verbs that ask are in ``asking``, the one that compares in ``comparing``, those that keep models in
-``keeping``, those that look after a registry in ``tending``, the one that trains in ``training``,
-the one that derives in ``deriving``; those of keys in ``signing``, those of the log in
-``committing`` and ``proving``.  NumPy, onnx and the registry are imported inside the verbs,
-so that ``assay hash`` starts in a blink.
+Verbs that ask are in ``asking``, the one that compares in ``comparing``, the one that commits to a
+way of asking in ``preparing``, those that keep models in ``keeping``, those that look after a
+registry in ``tending``, the one that trains in ``training``, the one that derives in ``deriving``;
+those of keys in ``signing``, those of the log in ``committing`` and ``proving``.  NumPy, onnx and
+the registry are imported inside the verbs, so that ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from assay.cli import (
     deriving,
     keeping,
     listing,
+    preparing,
     proving,
     signing,
     tending,
@@ -56,6 +57,7 @@ def main(context: click.Context) -> None:
 for _verb in (
     *asking.VERBS,
     *comparing.VERBS,
+    *preparing.VERBS,
     *keeping.VERBS,
     *tending.VERBS,
     *training.VERBS,

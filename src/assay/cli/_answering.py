@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.cli._options import Shapes
+from assay.containers.archives import place
 from assay.errors import AssayError, BadOption, MissingExtra, UnfitModel
+from assay.formats import naming, read
+from assay.formats.tflite import INPUT_RANGE
 from assay.running.examples import Array
-from assay.running.predictors import Predictor, predictor
+from assay.running.predictors import Predictor, is_tflite, predictor
 from assay.values import Json
 
 if TYPE_CHECKING:
@@ -28,6 +32,31 @@ def is_url(path: str) -> bool:
     return path.startswith(("http://", "https://"))
 
 
+@dataclass(frozen=True)
+class AtHand:
+    """A model's file, also of one that lies in an app: then it stays as long as ``held``."""
+
+    path: Path
+    held: object = None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a runtime answers for it, and not a module that is made of it."""
+        return self.path.suffix.lower() in RUN or is_tflite(self.path)
+
+
+def at_hand(path: str) -> AtHand:
+    """The file of a model.  Raises UnreadableModel where it is not in the app that is named."""
+    inside = place(Path(path))
+    if inside is None:
+        return AtHand(Path(path))
+    from assay.formats._apps import unpacked
+
+    with naming(path):
+        found = unpacked(*inside)
+    return AtHand(found.path, found.folder)
+
+
 def answering(path: str, shapes: Shapes, budget: int | None = None) -> Predictor:
     """A model that can be asked.
 
@@ -40,9 +69,15 @@ def answering(path: str, shapes: Shapes, budget: int | None = None) -> Predictor
         return Remote(path, budget=budget)
     if budget is not None:
         raise BadOption("--budget counts what a URL is asked, and the suspect is a file")
-    if Path(path).suffix.lower() in RUN:
-        return predictor(path)
-    return _of_module(_module(path, shapes), path)
+    file = at_hand(path)
+    if not file.is_run:
+        return _of_module(_module(path, shapes), path)
+    found = predictor(file.path)
+    found.name, found.held = Path(path).name, file.held
+    if found.span is None and is_tflite(file.path):
+        low, high = read(file.path).metadata.get(INPUT_RANGE, (None, None))
+        found.span = None if low is None else (low, high)
+    return found
 
 
 def opened(path: str, shapes: Shapes, inputs: Array) -> Predictor:
@@ -50,9 +85,9 @@ def opened(path: str, shapes: Shapes, inputs: Array) -> Predictor:
 
     The module must answer as the file does when it is run.  Raises as ``answering`` does.
     """
-    if Path(path).suffix.lower() not in RUN:
-        return answering(path, shapes)
     run = answering(path, shapes)
+    if getattr(run, "module", None) is not None:
+        return run
     try:
         found = _of_module(_module(path, shapes), path)
         own, theirs = (model.ask(inputs[:_PROBES]) for model in (found, run))
@@ -61,19 +96,21 @@ def opened(path: str, shapes: Shapes, inputs: Array) -> Predictor:
     if own.classes != theirs.classes or own.is_hard != theirs.is_hard:
         return run
     apart = float(np.abs(own.probabilities - theirs.probabilities).mean())
+    found.span = run.span
     return found if apart <= _MOST else run
 
 
 def read_shape(path: str, shapes: Shapes) -> tuple[int, ...]:
     """Shape of one input, channels first.  Raises BadOption where the file leaves it open."""
-    if Path(path).suffix.lower() in RUN:
-        sizes = predictor(path).shape or (None,)
+    file = at_hand(path)
+    if file.is_run:
+        sizes = predictor(file.path).shape or (None,)
         if None in sizes and shapes:
             (sizes,) = [shape[1:] for shape in shapes.values()]
         if None in sizes:
             raise BadOption(f"{path}: leaves the shape of its input open: say it by --input-shape")
         shape = tuple(int(size) for size in sizes if size is not None)
-        last = Path(path).suffix.lower() == ".tflite" and len(shape) == 3 and shape[-1] in (1, 3)
+        last = file.path.suffix != ".onnx" and len(shape) == 3 and shape[-1] in (1, 3)
         return (shape[-1], *shape[:-1]) if last else shape
     record = _record_of(Path(path))
     if record is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -30,14 +31,15 @@ class Asked:
     alarm: float = ALARM
     seed: int = 0
     plot: str | None = None
+    commitment: str | None = None
+    beacon: str | None = None
 
     @classmethod
-    def of(cls, context: click.Context, seed: int) -> Asked:
-        """What was given on the command line."""
-        names = [field.name for field in fields(cls) if field.name != "seed"]
-        return replace(
-            cls(seed=seed), **{name: context.meta[f"{__name__}.{name}"] for name in names}
-        )
+    def of(cls, context: click.Context, seed: int = 0) -> Asked:
+        """What was given on the command line of a verb that has these options, or some of them."""
+        kept = {field.name: context.meta.get(f"{__name__}.{field.name}") for field in fields(cls)}
+        given = {name: value for name, value in kept.items() if value is not None}
+        return replace(cls(seed=seed), **given)
 
     def check(self, suspect: str, sources: Sequence[str]) -> None:
         """Raises BadOption where options do not fit one another."""
@@ -59,6 +61,10 @@ class Asked:
             raise BadOption(f"--method {self.method} needs --inputs; where there are none: noise")
         if self.budget is not None and not urls:
             raise BadOption("--budget counts what a URL is asked, and the suspect is a file")
+        if (self.commitment is None) != (self.beacon is None):
+            raise BadOption("--commitment and --beacon draw the seed together: give both")
+        if self.commitment is not None and self.seed:
+            raise BadOption("--seed follows from --commitment and --beacon: leave it out")
         if self.plot is not None:
             writable("--plot", self.plot)
 
@@ -85,7 +91,16 @@ def _keep_method(context: click.Context, option: click.Parameter, name: str | No
     _keep(context, option, name if known else None)
 
 
+def _keep_beacon(context: click.Context, option: click.Parameter, text: str | None) -> None:
+    """A number or hexadecimal digits, as text: spelled in one way."""
+    plain = text and text.lower().removeprefix("0x")
+    if plain is not None and not re.fullmatch("[0-9a-f]{1,1024}", plain):
+        raise click.BadParameter(f"{text!r} is neither a number nor hexadecimal")
+    _keep(context, option, plain)
+
+
 _kept = partial(click.option, callback=_keep, expose_value=False)
+_FIXED = 6  # of these, the first ones
 _OPTIONS = (
     click.option(
         "--method",
@@ -143,6 +158,20 @@ _OPTIONS = (
     ),
     options.seed,
     _kept(
+        "--commitment",
+        type=options.FILE,
+        metavar="FILE",
+        help="What 'assay commit' wrote and was logged: the seed follows from it and --beacon."
+        " Refused where method, model, inputs, references or twins are others.",
+    ),
+    click.option(
+        "--beacon",
+        callback=_keep_beacon,
+        expose_value=False,
+        metavar="NUMBER",
+        help="What a public beacon gave after the commitment was logged; decimal or hexadecimal.",
+    ),
+    _kept(
         "--plot",
         type=options.FILE,
         metavar="FILE",
@@ -154,5 +183,12 @@ _OPTIONS = (
 def options_of(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a verb the options, of which ``Asked.of`` tells; it takes ``seed`` itself."""
     for option in reversed(_OPTIONS):
+        verb = option(verb)
+    return verb
+
+
+def committed(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a verb those of the options that a commitment fixes."""
+    for option in reversed(_OPTIONS[:_FIXED]):
         verb = option(verb)
     return verb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from assay.cli import _apps as apps
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, color, say, width
 from assay.cli._writing import Outputs
@@ -36,7 +37,7 @@ def hash_(
     input_shape: options.Shapes,
     as_json: bool,
 ) -> None:
-    """Print the perceptual hash of each FILE.
+    """Print the perceptual hash of each FILE, and of each model in an app.
 
     Near codes, near architectures.  Names, weights and the order of listing play no part.  "null"
     stands for a file without a graph.  A path with special characters is escaped, and its line
@@ -62,7 +63,7 @@ def hash_(
         )
 
     failed = False
-    for path, record, wrong in attempts(files, read, "Hashing"):
+    for path, record, wrong in attempts(apps.opened(files), read, "Hashing"):
         if record is None:
             failed = True
             if as_json:
@@ -125,7 +126,7 @@ def check(
     location: str | None,
     as_json: bool,
 ) -> None:
-    """Say whom each FILE looks like, and why.
+    """Say whom each FILE, and each model in an app, looks like, and why.
 
     Exit status: 0, nothing to review; 1, common-ancestor or more that no public base explains; 2,
     an error.  Equal structure is a lead and no finding: networks trained apart look the same.
@@ -142,7 +143,7 @@ def check(
                 path, top=top, where=where, tolerance=tolerance, input_shape=input_shape
             )
 
-        for path, report, wrong in attempts(files, ask, "Checking"):
+        for path, report, wrong in attempts(apps.opened(files), ask, "Checking"):
             if report is not None:
                 review |= report.needs_review
                 reports += [report] if outputs.any else []

@@ -20,7 +20,7 @@ Examples:
   assay compare suspect.onnx mine.safetensors --html report.html
   assay compare merged.safetensors one.safetensors other.safetensors
   assay compare one.safetensors other.safetensors --base base.safetensors
-  assay compare suspect.tflite mine.onnx --method modeldiff --inputs pictures
+  assay compare app.apk!/assets/face.tflite mine.onnx --method modeldiff --inputs pictures
   assay compare https://example.org/ask mine.onnx --method akh --inputs held-out.npz \\
     --references strangers --budget 500
 """
@@ -64,10 +64,12 @@ def compare(
 ) -> None:
     """Say how a file is related to others, why, and what was done to it.
 
-    Of several sources it says whether the suspect is a merge of them.  With --method both models
-    are run, too, and asked the same; the suspect may be a URL then.  Run only files that you may
-    run.  Exit status: 0, nothing to review; 1, common-ancestor or more that no base explains; 2,
-    an error.  An input shape holds for all files.
+    SUSPECT is the model in question, SOURCE what it may come from.  Of several sources it says
+    whether the suspect is a merge of them.  A model in an app is named as app.apk!/assets/a.tflite.
+    With --method both models are run, too, and asked the same; the suspect may be a URL then.  Run
+    only files that you may run.  Whoever will accuse somebody in public binds his queries first, by
+    'assay commit'.  Exit status: 0, nothing to review; 1, common-ancestor or more that no base
+    explains; 2, an error.  An input shape holds for all files.
     """
     outputs = Outputs(html_path, sarif_path, folder)
     if len(sources) > 1 and (html_path or folder):

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assay.cli import _apps as apps
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, remark, say, width
 from assay.cli._writing import writable
+from assay.containers.archives import place
 from assay.durable import write_through
 from assay.errors import AssayError, DamagedRegistry, UnwritableModel
 from assay.report import facts, json_line, printable, table
@@ -52,14 +54,14 @@ def add(
     location: str | None,
     as_json: bool,
 ) -> None:
-    """Register files, and all models in folders.
+    """Register files, and all models in folders and in apps.
 
     A folder is searched with the folders in it; links in it are not followed.  A line is printed
     once its model is durably registered.  The same bytes twice are one model; a second owner is a
     second claim on it.  A registry keeps the hasher of its first model, unless it is rehashed.
     """
     files, left_out, closed = collect(paths)
-    if name is not None and (len(paths) > 1 or Path(paths[0]).is_dir()):
+    if name is not None and (len(paths) > 1 or len(files) > 1 or Path(paths[0]).is_dir()):
         raise click.UsageError("--name is for one model: give it with one file")
     chosen = None
     if (hasher_name, bits, weights) != (None, None, None):
@@ -109,6 +111,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
     circles, or out of what was meant.
     """
     from assay.formats import folder_format, is_model
+    from assay.formats._apps import is_app
 
     files: list[str] = []
     left_out: Counter[str] = Counter()
@@ -134,7 +137,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
                     left_out["symbolic link"] += 1
                 elif not (entry.is_dir() or entry.is_file()):
                     left_out["not a regular file"] += 1
-                elif is_model(Path(entry.path)):
+                elif is_model(Path(entry.path)) or is_app(Path(entry.path)):
                     files.append(entry.path)
                     inner += [entry.path] if entry.is_dir() else []
                 elif entry.is_dir():
@@ -142,7 +145,7 @@ def collect(paths: Sequence[str]) -> tuple[list[str], Counter[str], dict[str, OS
                 else:
                     left_out["no known model format"] += 1
             folders += reversed(inner)
-    return files, left_out, closed
+    return apps.opened(files), left_out, closed
 
 
 @click.command("list")
@@ -241,7 +244,7 @@ def sought(model: str, location: str | None) -> tuple[Record, list[str]]:
     except DamagedRegistry:
         raise
     except AssayError:
-        if not Path(model).exists():
+        if not Path(model).exists() and place(Path(model)) is None:
             raise
     return examine(model), []
 

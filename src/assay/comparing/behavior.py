@@ -7,8 +7,8 @@ known, and at most a common source is said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import log10
 from typing import Any
 
@@ -43,6 +43,7 @@ class Asking:
     queries: int | None = None  # that each method may ask; None: as many as is its default
     seed: int = 0
     twins: tuple[Predictor, ...] = ()  # models that differ from the owner's in their seed alone
+    drawn: Mapping[str, str] = field(default_factory=dict)  # what ``seed`` follows from, if logged
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,30 @@ def methods(name: str) -> list[Fingerprint]:
     """The fingerprint of a name, or "all".  Raises UnknownMethod."""
     chosen: list[Any] = [FINGERPRINTS[each] for each in (FINGERPRINTS if name == "all" else [name])]
     return [method() for method in chosen]
+
+
+def prepared(method: Fingerprint, owner: Predictor, queries: int | None) -> Fingerprint:
+    """The method with the options that the owner's model and the number of queries leave it.
+
+    Raises BadOption, UnfitModel where they leave none.
+    """
+    if queries is not None:
+        method = method.within(queries)
+    if getattr(owner, "module", None) is None:
+        method = method.without_gradients()
+    return method
+
+
+def described(several: Sequence[Fingerprint], owner: Predictor, queries: int | None) -> str:
+    """How methods will ask, for a commitment to them; those that cannot are left out."""
+    found = list[str]()
+    for method in several:
+        try:
+            found.append(repr(prepared(method, owner, queries)))
+        except _ITS_OWN:
+            if len(several) == 1:
+                raise
+    return "; ".join(found)
 
 
 def behaviors(several: Sequence[Fingerprint], asking: Asking) -> list[Behavior]:
@@ -100,10 +125,9 @@ def with_behavior(kin: Kin, found: Sequence[Behavior], alarm: float) -> Kin:
 
 def _behavior(method: Fingerprint, asking: Asking, *, is_alone: bool) -> Behavior:
     """What a method finds; its false alarm only where it is the one method."""
-    if asking.queries is not None:
-        method = method.within(asking.queries)
-    if getattr(asking.owner, "module", None) is None:
-        method = method.without_gradients()
+    if asking.suspect.why:
+        return Behavior(method, _abstention(method, asking, asking.suspect.why))
+    method = prepared(method, asking.owner, asking.queries)
     queries = method.craft(asking.owner, asking.seeds, asking.seed)
     owner, suspect = (method.ask(model, queries) for model in (asking.owner, asking.suspect))
     if suspect.is_hard:
@@ -121,9 +145,11 @@ def _behavior(method: Fingerprint, asking: Asking, *, is_alone: bool) -> Behavio
         "queries": outcome.queries,
         "queries_sha256": queries.digest,
     }
+    if fitting := asking.suspect.fitting:
+        detail["suspect_inputs"] = fitting
     said = (
         f"distance {outcome.distance:.3g} in {outcome.queries:,} queries made of {asking.origin},"
-        f" which were answered with {method.needs}"
+        f" which were answered with {method.needs}{fitting and f' ({fitting})'}"
     )
     evidence = _evidence(repr(method), said, 1 - outcome.distance, calibrated, detail, asking)
     return Behavior(method, evidence, calibrated, _vectors(method, owner, suspect, queries))
@@ -189,13 +215,14 @@ def _evidence(
 
 def _abstention(method: Fingerprint, asking: Asking, why: str, queries: int = 0) -> Evidence:
     """Evidence of nothing: what a method that cannot say anything says."""
-    detail = {"in_words": f"abstains: {why}", "why": why, "queries": queries}
+    detail: Json = {"in_words": f"abstains: {why}", "why": why, "queries": queries}
     return Evidence(repr(method), 0.0, None, detail | _about(method, asking))
 
 
 def _about(method: Fingerprint | None, asking: Asking) -> Json:
     access = "all" if method is None else method.needs
-    return {"access": access, "seeds": asking.origin, "references": 0, "alarm": asking.alarm}
+    told: Json = {"access": access, "seeds": asking.origin, "references": 0}
+    return {**told, "alarm": asking.alarm, **asking.drawn}
 
 
 def _vectors(

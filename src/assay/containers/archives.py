@@ -17,10 +17,11 @@ from assay.containers.sources import Deflated, Part, Source, inflated, source_of
 from assay.errors import UnreadableModel
 
 ZIP = b"PK\x03\x04"  # how an archive begins
+MARK = "!/"  # between an archive's path and a member's name [JarURLConnection]
 MOST_DIRECTORY = 16 * 2**20  # bytes
 MOST_UNPACKED = 64  # times the file's length
 SLACK = 64 * 2**20  # bytes that may be unpacked of any file
-_PIECE = 2**20  # bytes
+_PIECE, _FEW = 2**20, 2**12  # bytes
 _END, _LONG_LOCATOR, _LONG_END = b"PK\5\6", 20, 56
 _TAIL = 2**16 + 22 + _LONG_LOCATOR + _LONG_END  # bytes in which its end is looked for
 _LOCAL = struct.Struct("<4s22xHH")
@@ -60,6 +61,47 @@ def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
 
     Raises UnreadableModel where it is none, is encrypted, or claims what it cannot hold.
     """
+    found: dict[str, zipfile.ZipInfo] = {}
+    names: set[str] = set()
+    for info in directory(archived):
+        if info.filename.lower() in names:  # PyTorch's reader looks names up without case
+            raise UnreadableModel(f"two members have the name {info.filename!r:.200}")
+        names.add(info.filename.lower())
+        if is_encrypted(info):
+            raise UnreadableModel("it is encrypted")
+        found[info.filename] = info
+    return found
+
+
+def place(path: Path) -> tuple[Path, str] | None:
+    """Archive and member of a path such as ``app.apk!/assets/model.tflite``; None of any other."""
+    whole = path.as_posix()
+    if path.exists():
+        return None
+    at = whole.find(MARK)
+    while at >= 0:
+        archive = Path(whole[:at])
+        if archive.is_file():
+            return archive, whole[at + len(MARK) :]
+        at = whole.find(MARK, at + 1)
+    return None
+
+
+def is_encrypted(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is read with a password only."""
+    return bool(info.flag_bits & 1)
+
+
+def is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether a member only says where another file lies."""
+    return info.external_attr >> 28 == 0xA
+
+
+def directory(archived: Path | Source) -> list[zipfile.ZipInfo]:
+    """The members of an archive as its directory lists them; names may come twice.
+
+    Raises UnreadableModel where it is none, or claims what it cannot hold.
+    """
     source = _source(archived)
     size = source.size
     try:
@@ -68,20 +110,12 @@ def members(archived: Path | Source) -> dict[str, zipfile.ZipInfo]:
     except (*_DAMAGED, struct.error) as error:
         raise UnreadableModel(f"not a zip archive, or cut: {error}") from error
     _check_directory(source, start)
-    found: dict[str, zipfile.ZipInfo] = {}
-    names: set[str] = set()
     for info in listed:
-        if info.filename.lower() in names:  # PyTorch's reader looks names up without case
-            raise UnreadableModel(f"two members have the name {info.filename!r:.200}")
-        names.add(info.filename.lower())
-        if info.flag_bits & 1:
-            raise UnreadableModel("it is encrypted")
         if info.header_offset < 0 or info.header_offset + info.compress_size > size:
             raise UnreadableModel(f"member {info.filename!r:.200} lies beyond the end of the file")
-        found[info.filename] = info
     if sum(info.file_size for info in listed) > MOST_UNPACKED * size + SLACK:
         raise UnreadableModel(f"it claims to unpack to more than {MOST_UNPACKED} times its size")
-    return found
+    return listed
 
 
 def _check_directory(source: Source, start: int) -> None:
@@ -119,6 +153,25 @@ def pieces(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
         yield piece
     if (size, checksum) != (info.file_size, info.CRC):
         raise UnreadableModel(f"member {info.filename!r:.200} is damaged: it is not what it claims")
+
+
+def beginning(archived: Path | Source, info: zipfile.ZipInfo, length: int) -> bytes:
+    """The first bytes of what a member holds; nothing more is unpacked.  Raises UnreadableModel."""
+    content = member(archived, info)
+    length = min(length, content.size)
+    if not isinstance(content, Deflated):
+        return content.read(0, length)
+    unpacker, found, at = zlib.decompressobj(-zlib.MAX_WBITS), b"", 0
+    while len(found) < length and not unpacker.eof:
+        packed = content.packed.read(at, min(_FEW, content.packed.size - at))
+        at += len(packed)
+        try:
+            found += unpacker.decompress(unpacker.unconsumed_tail + packed, length - len(found))
+        except zlib.error as error:
+            raise UnreadableModel(f"it is compressed, and damaged: {error}") from error
+        if not packed and not unpacker.unconsumed_tail:
+            break
+    return found
 
 
 def member(archived: Path | Source, info: zipfile.ZipInfo) -> Source:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from assay.errors import BadData
@@ -26,11 +27,35 @@ class Commitment:
     owner: str  # SHA-256 of the owner's model
     seeds: str  # SHA-256 of the seeds
     nonce: str  # at random, so that the digest tells nothing
+    references: tuple[str, ...] = ()  # SHA-256 of each reference model, sorted
+    twins: tuple[str, ...] = ()  # the same of the twins
 
     @classmethod
     def to(cls, method: Fingerprint, owner: str, seeds: Seeds, nonce: str) -> Commitment:
         """One to a method, a model by its SHA-256, and seeds."""
         return cls(repr(method), owner, seeds.digest, nonce)
+
+    @classmethod
+    def parse(cls, text: str) -> Commitment:
+        """The one that ``text`` holds.  Raises BadData."""
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        names = {field.name for field in fields(cls)}
+        if not isinstance(found, dict) or found.keys() != names:
+            raise BadData("not a commitment that 'assay commit' wrote")
+        others = {name: found.pop(name) for name in ("references", "twins")}
+        lists = [each for each in others.values() if isinstance(each, list)]
+        if len(lists) < len(others) or not all(
+            isinstance(each, str) for each in (*found.values(), *chain(*lists))
+        ):
+            raise BadData("not a commitment that 'assay commit' wrote")
+        return cls(**found, references=tuple(others["references"]), twins=tuple(others["twins"]))
+
+    def __str__(self) -> str:
+        """JSON, such that ``Commitment.parse(str(c)) == c``."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
 
     @property
     def digest(self) -> str:
@@ -40,6 +65,13 @@ class Commitment:
     def seed(self, beacon: str) -> int:
         """The seed of the queries: nobody chooses it who does not choose the beacon."""
         return int.from_bytes(hashlib.sha256(f"{self.digest} {beacon}".encode()).digest()[:8])
+
+    def broken(self, given: Commitment) -> str:
+        """What of ``given`` is not what was committed to, for the reader; empty where all is."""
+        said = {"method": "the method", "owner": "the owner's model", "seeds": "the inputs"}
+        said |= {"references": "the references", "twins": "the twins"}
+        differing = [said[name] for name in said if getattr(self, name) != getattr(given, name)]
+        return " and ".join(differing)
 
     def verify(
         self, logged: str, beacon: str, method: Fingerprint, owner: Model, seeds: Seeds

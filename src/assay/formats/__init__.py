@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.containers.archives import ZIP, members
+from assay.containers.archives import ZIP, directory, place
 from assay.containers.compressed import is_compressed
+from assay.containers.sources import Source, source_of
 from assay.errors import AssayError, MissingExtra, UnreadableModel, UnwritableModel
 from assay.graphs.operators import OperatorGraph
 from assay.methods import Methods, name_of
@@ -37,6 +38,8 @@ class Format(ABC):
     """One kind of model file, or of folder."""
 
     suffixes: tuple[str, ...]  # lower case, with the dot: how a file's name may end
+    beside: bool = True  # whether what lies beside a file may be a part of its model
+    guesses: bool = False  # whether files that are no models may begin so that ``sniff`` takes them
 
     @abstractmethod
     def sniff(self, head: bytes) -> bool:
@@ -75,8 +78,9 @@ HEAD = 4096  # bytes that ``sniff`` sees
 MISSING = "missing_external_data"  # in the metadata: which files or variables are not there
 _SHARED = tuple(  # suffixes that other files have too
     f".{suffix}"
-    for suffix in ("bin", "bz2", "ckpt", "gz", "h5", "hdf5", "joblib", "json", "lz4", "npy", "npz",
-    "params", "pb", "pickle", "pkl", "prototxt", "tar", "tbz2", "tgz", "txz", "xz", "zip")
+    for suffix in ("aab", "apk", "bin", "bz2", "ckpt", "gz", "h5", "hdf5", "ipa", "joblib", "json",
+    "lz4", "npy", "npz", "params", "pb", "pickle", "pkl", "prototxt", "tar", "tbz2", "tgz", "txz",
+    "xz", "zip")
 )  # fmt: skip
 _STRANGERS = {  # how files begin that a failed download or a clone leaves: what they are
     b"version https://git-lfs": "a pointer of Git LFS, not the model: fetch it with git lfs pull",
@@ -84,6 +88,7 @@ _STRANGERS = {  # how files begin that a failed download or a clone leaves: what
     b"<html": "a web page and not a model: the download failed",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
 }
+_MOST_EVEN = 255 + 4 * 23  # χ² of the bytes in ``HEAD``: less has no format that is read here
 _LONGEST = 300  # characters of a message
 _UNFORESEEN = (
     ArithmeticError,
@@ -102,9 +107,11 @@ def read(path: Path, input_shapes: InputShapes | None = None) -> Model:
     Raises:
         UnreadableModel: no such file, no format for it, or a damaged one; names the path.
         MissingExtra: its format needs an optional dependency.
+
+    What lies in an app or a zip archive is named as ``app.apk!/assets/model.tflite``.
     """
     with naming(path):
-        return _choose(path)().read(path, input_shapes or {})
+        return chosen(path)().read(path, input_shapes or {})
 
 
 @contextmanager
@@ -130,7 +137,10 @@ def naming(source: Path | str) -> Iterator[None]:
         raise UnreadableModel(_one_line(source, text)) from error
 
 
-def _choose(path: Path) -> type[Format]:
+def chosen(path: Path) -> type[Format]:
+    """The format of a file or folder.  Raises UnreadableModel where it has none."""
+    if place(path) is not None:
+        return FORMATS["archive"]
     if not path.exists():
         raise UnreadableModel("no such file")
     if path.is_dir():
@@ -161,12 +171,22 @@ def format_of(path: Path) -> type[Format] | None:
     for sign, what in _STRANGERS.items():
         if start.startswith(sign.lower()):
             raise UnreadableModel(what)
+    if _is_noise(head):
+        raise UnreadableModel("encrypted or packed: its bytes are as even as those of noise")
     fit = _fit(methods[0], name)
     if name.endswith(".json") and fit == len(".json"):
         raise UnreadableModel("JSON that describes no model")
     if not fit and is_compressed(head):
         raise UnreadableModel("compressed: unpack it")
     return methods[0] if fit else None
+
+
+def _is_noise(head: bytes) -> bool:
+    """Whether all 256 values are about equally frequent: χ² of 255 ± 23 where they are."""
+    if len(head) < HEAD:
+        return False
+    even = HEAD / 256
+    return sum((head.count(value) - even) ** 2 / even for value in range(256)) < _MOST_EVEN
 
 
 def _fit(method: type[Format], name: str) -> int:
@@ -183,7 +203,11 @@ def _of_folder(path: Path) -> type[Format]:
 
 def folder_format(path: Path) -> type[Format] | None:
     """The format of a folder that is one model; None of any other folder."""
-    names = frozenset(entry.name for entry in path.iterdir())
+    return format_of_names(frozenset(entry.name for entry in path.iterdir()))
+
+
+def format_of_names(names: frozenset[str]) -> type[Format] | None:
+    """The format of a folder that holds files and folders of these names; None of any other."""
     return next((method for method in FORMATS.values() if method().sniff_folder(names)), None)
 
 
@@ -195,28 +219,33 @@ def is_model(path: Path) -> bool:
     try:
         if path.is_dir():
             return folder_format(path) is not None
-        name = path.name.lower()
-        if not name.endswith(known_suffixes()):
-            return False
-        if not name.endswith(_SHARED):
+        if is_named_as_model(path.name):
             return True
+        if not path.name.lower().endswith(known_suffixes()):
+            return False
         head = opening(path)
     except OSError:
         return True  # what is wrong with it is said where it is read
     return any(method().sniff(head) for method in FORMATS.values())
 
 
-def opening(path: Path) -> bytes:
-    """What ``sniff`` sees of a file: its beginning, or of a zip archive its members' names.
+def is_named_as_model(name: str) -> bool:
+    """Whether a name ends as only those of models do."""
+    name = name.lower()
+    return name.endswith(known_suffixes()) and not name.endswith(_SHARED)
 
-    The names follow the archive's sign, one a line; of a damaged one they are not known.
-    """
+
+def opening(path: Path) -> bytes:
+    """What ``sniff`` sees of a file: its beginning, or of a zip archive its members' names."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if not head.startswith(ZIP):
-        return head
+    return opening_of(source_of(path)) if head.startswith(ZIP) else head
+
+
+def opening_of(archived: Source) -> bytes:
+    """A zip archive's sign and its members' names, one a line; of a damaged one the sign alone."""
     try:
-        names = members(path)
+        names = [info.filename for info in directory(archived)]
     except UnreadableModel:  # the format of the suffix says so
         return ZIP
     return b"\n".join([ZIP, *(name.encode("utf-8", "replace") for name in names)])

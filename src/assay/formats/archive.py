@@ -1,7 +1,8 @@
 """Archives that hold one model: ``.zip``, ``.tar``, ``.tar.gz`` and other compressed tar files.
 
 The members are unpacked within limits into a temporary folder, which lives as long as the model
-does.  A name that leads out of the folder, a link, or more than one model is an error.
+does.  A name that leads out of the folder, a link, or more than one model is an error; of an app,
+or a zip archive, that holds several, one is named as ``app.apk!/assets/model.tflite``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from zipfile import ZipInfo
 
 from assay.containers import archives, compressed, tar
 from assay.containers.sources import FilePart, Source
@@ -36,6 +38,7 @@ MOST_FILES = 10_000
 DEEPEST = 16  # folders
 _BLOCK = 2**20
 _ROOM_LEFT = 2**28  # bytes of the disk that stay free
+APPS = (".aab", ".apk", ".ipa")
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _FORKS = "__MACOSX"  # resource forks, beside the files that they belong to
 
@@ -43,7 +46,7 @@ _FORKS = "__MACOSX"  # resource forks, beside the files that they belong to
 class Archive(Format):
     """A zip or tar file around a model of any other format."""
 
-    suffixes = (".zip", *_TARS)
+    suffixes = (".zip", *_TARS, *APPS)
 
     def sniff(self, head: bytes) -> bool:
         if head.startswith(archives.ZIP):
@@ -57,11 +60,17 @@ class Archive(Format):
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         if path.is_dir():
             raise UnreadableModel("not an archive: it is a folder")
+        from assay.formats._apps import is_app, read_inside, read_only
+
+        if (place := archives.place(path)) is not None:
+            return read_inside(*place, input_shapes)
         if _is_of_another_format(opening(path)):
             raise UnreadableModel("not an archive of models: it is itself a model")
+        if is_app(path):
+            return read_only(path, input_shapes)
         folder = Folder()
         for member in _members(path):
-            _unpack(member, folder.path / _inside(member.name))
+            unpack(member, folder.path / inside_of(member.name))
         inside = _only_model(folder.path)
         method = folder_format(inside) if inside.is_dir() else format_of(inside)
         if method is None or method is Archive:
@@ -109,37 +118,47 @@ def _held(weight: Weight, folder: Folder) -> Array:
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A file in an archive."""
+class Member:
+    """A file in an archive that is to be unpacked."""
 
     name: str
     size: int
     pieces: Callable[[], Iterator[bytes]]
 
 
-def _members(path: Path) -> list[_Member]:
+def _members(path: Path) -> list[Member]:
     """What is to be unpacked.  Raises UnreadableModel where that is too much, or not only files."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(512)
     if head.startswith(archives.ZIP):
         listed = archives.members(path)
-        if any(info.external_attr >> 28 == 0xA for info in listed.values()):
+        if any(archives.is_link(info) for info in listed.values()):
             raise UnreadableModel("it holds a link, which is not followed")
-        files = (info for name, info in listed.items() if not name.endswith("/"))
-        found = [_Member(i.filename, i.file_size, partial(archives.pieces, path, i)) for i in files]
+        files = [info for name, info in listed.items() if not name.endswith("/")]
+        found = zipped(path, files)
     else:
         whole: Source = FilePart(path, 0, size)
         if compressed.is_compressed(head):
             whole = compressed.unpacked(whole, MOST_TIMES * size + SLACK)
-        found = [_Member(m.name, m.size, partial(_pieces, whole, m)) for m in tar.members(whole)]
+        found = [Member(m.name, m.size, partial(_pieces, whole, m)) for m in tar.members(whole)]
+    check_room(found, size)
+    return found
+
+
+def zipped(path: Path, files: Sequence[ZipInfo]) -> list[Member]:
+    """Some members of a zip archive."""
+    return [Member(i.filename, i.file_size, partial(archives.pieces, path, i)) for i in files]
+
+
+def check_room(found: Sequence[Member], size: int) -> None:
+    """Raises UnreadableModel where members are too much to unpack for a file of ``size`` bytes."""
     total = sum(member.size for member in found)
     if len(found) > MOST_FILES or total > MOST_TIMES * size + SLACK:
         raise UnreadableModel(f"it unpacks to {len(found):,} files of {total:,} bytes: too much")
     room = shutil.disk_usage(tempfile.gettempdir()).free - _ROOM_LEFT
     if total > room:
         raise UnreadableModel(f"it unpacks to {total:,} bytes, and there is room for {room:,}")
-    return found
 
 
 def _pieces(whole: Source, member: tar.Member) -> Iterator[bytes]:
@@ -147,7 +166,7 @@ def _pieces(whole: Source, member: tar.Member) -> Iterator[bytes]:
         yield whole.read(member.start + at, min(_BLOCK, member.size - at))
 
 
-def _inside(name: str) -> PurePosixPath:
+def inside_of(name: str) -> PurePosixPath:
     """The name as a path within a folder.  Raises UnreadableModel where it leads out of it."""
     path, windows = PurePosixPath(name), PureWindowsPath(name)
     odd = path.is_absolute() or windows.anchor or ".." in windows.parts or "\0" in name
@@ -156,7 +175,8 @@ def _inside(name: str) -> PurePosixPath:
     return path
 
 
-def _unpack(member: _Member, path: Path) -> None:
+def unpack(member: Member, path: Path) -> None:
+    """Writes a member to a new file.  Raises UnreadableModel where it is damaged, or is one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
@@ -182,7 +202,8 @@ def _only_model(root: Path) -> Path:
     if len(found) != 1:
         names = ", ".join(repr(path.relative_to(root).as_posix()) for path in sorted(found)[:4])
         raise UnreadableModel(
-            f"it holds {len(found)} models ({names}, …): unpack it, and name one"
+            f"it holds {len(found)} models ({names}, …): unpack it, and name one, or of a zip"
+            f" archive as ARCHIVE{archives.MARK}MODEL"
             if found
             else "it holds no model of a known format"
         )

@@ -38,6 +38,7 @@ class Caffe(Format):
     """The graph and weights of a Caffe network."""
 
     suffixes = (_WEIGHTS, _GRAPH)
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         return _is_binary(head) or (b"\0" not in head and _TEXT.search(head) is not None)

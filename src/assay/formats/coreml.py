@@ -29,6 +29,7 @@ class CoreMl(Format):
     """The graph and weights of a Core ML model."""
 
     suffixes = (".mlmodel", ".mlpackage")
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         if not (len(head) > 4 and head[0] == 8 and 0 < head[1] < 32 and head[2] == 0x12):

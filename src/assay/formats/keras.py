@@ -32,6 +32,8 @@ class Keras(Format):
     """The weights of a Keras model, and the graph where the file tells its layers."""
 
     suffixes = (".keras", ".h5", ".hdf5")
+    beside = False
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         if head.startswith(ZIP):

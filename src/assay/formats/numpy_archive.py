@@ -32,6 +32,8 @@ class NumpyArchive(Format):
     """The arrays of a file that NumPy or joblib has written.  It has no graph."""
 
     suffixes = (".npy", ".npz", ".joblib", ".lz4", ".pkl", ".pickle")
+    beside = False
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         if head.startswith(ZIP):

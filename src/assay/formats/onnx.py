@@ -61,6 +61,7 @@ class Onnx(Format):
     """The graph of an ``.onnx`` file.  Opsets 7 to current; other domains' operators are opaque."""
 
     suffixes = (".onnx",)
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         # ir_version comes first, then another field; safetensors may begin with the same length

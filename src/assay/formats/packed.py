@@ -32,6 +32,7 @@ class Packed(Format):
     """The weights of a ``.packed`` file; such a file has no graph."""
 
     suffixes = (".packed",)
+    beside = False
 
     def sniff(self, head: bytes) -> bool:
         return head.startswith(MAGIC)

@@ -36,6 +36,7 @@ class SavedModel(Format):
     """The graph and weights of a SavedModel folder, or of a frozen graph."""
 
     suffixes = (".pb",)
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         return _is_saved(head) or _is_graph(head)

@@ -22,6 +22,8 @@ class TorchPickle(Format):
     """The weights of a file that ``torch.save`` has written.  It has no graph."""
 
     suffixes = (".pt", ".pth", ".ckpt", ".bin", ".pth.tar")
+    beside = False
+    guesses = True
 
     def sniff(self, head: bytes) -> bool:
         if head.startswith(ZIP):

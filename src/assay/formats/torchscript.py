@@ -33,6 +33,7 @@ class Torchscript(Format):
     """The program of a TorchScript archive as a graph, and its tensors."""
 
     suffixes = (".jit", ".torchscript", ".ptl")
+    beside = False
 
     def sniff(self, head: bytes) -> bool:
         return head.startswith(b"PK\x03\x04") and b"/data.pkl" in head and b"/code/" in head

@@ -20,7 +20,9 @@ from assay.running.predictors.answers import Answers, Array, of_labels, of_score
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Answers", "Predictor", "predictor"]
+__all__ = ["Answers", "Predictor", "Span", "is_tflite", "predictor"]
+Span = tuple[float, float]  # the least and the largest value of an input, black and white
+_TFLITE = b"TFL3"  # at byte 4
 
 
 class Predictor(ABC):
@@ -31,6 +33,10 @@ class Predictor(ABC):
     whole: bool = False  # whether it takes batches of just that size
     shape: tuple[int | None, ...] | None = None  # of one input, where known; None: any size
     asked: int = 0  # inputs that it was sent since it was made
+    span: Span | None = None  # of the inputs that it takes, where its file tells
+    fitting: str = ""  # what is done to inputs, so that it takes them
+    why: str = ""  # its answers to these inputs would mean nothing, because of this
+    held: object = None  # what must stay as long as it does, such as a folder of its file
 
     def ask(self, inputs: Array) -> Answers:
         """Its answers, in the order of ``inputs`` (n, …).
@@ -100,6 +106,14 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     )
 
 
+def is_tflite(path: Path) -> bool:
+    """Whether it is a TensorFlow Lite file, whatever it is called, as apps call them."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8)[4:] == _TFLITE
+
+
 def predictor(model: Predictor | nn.Module | str | Path) -> Predictor:
     """The predictor of a torch module, an ``.onnx`` or ``.tflite`` file, or an ``http`` URL.
 
@@ -126,7 +140,7 @@ def predictor(model: Predictor | nn.Module | str | Path) -> Predictor:
             from assay.running.predictors.onnx_runtime import OnnxRuntime
 
             return OnnxRuntime(Path(model))
-        if Path(model).suffix == ".tflite":
+        if Path(model).suffix == ".tflite" or is_tflite(Path(model)):
             from assay.running.predictors.litert import LiteRT
 
             return LiteRT(Path(model))

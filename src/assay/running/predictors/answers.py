@@ -103,13 +103,13 @@ def of_labels(labels: Array, queries: int = 0) -> Answers:
 
 
 def of_scores(scores: Array, queries: int = 0) -> Answers:
-    """Answers that are logits or probabilities (n, c), or (n, c, 1, …).
+    """Answers that are logits or probabilities (n, c), also among axes of size 1.
 
     Raises UnfitModel where they are of another shape, or not finite.
     """
     scores = np.asarray(scores)
-    if scores.ndim > 2 and set(scores.shape[2:]) == {1}:
-        scores = scores.reshape(scores.shape[:2])
+    if scores.ndim > 2 and max(scores.shape[1:]) == scores[:1].size:
+        scores = scores.reshape(len(scores), -1)
     if scores.ndim != 2 or scores.dtype.kind not in "fiu":
         raise UnfitModel(f"the model's answers have shape {list(scores.shape)}, not (n, classes)")
     if scores.shape[1] < 2:

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from assay.errors import BadData, UnfitModel, UnreadableModel
-from assay.running.predictors import Predictor
+from assay.running.predictors import Predictor, Span
 from assay.running.predictors.answers import Array
 
 EXTRA = "behavior"
@@ -42,11 +42,16 @@ class LiteRT(Predictor):
         sizes = [int(size) for size in self._input["shape"]]
         if not sizes:
             raise UnfitModel(f"{path}: its input is a single number")
-        self.shape = tuple(sizes[1:])
+        given_sizes = [int(size) for size in self._input["shape_signature"]] or sizes
+        self._is_open = -1 in given_sizes[1:]
+        self.shape = tuple(None if size < 0 else size for size in given_sizes[1:])
         self.batch, self.whole = sizes[0], True
+        self.span = _span(self._input)
 
     def run(self, inputs: Array) -> Array:
         try:
+            if self._is_open and [*inputs.shape] != [*self._input["shape"]]:
+                self._resize(inputs.shape)
             self._interpreter.set_tensor(self._input["index"], _stored(inputs, self._input))
             self._interpreter.invoke()
         except _FAILURES as error:
@@ -54,13 +59,27 @@ class LiteRT(Predictor):
         found = self._interpreter.get_tensor(self._output["index"])
         return _real(np.asarray(found), self._output)
 
+    def _resize(self, shape: tuple[int, ...]) -> None:
+        self._interpreter.resize_tensor_input(self._input["index"], [*shape])
+        self._interpreter.allocate_tensors()
+        (self._input,) = self._interpreter.get_input_details()
+
+
+def _span(tensor: dict[str, Any]) -> Span | None:
+    """The real values that a quantized tensor can hold; of plain bytes, a picture's."""
+    kind = np.dtype(tensor["dtype"])
+    if kind.kind == "f" or (scale := _scale(tensor)) is None:
+        return None
+    limits = np.iinfo(kind)
+    return (limits.min - scale[1]) * scale[0], (limits.max - scale[1]) * scale[0]
+
 
 def _scale(tensor: dict[str, Any]) -> tuple[float, int] | None:
-    """Scale and zero point of a quantized tensor."""
+    """Scale and zero point of a quantized tensor; bytes without are their own values."""
     scales = tensor["quantization_parameters"]["scales"]
     points = tensor["quantization_parameters"]["zero_points"]
     if not len(scales):
-        return None
+        return (1.0, 0) if np.dtype(tensor["dtype"]) == np.uint8 else None
     if len(scales) > 1:
         raise UnfitModel(f"{tensor['name']} is quantized by channel, and is no plain array")
     return float(scales[0]), int(points[0])
