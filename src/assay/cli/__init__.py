@@ -2,15 +2,25 @@
 
 Verbs that ask are in ``asking``, the one that compares in ``comparing``, those that keep models in
 ``keeping``, those that look after a registry in ``tending``, the one that trains in ``training``,
-the one that derives in ``deriving``.  NumPy, onnx and the registry are imported inside the verbs,
-so that ``assay hash`` starts in a blink.
+the one that derives in ``deriving``, those of watermarks in ``marking`` and ``verifying``.  NumPy,
+onnx and the registry are imported inside the verbs, so that ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import asking, comparing, deriving, keeping, listing, tending, training
+from assay.cli import (
+    asking,
+    comparing,
+    deriving,
+    keeping,
+    listing,
+    marking,
+    tending,
+    training,
+    verifying,
+)
 from assay.cli._terminal import Verbs
 
 
@@ -49,6 +59,8 @@ for _verb in (
     *tending.VERBS,
     *training.VERBS,
     *deriving.VERBS,
+    *marking.VERBS,
+    *verifying.VERBS,
     *listing.VERBS,
 ):
     main.add_command(_verb)

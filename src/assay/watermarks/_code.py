@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, comb, isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ MOST = 255  # symbols of a word of it
 _STEPS = 16  # in which doubtful blocks are erased
 
 Words = NDArray[np.bool_]  # (n, length): blocks, and which of their places are large
-Magnitudes = NDArray[np.float64]  # (n, length)
+Magnitudes = NDArray[np.floating[Any]]  # (n, length)
 
 
 @dataclass(frozen=True, slots=True)

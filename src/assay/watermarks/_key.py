@@ -102,7 +102,8 @@ class Key:
     def normal(self, purpose: str, *sizes: int) -> NDArray[np.float64]:
         """Standard-normal numbers [Box and Muller, 1958]."""
         radius, angle = self.uniform(purpose, 2, *sizes)
-        return np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+        drawn: NDArray[np.float64] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+        return drawn
 
     def places(self, purpose: str, size: int, count: int) -> NDArray[np.int64]:
         """The first ``count`` of a permutation of 0 … size − 1, without making the rest."""
@@ -203,11 +204,12 @@ def _unsealed(
     try:
         cost = json.loads(about["sealed"])
         salt, nonce, hidden = (held[name].tobytes() for name in ("salt", "nonce", "sealed"))
-        return AESGCM(_stretched(passphrase, salt, cost)).decrypt(nonce, hidden, None)
+        content: bytes = AESGCM(_stretched(passphrase, salt, cost)).decrypt(nonce, hidden, None)
     except InvalidTag as error:
         raise BadOption(f"{path}: not its passphrase, or the file is damaged") from error
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"{path}: a damaged key: {error}") from error
+    return content
 
 
 def _stretched(passphrase: str, salt: bytes, cost: Mapping[str, int]) -> bytes:

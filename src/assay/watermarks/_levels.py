@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ EXTRA = "watermarks"
 _ABOVE = 0.25  # of T₁ that ones are larger at most, and …
 _BELOW = 0.5  # … of T₀ that zeros are smaller: no two stand at one value, which would show
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def verified(suspect: Subject, key: Key, original: Weights | None, controls: int
         "controls": {"scores": scores, "as_high": _as_high(found, wrong), "null": null},
     }
     detail["in_words"] = _in_words(found, detail)
-    tried_all = min(0.0, alarm + log10(len(ways)))
+    tried_all = min(alarm + log10(len(ways)), 0.0) + 0.0  # no negative zero
     return Evidence(
         f"{key.method}(key={key.digest[:12]})", round(found.score, 6), round(tried_all, 2), detail
     )
