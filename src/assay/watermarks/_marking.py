@@ -66,6 +66,11 @@ def weights_of(module: nn.Module) -> dict[str, Weight]:
     return {name: read(name) for name in state}
 
 
+def weights_as_run(module: nn.Module) -> dict[str, Weight]:
+    """Those that a module computes with, also where it stores something else, such as integers."""
+    return weights_of(settled(copy_of(module)))
+
+
 def put(module: nn.Module, weights: Weights) -> None:
     """Give a module's tensors the values that have changed."""
     state = module.state_dict()

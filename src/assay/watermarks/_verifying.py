@@ -101,9 +101,9 @@ def _subject(method: Watermark, suspect: Any) -> Any:
         from assay.running.predictors import predictor
 
         return predictor(suspect)
-    from assay.watermarks._marking import weights_of
+    from assay.watermarks._marking import weights_as_run
 
-    return weights_of(suspect)
+    return weights_as_run(suspect)
 
 
 def _about(said: bytes | None, key: Key) -> Json:
