@@ -64,28 +64,28 @@ def test_neither_another_key_nor_a_clean_model_has_the_mark(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ON_WEIGHTS)
-@pytest.mark.parametrize("level", [-2, -3])
-def test_wrong_keys_are_found_no_more_often_than_is_stated(name: str, level: int) -> None:
-    made, model, keys = method(name), stranger(), 1_000
+def test_wrong_keys_are_found_no_more_often_than_is_stated(name: str) -> None:
+    made, model, keys = method(name), stranger(), 500
     key = key_for(made, model)
     marked = made.mark(model, key).weights
     tails = [made.detect(marked, key.wrong(n)).log10_tail for n in range(keys)]
-    often = sum(tail is not None and tail <= level for tail in tails)
-    chance = 10.0**level
-    beyond = sum(
-        comb(keys, k) * chance**k * (1 - chance) ** (keys - k) for k in range(often, often + 60)
-    )
-    assert log10(beyond) > -3, f"{often} of {keys} wrong keys at 1e{level}"
+    for level in (-2, -3):
+        often = sum(tail is not None and tail <= level for tail in tails)
+        chance = 10.0**level
+        beyond = sum(
+            comb(keys, k) * chance**k * (1 - chance) ** (keys - k) for k in range(often, often + 60)
+        )
+        assert log10(beyond) > -3, f"{often} of {keys} wrong keys at 1e{level}"
 
 
 @pytest.mark.parametrize("name", ON_WEIGHTS)
 def test_clean_models_are_found_no_more_often_than_is_stated(name: str) -> None:
     made = method(name)
     tails = []
-    for number in range(150):
-        model = stranger(number % 50)
+    for number in range(120):
+        model = stranger(number % 40)
         tails.append(made.detect(model, key_for(made, model, 100 + number)).log10_tail or 0.0)
-    assert sum(tail <= -2 for tail in tails) <= 6  # 1.5 expected; more than 6: one in 1,500
+    assert sum(tail <= -2 for tail in tails) <= 6  # 1.2 expected; more than 6: one in 4,000
     assert sum(tail <= -3 for tail in tails) <= 2
 
 
@@ -96,7 +96,7 @@ def test_aligning_makes_no_stranger_look_marked(name: str) -> None:
     marked = made.mark(model, key).weights
     alarms = [
         verify(stranger(20 + n), key, original=marked, controls=1).log10_false_alarm
-        for n in range(6)
+        for n in range(3)
     ]
     assert all(alarm is not None and alarm > -2.5 for alarm in alarms)
 
@@ -164,9 +164,9 @@ def test_a_module_is_marked_as_it_is_and_while_it_is_tuned(name: str) -> None:
     from assay.running.modules import accuracy, digest
     from assay.training import Optimizer, Training
 
-    model, data, judge = trained("vgg"), squares(160, 3), squares(200, 4)
+    model, data, judge = trained("vgg"), squares(96, 3), squares(200, 4)
     before = digest(model)
-    made = method(name, training=Training(epochs=2, batch=32, optimizer=Optimizer(rate=0.01)))
+    made = method(name, training=Training(epochs=1, batch=32, optimizer=Optimizer(rate=0.01)))
     key = key_for(made, model)
     for marked in (made.mark(model, key), made.mark(model, key, data=data, seed=1)):
         assert marked.module is not None

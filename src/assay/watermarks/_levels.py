@@ -92,13 +92,30 @@ def read(weights: Weights, key: Key) -> Array:
     return np.concatenate(parts)
 
 
-def levels_of(host: Array, model: Array, quiet: float, survive: float, margin: float) -> Levels:
+def ones_in(template: Json, number: int) -> int:
+    """How many weights of host ``number`` are large."""
+    blocks = len(range(number, template["blocks"], len(template["hosts"])))
+    return int(blocks * template["ones"])
+
+
+def levels_of(
+    host: Array, model: Array, ones: int, quiet: float, survive: float, margin: float
+) -> Levels:
     """Thresholds from the magnitudes of a host and of the model's matrices.
 
-    Raises UnfitModel where so many are zero that there is no room between the two.
+    Ones that were small before are above T₁ then, and take the share below it down with them.
+
+    Raises UnfitModel where there are more ones than weights that are to be left, or so many are
+    zero that there is no room between the two.
     """
+    if survive + ones / host.size >= 1:
+        raise UnfitModel(
+            f"{ones} of {host.size:,} weights are to be large, and a share of {1 - survive:g} to be"
+            " left: set survive lower, or mark a larger layer"
+        )
     low = float(np.quantile(host, quiet))
-    high = margin * float(max(np.quantile(each, survive) for each in (host, model)))
+    rates = ((each, survive + ones / each.size) for each in (host, model))
+    high = margin * float(max(np.quantile(each, min(rate, 1.0)) for each, rate in rates))
     if not low < high:
         raise UnfitModel(
             f"a share of {survive:g} of the weights is zero already: set survive higher"

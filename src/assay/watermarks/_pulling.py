@@ -33,15 +33,16 @@ class Pull(Around):
     def __init__(self, method: ConstantWeight, module: nn.Module, key: Key) -> None:
         super().__init__(None)
         weights = weights_of(module)
-        self.method, self.hosts = method, method.checked(weights, key)
+        self.method, self.template = method, key.template
+        hosts = method.checked(weights, key)
         self.name = key.digest + key.payload.hex()
-        names = [name_in(weights, host) for host in self.hosts]
+        names = [name_in(weights, host) for host in hosts]
         held = dict(module.named_parameters())
         self.spots = [
             Spot(str(name), each, held[str(name)])
             for name, each in zip(names, spots(key), strict=True)
         ]
-        self.thresholds = torch.zeros(len(self.hosts), 2, dtype=torch.float64)
+        self.thresholds = torch.zeros(len(hosts), 2, dtype=torch.float64)
         self.after_epoch(module, 0)
 
     def __repr__(self) -> str:
@@ -62,7 +63,7 @@ class Pull(Around):
     def after_epoch(self, module: nn.Module, epoch: int) -> None:
         if epoch:
             super().after_epoch(module, epoch)
-        now = self.method.levels(weights_of(module), self.hosts)
+        now = self.method.levels(weights_of(module), self.template)
         new = torch.tensor([(level.low, level.high) for level in now], dtype=torch.float64)
         new[:, 1] = torch.maximum(new[:, 1], self.thresholds[:, 1])
         self.thresholds.copy_(new)

@@ -9,7 +9,6 @@ model is tuned, the mark is put back after each step, or drawn there by a hinge 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from assay.watermarks._levels import (
     in_order,
     levels_of,
     noted,
+    ones_in,
     outlives,
     places,
     projected,
@@ -80,7 +80,7 @@ class ConstantWeight(Watermark):
         weights = _weights(model)
         template = self.new_key(weights, bits).template
         blocks, spare = template["blocks"], template["blocks"] - bits // 8 - TAG
-        levels, hosts = self.levels(weights, template["hosts"]), []
+        levels, hosts = self.levels(weights, template), []
         every = magnitudes(weights)
         for host, level in zip(template["hosts"], levels, strict=True):
             values = found(weights, host)
@@ -106,19 +106,19 @@ class ConstantWeight(Watermark):
             "blocks_wrong": spare // 2,  # that may be, when it is not known
         }
 
-    def levels(self, weights: Weights, hosts: Sequence[Json]) -> list[Levels]:
+    def levels(self, weights: Weights, template: Json) -> list[Levels]:
         """Thresholds of each host as the weights are now.  Raises UnfitModel."""
         every, made = magnitudes(weights), []
-        for host in hosts:
+        for number, host in enumerate(template["hosts"]):
             values = found(weights, host)
-            assert values is not None  # the key was made for this model, or ``check_hosts`` said no
-            sizes = finite(values).reshape(-1)
-            made.append(levels_of(sizes, every, self.code.quiet, self.survive, self.margin))
+            assert values is not None  # ``checked`` has seen to it
+            sizes, ones = finite(values).reshape(-1), ones_in(template, number)
+            made.append(levels_of(sizes, every, ones, self.code.quiet, self.survive, self.margin))
         return made
 
     def embed(self, weights: Weights, key: Key, notes: dict[str, Any]) -> Weights:
         hosts = self.checked(weights, key)
-        levels = self.levels(weights, hosts)
+        levels = self.levels(weights, key.template)
         made = dict(weights)
         for host, each, level in zip(hosts, spots(key), levels, strict=True):
             name = name_in(weights, host)

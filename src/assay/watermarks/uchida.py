@@ -46,7 +46,7 @@ class Uchida(Watermark):
 
     def __post_init__(self) -> None:
         self.at_least("strength", 0)
-        self.at_least("margin", 0)
+        self.at_least("margin", 0.01)
 
     def template(self, weights: Weights, message: int) -> Json:
         known = matrices(weights)
