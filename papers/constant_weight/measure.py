@@ -260,7 +260,8 @@ def codes(job: Job, place: Ground) -> Json:
 
     Ones are at 4, zeros evenly up to .67: what margin 2 gives on normal weights.
     """
-    message, tried, rng = secret("codes")[:20], 40, np.random.default_rng(0)
+    message, tried = secret("codes")[:20], 4 * job.scope.keys
+    rng = np.random.default_rng(0)
     rows = []
     for noise in (0.5, 1.0, 1.25, 1.5, 1.75, 2.0):
         row: Json = {"noise": noise}

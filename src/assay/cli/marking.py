@@ -107,9 +107,9 @@ def mark(
     """Put a mark into MODEL that only the key finds, also once the model was pruned or tuned.
 
     Without data, weights are marked as they are, in .safetensors and .onnx files; with data,
-    a file with a graph is tuned under the mark.  MODEL stays as it is.  What of the result is
-    written beside it is the key alone: a note would tell whom it concerns.  Needs the extra
-    watermarks; with data, torch too.
+    a file with a graph is tuned under the mark.  MODEL stays as it is.  Beside the marked model
+    only the key is written, and no record: that would tell strangers where to look.  Needs the
+    extra watermarks; with data, torch too.
     """
     watermark = make_watermark(method, given)
     if plan:
@@ -245,6 +245,18 @@ def listed(found: Json, within: str = "") -> str:
     return "\n".join(lines)
 
 
+def placed(host: Json) -> str:
+    """What became of one layer, for people."""
+    if "ones" not in host:
+        words = (f"{name} {value}" for name, value in host.items() if name != "name")
+        return f"{host['name']}: {', '.join(words)}"
+    return (
+        f"{host['name']}: of {host['positions']:,} secret weights {host['ones']} are above"
+        f" {host['high']:.3g}, {host['deviations']:.1f} standard deviations, the others below"
+        f" {host['low']:.3g}"
+    )
+
+
 def text(said: Json) -> str:
     """What was done, for people, and what to do next."""
     rows = [
@@ -255,8 +267,7 @@ def text(said: Json) -> str:
         ("payload", said["payload"]),
     ]
     for host in said["notes"].get("hosts", ()):
-        words = [f"{name} {value}" for name, value in host.items() if not isinstance(value, dict)]
-        rows.append(("in", ", ".join(words)))
+        rows.append(("in", placed(host)))
         if "outlives" in host:
             shares = (f"{share:.2%} of the {what}" for what, share in host["outlives"].items())
             rows.append(("outlives", f"pruning of {' or '.join(shares)}"))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from assay.watermarks._key import Key
 
 __all__ = [
-    "TAG", "WATERMARKS", "Detection", "Marked", "Needs", "Reads", "Subject", "Watermark", "Weights",
-    "Work", "load_key", "verify",
+    "BITS", "TAG", "WATERMARKS", "Detection", "Marked", "Needs", "Reads", "Subject", "Watermark",
+    "Weights", "Work", "load_key", "verify",
 ]  # fmt: skip
 
 # letters of shapes: h hosts, n blocks, w weights of a block, t bits, d values that are projected

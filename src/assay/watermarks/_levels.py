@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,13 @@ def projected(values: Array, ones: NDArray[np.bool_], bounds: Array) -> Array:
     return np.where(values < 0, -sizes, sizes)
 
 
-def outlives(smallest: float, host: Array, model: Array) -> Json:
-    """The largest share of a layer, and of the model, whose pruning spares ones of this size."""
+def outlives(smallest: float, host: Array, model: Array, more: int = 0) -> Json:
+    """The largest share of a layer, and of the model, whose pruning spares ones of this size.
+
+    ``more``: ones that are still to be made, and may all be below it now.
+    """
     return {
-        name: round(float((each < smallest).mean()), 5)
+        name: floor(1e5 * max(0.0, float((each < smallest).mean()) - more / each.size)) / 1e5
         for name, each in (("layer", host), ("model", model))
     }
 

@@ -17,7 +17,7 @@ import numpy as np
 from assay.errors import BadOption
 from assay.training import Optimizer, Training
 from assay.values import Json
-from assay.watermarks import TAG, Detection, Watermark, Weights, Work
+from assay.watermarks import BITS, TAG, Detection, Watermark, Weights, Work
 from assay.watermarks._code import Code, decoded, picked
 from assay.watermarks._hosts import finite, found, hosts_of, magnitudes, name_in, replaced
 from assay.watermarks._key import Key
@@ -74,7 +74,7 @@ class ConstantWeight(Watermark):
         code = {"length": self.code.length, "ones": self.code.ones, "blocks": blocks}
         return {"hosts": hosts, **code}
 
-    def plan(self, model: Weights | nn.Module, bits: int = 128) -> Json:
+    def plan(self, model: Weights | nn.Module, bits: int = BITS) -> Json:
         from assay.watermarks import _weights
 
         weights = _weights(model)
@@ -82,10 +82,10 @@ class ConstantWeight(Watermark):
         blocks, spare = template["blocks"], template["blocks"] - bits // 8 - TAG
         levels, hosts = self.levels(weights, template), []
         every = magnitudes(weights)
-        for host, level in zip(template["hosts"], levels, strict=True):
+        for number, (host, level) in enumerate(zip(template["hosts"], levels, strict=True)):
             values = found(weights, host)
-            assert values is not None
-            sizes = finite(values)
+            assert values is not None  # ``new_key`` has found it
+            sizes, ones = finite(values), ones_in(template, number)
             hosts.append(
                 {
                     "name": host["name"],
@@ -93,7 +93,7 @@ class ConstantWeight(Watermark):
                     "low": level.low,
                     "high": level.high,
                     "deviations": round(level.high / float(values.std()), 3),
-                    "outlives": outlives(level.high, sizes, every),
+                    "outlives": outlives(level.high, sizes, every, ones),
                 }
             )
         return {
