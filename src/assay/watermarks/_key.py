@@ -160,7 +160,10 @@ def load_key(path: Path, passphrase: str | None = None) -> Key:
         found = json.loads(about["key"])
         arrays = {n.removeprefix("array."): a for n, a in held.items() if n.startswith("array.")}
         secret, payload = held["secret"].tobytes(), bytes.fromhex(found["payload"])
-        return Key(found["method"], found["template"], secret, payload, arrays)
+        key = Key(str(found["method"]), found["template"], secret, payload, arrays)
+        if type(key.template["payload_bytes"]) is not int:
+            raise TypeError("its template has no length of a payload")
+        return key
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"{path}: a damaged key: {error}") from error
 
