@@ -77,7 +77,7 @@ def _law(entries: Sequence[Json]) -> str:
             own = [p for n, p in points if n == network and p["scope"] == scope]
             off = [abs(p["measured"] - p["predicted"]) for p in own]
             rows.append((network, scope, len(own), f"{max(off):.4f}"))
-    return _table(("network", "pruning", "marks", "largest |measured − predicted|"), rows)
+    return _table(("network", "pruning", "marks", "measured and predicted differ by at most"), rows)
 
 
 def _tuning(entries: Sequence[Json]) -> str:
