@@ -3,8 +3,9 @@
 Verbs that ask are in ``asking``, the one that compares in ``comparing``, the one that commits to a
 way of asking in ``preparing``, those that keep models in ``keeping``, those that look after a
 registry in ``tending``, the one that trains in ``training``, the one that derives in ``deriving``;
-those of keys in ``signing``, those of the log in ``committing`` and ``proving``.  NumPy, onnx and
-the registry are imported inside the verbs, so that ``assay hash`` starts in a blink.
+those of watermarks in ``marking`` and ``verifying``, those of keys in ``signing``, those of the log
+in ``committing`` and ``proving``.  NumPy, onnx and the registry are imported inside the verbs, so
+that ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from assay.cli import (
     deriving,
     keeping,
     listing,
+    marking,
     preparing,
     proving,
     signing,
     tending,
     training,
+    verifying,
 )
 from assay.cli._terminal import Verbs
 
@@ -62,6 +65,8 @@ for _verb in (
     *tending.VERBS,
     *training.VERBS,
     *deriving.VERBS,
+    *marking.VERBS,
+    *verifying.VERBS,
     *signing.VERBS,
     *proving.VERBS,
     *listing.VERBS,

@@ -12,6 +12,7 @@ from assay.derivations import Derivation
 from assay.errors import BadData, BadOption
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, outputs
+from assay.watermarks import Watermark
 from assay.zoo.datasets import load
 
 EXTRA = "torch"
@@ -19,7 +20,11 @@ _RANDOM = 8  # inputs
 
 
 def data_for(
-    method: Derivation, source: str | None, limit: int | None, parent: Parent, seed: int
+    method: Derivation | Watermark,
+    source: str | None,
+    limit: int | None,
+    parent: Parent,
+    seed: int,
 ) -> Examples | None:
     """The examples that the options mean; where none are named, random inputs if those will do.
 

@@ -1,0 +1,281 @@
+"""The verb that marks a model."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.cli import _options as options
+from assay.cli._keys import PASSPHRASE, key_for, make_watermark, save_key
+from assay.cli._terminal import Stages, say
+from assay.cli._writing import writable
+from assay.errors import BadOption, Diverged, UnfitModel
+from assay.report import json_line, printable
+from assay.values import Json
+
+if TYPE_CHECKING:
+    from assay.training import Progress
+    from assay.watermarks import Marked, Watermark
+    from assay.watermarks._key import Key
+
+EXAMPLES = """\b
+Examples:
+  assay mark model.onnx --plan --set survive=0.95
+  assay mark model.safetensors --key mine.key --output marked.safetensors
+  assay mark model.onnx --key mine.key --payload 00112233445566778899aabbccddeeff \\
+      --output marked.onnx --data fashion-mnist --set training.epochs=3
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("model", metavar="MODEL", type=options.FILE)
+@click.option(
+    "--method",
+    default="constant-weight",
+    callback=options.method_of("watermarks"),
+    metavar="NAME",
+    help="The watermark; by default constant-weight.  'assay methods' lists them.",
+)
+@click.option(
+    "--key",
+    "key_path",
+    type=options.FILE,
+    metavar="FILE",
+    help="The key.  Where there is no such file, a new one is drawn and written; keep it secret,"
+    " and keep it: without it the mark cannot be found.",
+)
+@click.option(
+    "--passphrase",
+    is_flag=True,
+    help=f"Put a new key under a passphrase, which is asked for, or read from {PASSPHRASE}.",
+)
+@click.option(
+    "--payload",
+    metavar="HEX",
+    help="What the mark says; by default 128 bits that key and model give.",
+)
+@click.option(
+    "-o", "--output", type=options.FILE, metavar="FILE", help="Where the marked model goes."
+)
+@click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the method, as 'assay methods' lists them; may be repeated.",
+)
+@click.option(
+    "--data",
+    metavar="NAME_OR_PATH",
+    help="Examples on which the model is tuned while it is marked; by default its weights are"
+    " marked as they are.",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=2), metavar="N", help="Use N of the examples, at random."
+)
+@click.option("--plan", is_flag=True, help="Say what the mark would be and outlive; make none.")
+@click.option(
+    "--bits",
+    type=int,
+    default=128,
+    metavar="N",
+    help="With --plan: of the payload; by default 128.",
+)
+@options.seed
+@options.input_shape
+@options.as_json
+def mark(
+    model: str,
+    method: str,
+    key_path: str | None,
+    passphrase: bool,
+    payload: str | None,
+    output: str | None,
+    given: tuple[str, ...],
+    data: str | None,
+    limit: int | None,
+    plan: bool,
+    bits: int,
+    seed: int,
+    input_shape: options.Shapes,
+    as_json: bool,
+) -> None:
+    """Put a mark into MODEL that only the key finds, also once the model was pruned or tuned.
+
+    Without data, weights are marked as they are, in .safetensors and .onnx files; with data,
+    a file with a graph is tuned under the mark.  MODEL stays as it is.  Beside the marked model
+    only the key is written, and no record: that would tell strangers where to look.  Needs the
+    extra watermarks; with data, torch too.
+    """
+    watermark = make_watermark(method, given)
+    if plan:
+        from assay.formats import read
+
+        found = watermark.plan(read(Path(model), input_shape).weights, bits)
+        say(json_line({"model": model, "method": method, **found}) if as_json else listed(found))
+        return
+    if key_path is None or output is None:
+        raise BadOption(
+            "to mark a model, say --key and --output; or --plan, to see what it would be"
+        )
+    wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape, passphrase)
+    if data is None:
+        if limit is not None:
+            raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
+        said = mark_weights(watermark, wanted)
+    else:
+        said = mark_tuned(watermark, wanted, data, limit, seed)
+    say(json_line(said) if as_json else text(said))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be marked, and where the results go.
+
+    Raises BadOption where a file cannot be written: to be known before the long work.
+    """
+
+    path: str
+    key: Path
+    payload: str | None
+    output: Path
+    shapes: options.Shapes
+    passphrase: bool
+
+    def __post_init__(self) -> None:
+        writable("--output", str(self.output))
+        writable("--key", str(self.key))
+        for other in (self.path, self.key):
+            if self.output.absolute() == Path(other).absolute():
+                raise BadOption(f"--output {self.output}: is {other}: name another file")
+
+
+def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
+    """Mark the weights of a file as they are, and write it in its own format."""
+    from assay.examine import sha256
+    from assay.formats import FORMATS, MISSING, read
+
+    path, output = wanted.path, wanted.output
+    kind = output.suffix.lower().removeprefix(".")
+    if kind not in ("safetensors", "onnx"):
+        raise BadOption(f"--output {output}: must end with .safetensors or .onnx")
+    model = read(Path(path), wanted.shapes)
+    if MISSING in model.metadata:
+        raise UnfitModel(f"{path}: a file with its weights is missing")
+    if output.exists() and any(output.samefile(own) for own in model.files):
+        raise BadOption(f"--output {output}: is a file of the model: name another one")
+    try:
+        key, is_new = key_for(watermark, wanted.key, wanted.payload, model.weights, sha256(model))
+        marked = watermark.mark(model.weights, key)
+    except UnfitModel as error:
+        raise UnfitModel(f"{path}: {error}") from error
+    if is_new:
+        save_key(key, wanted.key, wanted.passphrase)
+    FORMATS[kind]().write(replace(model, weights=marked.weights), output)
+    return about(watermark, wanted, key, marked)
+
+
+def mark_tuned(
+    watermark: Watermark, wanted: Wanted, data: str, limit: int | None, seed: int
+) -> Json:
+    """Mark a file's network while it is tuned on examples, and write it as the suffix says."""
+    from assay.cli._examples import data_for, judge_for, random_inputs
+    from assay.cli._model_files import SAVE, read_parent
+    from assay.running.modules import accuracy, on
+    from assay.watermarks._marking import weights_of
+
+    save = SAVE.get(wanted.output.suffix.lower())
+    if save is None:
+        raise BadOption(f"--output {wanted.output}: must end with {', '.join(SAVE)}")
+    parent = read_parent(wanted.path, wanted.shapes, wanted.output)
+    known = data_for(watermark, data, limit, parent, seed)
+    tests = judge_for(None, data, parent)
+    with Stages() as stages:
+
+        def show(progress: Progress) -> None:
+            note = f"epoch {progress.epoch}/{progress.epochs}, loss {progress.loss:.3f}"
+            stages.show("Tuning", progress.step, progress.steps, note)
+
+        try:
+            weights = weights_of(parent.module)
+            key, is_new = key_for(watermark, wanted.key, wanted.payload, weights, parent.sha256)
+            marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
+        except (UnfitModel, Diverged) as error:
+            raise type(error)(f"{wanted.path}: {error}") from error
+    assert marked.module is not None  # for a module was given
+    if is_new:
+        save_key(key, wanted.key, wanted.passphrase)
+    example = random_inputs(parent, seed).inputs[:1]
+    save(marked.module, on(marked.module, example), wanted.output)
+    said = about(watermark, wanted, key, marked)
+    if tests is not None:
+        both = (accuracy(module, tests) for module in (parent.module, marked.module))
+        said["accuracy"] = [round(share, 4) for share in both]
+    return said
+
+
+def about(watermark: Watermark, wanted: Wanted, key: Key, marked: Marked) -> Json:
+    """What was done, as JSON."""
+    return {
+        "model": str(wanted.output),
+        "method": watermark.method,
+        "of": wanted.path,
+        "key": str(wanted.key),
+        "key_digest": key.digest,
+        "payload": key.payload.hex(),
+        "notes": marked.notes,
+    }
+
+
+def listed(found: Json, within: str = "") -> str:
+    """A plan for people: a line for each figure."""
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [listed(each, f"{within}{name}.") for each in value]
+        elif isinstance(value, dict):
+            lines.append(listed(value, f"{within}{name}."))
+        else:
+            shown = f"{value:.5g}" if isinstance(value, float) else value
+            lines.append(f"{within}{name}  {printable(str(shown))}")
+    return "\n".join(lines)
+
+
+def placed(host: Json) -> str:
+    """What became of one layer, for people."""
+    if "ones" not in host:
+        words = (f"{name} {value}" for name, value in host.items() if name != "name")
+        return f"{host['name']}: {', '.join(words)}"
+    return (
+        f"{host['name']}: of {host['positions']:,} secret weights {host['ones']} are above"
+        f" {host['high']:.3g}, {host['deviations']:.1f} standard deviations, the others below"
+        f" {host['low']:.3g}"
+    )
+
+
+def text(said: Json) -> str:
+    """What was done, for people, and what to do next."""
+    rows = [
+        ("model", said["model"]),
+        ("method", said["method"]),
+        ("of", said["of"]),
+        ("key", f"{said['key']}, digest {said['key_digest'][:16]}: keep it secret, and keep it"),
+        ("payload", said["payload"]),
+    ]
+    for host in said["notes"].get("hosts", ()):
+        rows.append(("in", placed(host)))
+        if "outlives" in host:
+            shares = (f"{share:.2%} of the {what}" for what, share in host["outlives"].items())
+            rows.append(("outlives", f"pruning of {' or '.join(shares)}"))
+    if "accuracy" in said:
+        rows.append(("accuracy", " → ".join(f"{share:.2%}" for share in said["accuracy"])))
+    model, key = shlex.quote(said["model"]), shlex.quote(said["key"])
+    rows.append(("to see it", f"assay verify {model} --key {key}"))
+    return "\n".join(f"{name:11}  {printable(str(value))}" for name, value in rows)
+
+
+VERBS = (mark,)

@@ -1,0 +1,169 @@
+"""``mark`` and ``verify``: files marked with a key, and the mark found in what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from small_files import save_examples, save_network
+from small_marks import at_rate, stranger
+from small_tasks import squares
+
+from assay.formats import read
+from assay.watermarks import load_key
+
+Run = Callable[..., Any]
+PAYLOAD = "0123456789abcdef"
+OWN = ("--key", "mine.key", "--controls", "9")
+MARK = ("mark", "mine.safetensors", "--key", "mine.key", "--output", "marked.safetensors")
+
+
+@pytest.fixture
+def mine(run: Run) -> dict[str, Any]:
+    tensors = {name: weight.read() for name, weight in stranger().items()}
+    save_file(tensors, "mine.safetensors")
+    return tensors
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_file_is_marked_and_the_mark_is_found(run: Run) -> None:
+    before = Path("mine.safetensors").read_bytes()
+    answer = run(*MARK, "--payload", PAYLOAD)
+    assert (answer.status, answer.err) == (0, "")
+    assert f"payload      {PAYLOAD}" in answer.out
+    assert "to see it    assay verify marked.safetensors --key mine.key" in answer.out
+    assert Path("mine.safetensors").read_bytes() == before
+    assert Path("mine.key").stat().st_mode & 0o077 == 0
+    assert {p.name for p in Path().iterdir()} == {
+        "mine.safetensors", "marked.safetensors", "mine.key",
+    }  # fmt: skip
+    found = run("verify", "marked.safetensors", "--key", "mine.key")
+    assert (found.status, found.err) == (0, "")
+    assert "mark        found, false alarm 1e-" in found.out
+    assert f"payload     {PAYLOAD}\n" in found.out
+    assert "0 of 200 find as much" in found.out
+    both = run("verify", "marked.safetensors", "mine.safetensors", *OWN, "--json")
+    assert both.status == 1
+    one, other = both.json
+    assert set(one) == {"suspect", "found", "evidence"}
+    assert (one["found"], one["evidence"]["detail"]["payload"]) == (True, PAYLOAD)
+    assert (other["found"], other["evidence"]["detail"]["payload"]) == (False, None)
+    missed = run("verify", "mine.safetensors", *OWN)
+    assert missed.status == 1
+    assert "mark        not found" in missed.out
+    assert "try         --original MARKED" in missed.out
+
+
+@pytest.mark.usefixtures("mine")
+def test_what_became_of_it_is_found_with_the_original(run: Run) -> None:
+    assert run(*MARK).status == 0
+    marked = load_file("marked.safetensors")
+    order = np.random.default_rng(0).permutation(80)
+    moved = {**marked, "hidden.weight": at_rate(0.9)(marked["hidden.weight"])[order]}
+    moved["head.weight"] = marked["head.weight"][:, order]
+    save_file({f"x.{n}": np.ascontiguousarray(a) for n, a in moved.items()}, "moved.safetensors")
+    save_file({"stem.weight": marked["stem.weight"]}, "part.safetensors")
+    assert run("verify", "moved.safetensors", *OWN).status == 1
+    found = run("verify", "moved.safetensors", *OWN, "--original", "marked.safetensors")
+    assert found.status == 0
+    assert "read        aligned with the original" in found.out
+    part = run("verify", "part.safetensors", *OWN)
+    assert part.status == 1
+    assert "no layer of the shape" in part.out
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_plan_makes_nothing(run: Run) -> None:
+    answer = run("mark", "mine.safetensors", "--plan", "--set", "survive=0.9", "--bits", "64")
+    assert answer.status == 0
+    assert "hosts.name  hidden.weight" in answer.out
+    (plan,) = run("mark", "mine.safetensors", "--plan", "--json").json
+    assert plan["hosts"][0]["outlives"]["layer"] > 0.95
+    assert {p.name for p in Path().iterdir()} == {"mine.safetensors"}
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_key_is_kept_under_a_passphrase_and_used_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_PASSPHRASE", "a long one")
+    assert run(*MARK, "--passphrase").status == 0
+    first = Path("mine.key").read_bytes()
+    key = load_key(Path("mine.key"), "a long one")
+    again = run(*MARK[:-1], "again.safetensors", "--json")
+    assert again.status == 0
+    assert again.json[0]["payload"] == key.payload.hex()
+    assert Path("mine.key").read_bytes() == first
+    assert Path("again.safetensors").read_bytes() == Path("marked.safetensors").read_bytes()
+    assert run("verify", "again.safetensors", *OWN).status == 0
+    monkeypatch.setenv("ASSAY_PASSPHRASE", "another")
+    wrong = run("verify", "again.safetensors", *OWN)
+    assert wrong.status == 2
+    assert "mine.key: not its passphrase" in wrong.error
+    monkeypatch.setenv("ASSAY_PASSPHRASE", "a long one")
+    other = run(*MARK, "--payload", PAYLOAD)
+    assert other.error == f"--key mine.key: is of a mark that says {key.payload.hex()}"
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("mark", "mine.safetensors"), "say --key and --output"),
+        ((*MARK[:-1], "mine.safetensors"), "name another file"),
+        ((*MARK[:-1], "mine.key"), "name another file"),
+        ((*MARK[:-1], "marked.pt2"), "must end with .safetensors or .onnx"),
+        ((*MARK[:-1], "none/marked.safetensors"), "not a file in an existing folder"),
+        ((*MARK, "--payload", "xyz"), "no hexadecimal number"),
+        ((*MARK, "--limit", "9"), "of which examples"),
+        ((*MARK, "--set", "survive=2"), "survive must be above 0 and below 1"),
+        ((*MARK, "--set", "hosts=none"), "mine.safetensors: no weight 'none'"),
+        ((*MARK, "--method", "rot13"), "'rot13' is not one of"),
+        (("verify", "mine.safetensors", "--key", "none.key"), "none.key: No such file"),
+        (("verify", "mine.safetensors", "--key", "mine.safetensors"), "not a key of assay"),
+        ((*MARK[:-1], "marked.onnx"), "it has no graph"),
+    ],
+)
+def test_mistakes_are_named(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    answer = run(*arguments)
+    assert answer.status == 2
+    assert says in answer.error
+    assert not Path("marked.safetensors").exists()
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_batch_goes_on_past_a_damaged_file(run: Run) -> None:
+    assert run(*MARK).status == 0
+    Path("damaged.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
+    answer = run("verify", "damaged.safetensors", "marked.safetensors", *OWN)
+    assert answer.status == 2
+    assert answer.error.startswith("damaged.safetensors: ")
+    assert "marked.safetensors\n  mark        found" in answer.out
+
+
+@pytest.mark.torch
+def test_an_onnx_file_is_marked_as_it_is_and_while_it_is_tuned(run: Run) -> None:
+    save_network("vgg", "model.onnx")
+    save_examples("data.npz", squares(96, 3))
+    plain = ("mark", "model.onnx", "--key", "a.key", "--output", "a.onnx", "--payload", PAYLOAD)
+    tuned = ("--data", "data.npz", "--set", "training.epochs=1", "--json")
+    assert run(*plain).status == 0
+    (about,) = run(
+        "mark", "model.onnx", "--key", "b.key", "--output", "b.onnx", "--payload", PAYLOAD, *tuned
+    ).json
+    assert len(about["accuracy"]) == 2
+    assert "training" in about["notes"]
+    for name in "ab":
+        answer = run("verify", f"{name}.onnx", "--key", f"{name}.key", "--controls", "9", "--json")
+        assert answer.status == 0
+        assert answer.json[0]["evidence"]["detail"]["payload"] == PAYLOAD
+    before, after = (read(Path(file)).layers for file in ("model.onnx", "a.onnx"))
+    assert before is not None
+    assert after is not None
+    ours, theirs = ([(o.op, o.inputs) for o in each.operators] for each in (before, after))
+    assert ours == theirs
+    assert run("verify", "b.onnx", "--key", "a.key", "--controls", "9").status == 1
