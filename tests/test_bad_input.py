@@ -166,7 +166,7 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
 def test_a_file_of_no_known_kind_says_what_is_known(tmp_path: Path) -> None:
     (tmp_path / "model.xyz").write_bytes(b"weights " * 100)
     with pytest.raises(
-        AssayError, match=r"convert it to one of \.bin, .*\.onnx, \.packed, \.params"
+        AssayError, match=r"convert it to one of .*\.apk, \.bin, .*\.onnx, \.packed, \.params"
     ):
         examine(tmp_path / "model.xyz")
 

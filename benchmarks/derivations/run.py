@@ -6,9 +6,8 @@
 
 Networks are trained on one half of Fashion-MNIST; whoever derives has the other half, or MNIST.
 The parent is registered, its child written as ONNX and checked against the registry, then compared
-with the parent.  Networks of other seeds stand beside: nothing may be said of them but their
-architecture.  A run that was stopped goes on with the rows that it has in --work: by default a
-folder among the temporary ones.
+with the parent.  Of networks of other seeds nothing may be said but their architecture.  A run that
+was stopped goes on with the rows that it has in --work: by default a folder for temporary ones.
 """
 
 from __future__ import annotations
@@ -67,8 +66,7 @@ class Case:
         """Its options, as --set takes them."""
         plain = {k: v for k, v in self.options.items() if not isinstance(v, Training)}
         growth = plain.pop("admm", Alternation()).growth
-        if isinstance(cut := plain.pop("cut", None), Cut):
-            plain["cut.keep"] = cut.keep
+        plain |= {"cut.keep": plain.pop("cut").keep} if "cut" in plain else {}
         words = [
             f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in plain.items()
         ]

@@ -53,7 +53,8 @@ class Job:
     @property
     def behavior(self) -> str:
         """All numbers that decide its result."""
-        constants = (SOFT, TEMPERATURE, RHO, GROWTH, STEPPING, SHARE, EVERY, BITS)
+        constants: tuple[object, ...] = (SOFT, TEMPERATURE, RHO, GROWTH, STEPPING, SHARE, EVERY)
+        constants += (BITS,) if self.method in VALUES else ()
         return f"{replace(self.scope, ratios=(), seeds=())} {constants}"
 
     @property
@@ -85,11 +86,14 @@ def jobs(scope: Scope) -> Iterator[Job]:
     first, *others = scope.ratios
     for seed in scope.seeds:
         yield Job(scope, "dense", 1, seed)
-        for method in (*METHODS[:2], "levels"):
+        for method in METHODS[:2]:
             yield Job(scope, method, first, seed)
+    for seed in scope.seeds:
+        for values in VALUES:
+            yield Job(scope, values, first, seed)
     for seed in scope.seeds:
         for ratio in others:
             for method in CURVE:
                 yield Job(scope, method, ratio, seed)
-        for method in ("one-shot", "admm", "means", "projected"):
+        for method in ("one-shot", "admm", "projected"):
             yield Job(scope, method, first, seed)

@@ -109,7 +109,7 @@ def main() -> None:
             rows.append(compared(job, place, done[job.key]["spacing"], options.draws))
             print(rows[-1], flush=True)
     found = {
-        "command": "python papers/memristor/cross_check.py",
+        "command": f"python papers/memristor/cross_check.py --draws {options.draws}",
         "hardware": f"{hardware()}; one thread",
         "versions": {"aihwkit": aihwkit.__version__, "torch": torch.__version__},
         "draws": options.draws,

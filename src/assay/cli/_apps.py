@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay.cli._terminal import remark
-from assay.containers.archives import MARK
 from assay.errors import AssayError
 
 
@@ -15,6 +14,7 @@ def opened(paths: Sequence[str]) -> list[str]:
 
     An app that cannot be opened stays in the list: whoever reads it is told why.
     """
+    from assay.containers.archives import MARK
     from assay.formats import naming
     from assay.formats._apps import is_app, listed
 

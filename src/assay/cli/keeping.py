@@ -15,7 +15,6 @@ from assay.cli import _apps as apps
 from assay.cli import _options as options
 from assay.cli._terminal import attempts, remark, say, width
 from assay.cli._writing import writable
-from assay.containers.archives import place
 from assay.durable import write_through
 from assay.errors import AssayError, DamagedRegistry, UnwritableModel
 from assay.report import facts, json_line, printable, table
@@ -235,6 +234,7 @@ def show(model: str, onnx_path: str | None, location: str | None, as_json: bool)
 
 def sought(model: str, location: str | None) -> tuple[Record, list[str]]:
     """A registered model and its owners, or what is known of a file.  Raises AssayError."""
+    from assay.containers.archives import place
     from assay.examine import examine
 
     try:

@@ -88,7 +88,7 @@ _STRANGERS = {  # how files begin that a failed download or a clone leaves: what
     b"<html": "a web page and not a model: the download failed",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
 }
-_MOST_EVEN = 255 + 4 * 23  # χ² of the bytes in ``HEAD``: less has no format that is read here
+_NOISE, _SPREAD = 255, 4 * 23  # χ² of even bytes in ``HEAD``; no format that is read begins so
 _LONGEST = 300  # characters of a message
 _UNFORESEEN = (
     ArithmeticError,
@@ -182,11 +182,12 @@ def format_of(path: Path) -> type[Format] | None:
 
 
 def _is_noise(head: bytes) -> bool:
-    """Whether all 256 values are about equally frequent: χ² of 255 ± 23 where they are."""
+    """Whether all 256 values are about as frequent as drawn at random: χ² of 255 ± 23."""
     if len(head) < HEAD:
         return False
     even = HEAD / 256
-    return sum((head.count(value) - even) ** 2 / even for value in range(256)) < _MOST_EVEN
+    found = sum((head.count(value) - even) ** 2 / even for value in range(256))
+    return abs(found - _NOISE) < _SPREAD  # far below it bytes are counted out, not drawn
 
 
 def _fit(method: type[Format], name: str) -> int:
