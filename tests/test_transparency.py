@@ -60,11 +60,6 @@ def test_a_commitment_is_what_its_docstring_says() -> None:
     )  # fmt: skip
     content = f"assay commitment 1\n{text}".encode()
     assert made.commitment == hashlib.sha256(content).hexdigest()
-    assert made.payload(256) == "".join(f"{int(digit, 16):04b}" for digit in made.commitment)
-    assert made.payload(7) == made.payload(256)[:7]
-    for bits in (0, -1, 257):
-        with pytest.raises(BadOption, match="a commitment gives 1 to 256"):
-            made.payload(bits)
 
 
 def test_an_opening_under_another_s_signature_is_refused() -> None:

@@ -93,7 +93,7 @@ def _keep_method(context: click.Context, option: click.Parameter, name: str | No
 
 def _keep_beacon(context: click.Context, option: click.Parameter, text: str | None) -> None:
     """A number or hexadecimal digits, as text: spelled in one way."""
-    plain = text and text.lower().removeprefix("0x")
+    plain = text and text.lower().removeprefix("0x").lstrip("0").rjust(1, "0")
     if plain is not None and not re.fullmatch("[0-9a-f]{1,1024}", plain):
         raise click.BadParameter(f"{text!r} is neither a number nor hexadecimal")
     _keep(context, option, plain)

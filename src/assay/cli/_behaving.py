@@ -60,7 +60,7 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
         seed, drawn = logged.seed(asked.beacon), {"commitment": logged.digest}
         drawn["beacon"] = asked.beacon
     asking = Asking(
-        owner,
+        asking_of(source) if asked.twins else owner,  # asked as its twins are, or it stands apart
         asking_of(suspect),
         seeds,
         origin,

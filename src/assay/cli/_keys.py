@@ -85,6 +85,8 @@ def save_key(key: Key, path: Path, sealed: bool) -> None:
 
 def _passphrase(new: bool) -> str:
     given = os.environ.get(PASSPHRASE)
+    if given == "":
+        raise BadOption(f"{PASSPHRASE}: is empty: unset it to be asked")
     if given is not None:
         return given
     asked: str = click.prompt(

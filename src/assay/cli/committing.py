@@ -76,8 +76,8 @@ def commit(
     """Commit to MODEL, the original, and to what marks it.
 
     MODEL is a file or its SHA-256.  The log keeps a hash that tells nothing of it, of the key or of
-    you.  What was committed to already stays where it is.  A watermark is to carry the first bits
-    of the commitment.
+    you.  What was committed to already stays where it is.  The file of a watermark's key holds
+    what the mark says: mark first, then commit.
     """
     with cryptography_for("commitments"):
         from assay.keys.signing import SigningKey

@@ -164,7 +164,8 @@ def verify(
             text = as_text(file, *found, trusted=trusted)
             say(json_line(as_row(file, *found)) if as_json else text)
     proved = [each for _, found in results if found is not None and (each := found[1])]
-    earliest = first(proved) if len(proved) > 1 and trusted else None
+    in_time = [each for each in proved if each.before]
+    earliest = first(in_time) if len(proved) > 1 else None
     if proved and not as_json:
         say(f"\nRegistered first: entry {earliest.index}." if earliest else "")
         say(LIMITS)

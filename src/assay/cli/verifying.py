@@ -51,7 +51,7 @@ Examples:
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=1e-6,
     metavar="P",
     help="The false alarm up to which a mark counts as found; by default 1e-6.",

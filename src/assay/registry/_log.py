@@ -245,7 +245,8 @@ def _logged(row: tuple[int, str, str]) -> Logged:
 
 def _entry(connection: sqlite3.Connection, index: int) -> Logged:
     query = f"SELECT {COLUMNS} FROM log WHERE position = ?"
-    row = connection.execute(query, [index]).fetchone()
+    is_number = 0 <= index < 2**63  # of those that SQLite has
+    row = connection.execute(query, [index]).fetchone() if is_number else None
     if row is None:
         raise BadOption(f"entry {index}: the log has {_size(connection)}, from 0 on")
     return _logged(row)

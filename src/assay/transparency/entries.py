@@ -2,8 +2,8 @@
 
 A statement names the owner's public key, the original model and what marks it, each by its SHA-256.
 The owner signs it; the commitment is the hash of both.  A salt that only the owner's key gives
-keeps anybody from guessing what was committed to.  The commitment is also what a mark should
-carry: a payload that was logged before cannot have been read into a model afterwards.
+keeps anybody from guessing what was committed to.  The file of a watermark's key has the payload in
+it: one that was logged before cannot have been read out of a suspect afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Self
 
-from assay.errors import BadOption, UnreadableProof
+from assay.errors import UnreadableProof
 from assay.transparency import _strict
 
 DIGEST = 64  # hexadecimal digits of a SHA-256, and of a public key
@@ -62,15 +62,6 @@ class Opening:
         """What is logged: SHA-256, which tells nothing of the statement."""
         content = b"assay commitment 1\n" + _strict.canonical(self.to_json())
         return hashlib.sha256(content).hexdigest()
-
-    def payload(self, bits: int) -> str:
-        """The commitment's first bits, as 0 and 1: what a watermark is to carry.
-
-        Raises BadOption where they are none or more than 256.
-        """
-        if not 0 < bits <= 256:
-            raise BadOption(f"a payload of {bits} bits: a commitment gives 1 to 256")
-        return f"{int(self.commitment, 16):0256b}"[:bits]
 
     def to_json(self) -> dict[str, object]:
         """What ``from_json`` reads."""

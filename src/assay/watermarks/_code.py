@@ -82,11 +82,12 @@ def encoded(message: bytes, length: int, ones: int, blocks: int) -> Words:
 
 
 def picked(magnitudes: Magnitudes, ones: int) -> Words:
-    """Which places are the largest of their block; never one that is zero."""
-    largest = np.argsort(-magnitudes, axis=1, kind="stable")[:, :ones]
-    found = np.zeros(magnitudes.shape, bool)
-    np.put_along_axis(found, largest, True, axis=1)
-    return found & (magnitudes > 0)
+    """Which places are the largest of their block; never one that is zero.
+
+    Of equal ones none, where not all of them can be: an order of places would prefer some words.
+    """
+    below = -np.sort(-magnitudes, axis=1)[:, ones : ones + 1]  # the largest that is not among them
+    return magnitudes > np.maximum(below, 0)
 
 
 def decoded(

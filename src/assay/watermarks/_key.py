@@ -217,6 +217,6 @@ def _unsealed(
 
 def _stretched(passphrase: str, salt: bytes, cost: Mapping[str, int]) -> bytes:
     return hashlib.scrypt(
-        passphrase.encode(), salt=salt, maxmem=_MEMORY, dklen=LENGTH,
+        passphrase.encode("utf-8", "surrogatepass"), salt=salt, maxmem=_MEMORY, dklen=LENGTH,
         n=cost["n"], r=cost["r"], p=cost["p"],
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log10
+from math import ceil, log10
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def verified(suspect: Subject, key: Key, original: Weights | None, controls: int
     detail["in_words"] = _in_words(found, detail)
     tried_all = min(alarm + log10(len(ways)), 0.0) + 0.0  # no negative zero
     return Evidence(
-        f"{key.method}(key={key.digest[:12]})", round(found.score, 6), round(tried_all, 2), detail
+        f"{key.method}(key={key.digest[:12]})", round(found.score, 6), _rounded(tried_all), detail
     )
 
 
@@ -82,11 +82,18 @@ def _judged(
     rank = log10((_as_high(found, wrong) + 1) / (len(wrong) + 1))
     if stated is None:
         return rank, "measured"
+    if len(wrong) * _LEVEL >= _REFUTED:  # if all were found, it would not be refuted
+        return rank, "measured: too few wrong keys to test the exact one"
     tails = [each.log10_tail for each in wrong if each.log10_tail is not None]
     often = sum(tail <= _LEVEL for tail in tails)
     if tails and log10_binomial(often, len(tails), round(10**-_LEVEL)) <= _REFUTED:
         return rank, "measured: wrong keys refute the exact one"
     return stated, "exact" if found.log10_tail is not None else "measured"
+
+
+def _rounded(log10_alarm: float) -> float:
+    """To two digits, and never to less."""
+    return ceil(100 * log10_alarm) / 100
 
 
 def _as_high(found: Detection, wrong: Sequence[Detection]) -> int:
