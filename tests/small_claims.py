@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from assay.keys.signing import SigningKey
 from assay.registry import Registry
 from assay.transparency import Opening
 from assay.transparency.claims import commit
+from assay.transparency.proofs import Proof
 
 KEY = hashlib.sha256(b"a watermark's key").hexdigest()
 
@@ -32,3 +35,15 @@ def logged(registry: Registry, *numbers: int) -> list[Opening]:
     for each in claims:
         registry.log.append(each.commitment)
     return claims
+
+
+def log_of_eleven(folder: Path) -> Iterator[Registry]:
+    """A registry whose log has commitments to models 0 to 10."""
+    with Registry.open(folder) as made:
+        logged(made, *range(11))
+        yield made
+
+
+def proof_of_nine(registry: Registry) -> Proof:
+    """Of entry 9, opened, for who has kept the head of six entries."""
+    return registry.log.prove(9, since=registry.log.head(6), opening=claim(9))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_claims import KEY, claim, logged, owner
+from small_claims import KEY, claim, log_of_eleven, logged, owner, proof_of_nine
 
 from assay.errors import BadOption, Unproved, UnreadableProof
 from assay.keys.signing import SigningKey
@@ -26,16 +26,12 @@ OLD = Path(__file__).parent / "fixtures" / "log"
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Eleven entries."""
-    with Registry.open(tmp_path_factory.mktemp("log")) as made:
-        logged(made, *range(11))
-        yield made
+    yield from log_of_eleven(tmp_path_factory.mktemp("log"))
 
 
 @pytest.fixture(scope="module")
 def proof(registry: Registry) -> Proof:
-    """Of entry 9, opened, for who has kept the head of six entries."""
-    return registry.log.prove(9, since=registry.log.head(6), opening=claim(9))
+    return proof_of_nine(registry)
 
 
 def test_a_commitment_is_the_same_again_and_tells_nothing_without_the_owner_s_key() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutated_json import changed
-from small_claims import claim, logged
+from small_claims import claim, log_of_eleven, proof_of_nine
 
 from assay.errors import Unproved, UnreadableProof
 from assay.keys.signing import SigningKey
@@ -23,16 +23,12 @@ HEX = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Eleven entries."""
-    with Registry.open(tmp_path_factory.mktemp("log")) as made:
-        logged(made, *range(11))
-        yield made
+    yield from log_of_eleven(tmp_path_factory.mktemp("log"))
 
 
 @pytest.fixture(scope="module")
 def proof(registry: Registry) -> Proof:
-    """Of entry 9, opened, for who has kept the head of six entries."""
-    return registry.log.prove(9, since=registry.log.head(6), opening=claim(9))
+    return proof_of_nine(registry)
 
 
 def test_a_bit_flipped_anywhere_in_a_proof_is_refused(proof: Proof) -> None:

@@ -104,6 +104,9 @@ def test_a_commitment_is_logged_once_and_its_opening_kept_secret(owners: Run) ->
     assert len(owners("log", "show", "--json").json) == 1
     shown = owners("log", "show", "0")
     assert shown.out.splitlines()[1].split() == ["0", line["logged"], "0", line["commitment"]]
+    for missing in ("1", str(10**23)):
+        none = owners("log", "show", missing)
+        assert (none.status, none.error) == (2, f"entry {missing}: the log has 1, from 0 on")
     database = Path("../registry/registry.sqlite").read_bytes()
     assert opening["model"].encode() not in database
     assert opening["owner"].encode() not in database

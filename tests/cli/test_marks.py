@@ -90,6 +90,9 @@ def test_a_plan_makes_nothing(run: Run) -> None:
 def test_a_key_is_kept_under_a_passphrase_and_used_again(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ASSAY_PASSPHRASE", "")
+    assert run(*MARK, "--passphrase").error == "ASSAY_PASSPHRASE: is empty: unset it to be asked"
+    assert not Path("mine.key").exists()
     monkeypatch.setenv("ASSAY_PASSPHRASE", "a long one")
     assert run(*MARK, "--passphrase").status == 0
     first = Path("mine.key").read_bytes()

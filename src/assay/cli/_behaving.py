@@ -75,7 +75,7 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
 
 
 def made_commitment(asked: Asked, source: str, shapes: Shapes, nonce: str) -> Commitment:
-    """The same, before there is a suspect.  Raises AssayError."""
+    """A commitment to what the options say, before there is a suspect.  Raises AssayError."""
     seeds, _ = _seeds(asked, source, shapes)
     owner = models.opened(source, shapes, seeds.examples.inputs)
     made = _commitment(asked, source, owner, seeds, nonce)
@@ -88,7 +88,7 @@ def made_commitment(asked: Asked, source: str, shapes: Shapes, nonce: str) -> Co
 def _commitment(
     asked: Asked, source: str, owner: Predictor, seeds: Seeds, nonce: str
 ) -> Commitment:
-    """A commitment to what the options say."""
+    """One of that nonce; references and twins by the SHA-256 of their files."""
     assert asked.method is not None
     references, twins = (
         tuple(sorted({_sha256(each) for each in _files(option, given)}))

@@ -65,6 +65,16 @@ seed = click.option(
     metavar="N",
     help="Of all that is random; by default 0.",
 )
+given = click.option(
+    "--set",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the method, as 'assay methods' lists them; may be repeated.",
+)
+limit = click.option(
+    "--limit", type=click.IntRange(min=2), metavar="N", help="Use N of the examples, at random."
+)
 html = click.option(
     "--html",
     "html_path",

@@ -65,22 +65,14 @@ class Sources:
     help="Where the model goes: .onnx, .pt2 or, weights alone, .safetensors or .packed, which is"
     " small where many weights are zero or equal.  Its record goes to FILE.lineage.json.",
 )
-@click.option(
-    "--set",
-    "given",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="An option of the method, as 'assay methods' lists them; may be repeated.",
-)
+@options.given
 @click.option(
     "--data",
     metavar="NAME_OR_PATH",
     help="Examples: a data set's name or folder, or an .npz file of inputs and labels; by default"
     " random inputs, where a method needs no more.",
 )
-@click.option(
-    "--limit", type=click.IntRange(min=2), metavar="N", help="Use N of the examples, at random."
-)
+@options.limit
 @click.option(
     "--judge",
     metavar="NAME_OR_PATH",

@@ -61,22 +61,14 @@ Examples:
 @click.option(
     "-o", "--output", type=options.FILE, metavar="FILE", help="Where the marked model goes."
 )
-@click.option(
-    "--set",
-    "given",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="An option of the method, as 'assay methods' lists them; may be repeated.",
-)
+@options.given
 @click.option(
     "--data",
     metavar="NAME_OR_PATH",
     help="Examples on which the model is tuned while it is marked; by default its weights are"
     " marked as they are.",
 )
-@click.option(
-    "--limit", type=click.IntRange(min=2), metavar="N", help="Use N of the examples, at random."
-)
+@options.limit
 @click.option("--plan", is_flag=True, help="Say what the mark would be and outlive; make none.")
 @click.option(
     "--bits",
