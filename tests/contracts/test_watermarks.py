@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_marks import PAYLOAD, changed, key_for, method, stranger
+from small_marks import PAYLOAD, changed, key_for, method, model_for, stranger
 from small_tasks import squares, trained
 
 from assay.errors import BadData, BadOption, UnfitModel
@@ -124,7 +124,7 @@ def test_renamed_weights_are_found_by_their_shapes(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_key_survives_its_file_and_tells_no_values(name: str, tmp_path: Path) -> None:
-    made, model = method(name), stranger()
+    made, model = method(name), model_for(name)
     key = key_for(made, model)
     for passphrase in (None, "a long one"):
         file = tmp_path / f"{passphrase}.key"
@@ -138,7 +138,7 @@ def test_a_key_survives_its_file_and_tells_no_values(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_does_not_fit_is_said(name: str) -> None:
-    made, model = method(name), stranger()
+    made, model = method(name), model_for(name)
     key = key_for(made, model)
     with pytest.raises(BadOption, match="whole bytes"):
         made.new_key(model, 12)

@@ -19,7 +19,7 @@ from assay.values import Json
 
 if TYPE_CHECKING:
     from assay.training import Progress
-    from assay.watermarks import Marked, Watermark
+    from assay.watermarks import Marked, Watermark, Weights
     from assay.watermarks._key import Key
 
 EXAMPLES = """\b
@@ -105,9 +105,7 @@ def mark(
     """
     watermark = make_watermark(method, given)
     if plan:
-        from assay.formats import read
-
-        found = watermark.plan(read(Path(model), input_shape).weights, bits)
+        found = watermark.plan(described(watermark, model, input_shape, seed), bits)
         say(json_line({"model": model, "method": method, **found}) if as_json else listed(found))
         return
     if key_path is None or output is None:
@@ -115,7 +113,7 @@ def mark(
             "to mark a model, say --key and --output; or --plan, to see what it would be"
         )
     wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape, passphrase)
-    if data is None:
+    if data is None and watermark.needs == "nothing":
         if limit is not None:
             raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
         said = mark_weights(watermark, wanted)
@@ -172,13 +170,12 @@ def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
 
 
 def mark_tuned(
-    watermark: Watermark, wanted: Wanted, data: str, limit: int | None, seed: int
+    watermark: Watermark, wanted: Wanted, data: str | None, limit: int | None, seed: int
 ) -> Json:
-    """Mark a file's network while it is tuned on examples, and write it as the suffix says."""
+    """Mark a file's network while it is tuned, or run, and write it as the suffix says."""
     from assay.cli._examples import data_for, judge_for, random_inputs
     from assay.cli._model_files import SAVE, read_parent
     from assay.running.modules import accuracy, on
-    from assay.watermarks._marking import weights_of
 
     save = SAVE.get(wanted.output.suffix.lower())
     if save is None:
@@ -193,8 +190,8 @@ def mark_tuned(
             stages.show("Tuning", progress.step, progress.steps, note)
 
         try:
-            weights = weights_of(parent.module)
-            key, is_new = key_for(watermark, wanted.key, wanted.payload, weights, parent.sha256)
+            known_of = watermark.described(parent.module, known or random_inputs(parent, seed))
+            key, is_new = key_for(watermark, wanted.key, wanted.payload, known_of, parent.sha256)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -208,6 +205,19 @@ def mark_tuned(
         both = (accuracy(module, tests) for module in (parent.module, marked.module))
         said["accuracy"] = [round(share, 4) for share in both]
     return said
+
+
+def described(watermark: Watermark, path: str, shapes: options.Shapes, seed: int) -> Weights:
+    """What a mark of a file's model is planned on.  Raises UnfitModel."""
+    if watermark.reads == "weights":
+        from assay.formats import read
+
+        return read(Path(path), shapes).weights
+    from assay.cli._examples import random_inputs
+    from assay.cli._model_files import read_parent
+
+    parent = read_parent(path, shapes)
+    return watermark.described(parent.module, random_inputs(parent, seed))
 
 
 def about(watermark: Watermark, wanted: Wanted, key: Key, marked: Marked) -> Json:

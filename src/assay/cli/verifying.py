@@ -113,7 +113,7 @@ def verdict(path: str, evidence: Evidence, is_found: bool, is_aligned: bool) -> 
     detail, alarm = evidence.detail, evidence.log10_false_alarm or 0.0
     wrong = detail["controls"]
     share = f"{evidence.score:.1%} of the mark"
-    counts = [f"{right} of {of} {what}" for what in ("blocks", "ones", "bits")
+    counts = [f"{right} of {of} {what}" for what in ("blocks", "ones", "bits", "symbols")
         if (pair := detail.get(what)) for right, of in [pair]]  # fmt: skip
     payload = detail["payload"] or "none: no word that this key gave can be read"
     if detail["valid"] and payload != detail["expected"]:
@@ -128,7 +128,9 @@ def verdict(path: str, evidence: Evidence, is_found: bool, is_aligned: bool) -> 
     ]  # fmt: skip
     if None in detail.get("hosts", ()):
         rows.append(("but", "it has no layer of the shape of the one that is marked"))
-    if not is_found and not is_aligned:
+    if "limit" in detail:
+        rows.append(("but", detail["limit"]))
+    elif not is_found and not is_aligned:
         rows.append(("try", "--original MARKED: channels that were moved are put back first"))
     return "\n".join([printable(path), *(f"  {key:11} {printable(value)}" for key, value in rows)])
 

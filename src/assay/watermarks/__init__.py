@@ -146,6 +146,17 @@ class Watermark(ABC):
 
         return marked(self, model, key, data, seed, checkpoint, progress)
 
+    def described(self, module: nn.Module, data: Examples) -> Weights:
+        """What a key is made of, and a mark planned on, where a network is at hand.
+
+        Of a mark in structure more than weights: which channels go together.
+
+        Raises:
+            UnfitModel: the network has no place for a mark like that.
+            BadData: it cannot be run on the examples.
+        """
+        return _weights(module)
+
     @abstractmethod
     def template(self, weights: Weights, message: int) -> Json:
         """What reading needs to know of a model and of a mark of so many bytes: JSON."""
@@ -175,6 +186,13 @@ class Watermark(ABC):
         Aligned with the mark itself, a stranger would come to look a little marked.
         """
         return original
+
+    def readings(self, subject: Any, key: Key) -> Mapping[str, Any]:
+        """Other ways to look at a suspect, by name, which follow from it and the template alone.
+
+        As for one that hides a structure behind channels that do nothing.
+        """
+        return {}
 
     def log10_false_alarm(self, found: Detection, controls: Sequence[Detection]) -> float | None:
         """Of ``found``, given what wrong keys found in the same suspect; by default the exact tail.
