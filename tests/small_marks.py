@@ -31,8 +31,8 @@ LAYERED = tuple(f"layer{number}.weight" for number in range(24))
 @cache
 def layered(channels: int = 128) -> Weights:
     """Weights of a deep model, enough for a mark in its structure."""
-    shapes: dict[str, tuple[int, ...]] = {"body.bias": (48,), "head.weight": (10, channels)}
-    shapes |= dict.fromkeys(LAYERED, (channels, channels))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(LAYERED, (channels, channels))
+    shapes |= {"head.weight": (10, channels), "body.bias": (48,)}
     return {name: weight(name, np.ones(shape)) for name, shape in shapes.items()}
 
 

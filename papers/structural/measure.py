@@ -1,0 +1,344 @@
+"""What each job measures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from capacity import rows
+from plan import Job, adam, marker, sgd
+from torch import nn
+
+from assay.derivations import DERIVATIONS, Derivation
+from assay.errors import AssayError, UnfitModel
+from assay.formats import read
+from assay.running.channels import Group, narrow, widen
+from assay.running.examples import Examples
+from assay.running.find_channels import find_channels
+from assay.running.modules import accuracy, copy_of, on
+from assay.running.removal import gammas, importance
+from assay.running.removal import rows as givers
+from assay.training import train
+from assay.values import Json
+from assay.watermarks import Watermark, Weights, verify
+from assay.watermarks._hosts import matrices
+from assay.watermarks._key import Key
+from assay.watermarks._marking import weights_of
+from assay.watermarks._quantizing import removed, wanted
+from assay.weights import Weight
+from assay.zoo.families import records
+from assay.zoo.grounds import Ground
+from assay.zoo.networks import build
+
+FEW = 10  # wrong keys in an attack's cell; false alarms have jobs of their own
+LEVELS = (-2, -3)
+
+
+def secret(*words: object) -> bytes:
+    """The same in each run: results can be made again."""
+    return hashlib.sha256(" ".join(map(str, words)).encode()).digest()
+
+
+def key_of(method: Watermark, described: Weights, bits: int, number: int) -> Key:
+    """Key ``number`` with a payload of its own."""
+    key = method.new_key(described, bits, secret(method.method, bits, number))
+    return key.carrying(secret("payload", bits, number)[: bits // 8])
+
+
+def network(job: Job, place: Ground, width: float) -> nn.Module:
+    """A network of the zoo, new."""
+    return build(job.network, place.test.inputs.shape[1:], 10, 0, width)
+
+
+def trained(job: Job, place: Ground) -> nn.Module:
+    """The network of a job as it was trained."""
+    return place.load(job.network, network(job, place, job.scope.networks[job.network]))
+
+
+def few(place: Ground) -> Examples:
+    """Enough to run a network on."""
+    return place.test.take(slice(64))
+
+
+def percent(module: nn.Module, place: Ground) -> float:
+    """Its accuracy."""
+    return round(100 * accuracy(module, place.test), 2)
+
+
+def dense(job: Job, place: Ground) -> Json:
+    """Trains a network and keeps it."""
+    module = network(job, place, job.scope.networks[job.network])
+    train(module, place.training, adam(2e-3, job.scope.epochs), checkpoint=place.checkpoints)
+    place.save(job.network, module)
+    return {"accuracy": percent(module, place), "parameters": size(module)}
+
+
+def size(module: nn.Module) -> int:
+    """How many parameters it has."""
+    return sum(each.numel() for each in module.parameters())
+
+
+def capacities(job: Job, place: Ground) -> Json:
+    """Of published networks."""
+    method: Any = marker(1)
+    return {"least": method.least, "most": method.most, "rows": rows(method.least, method.most)}
+
+
+def cell(found: Any, key: Key) -> Json:
+    """What an attacked model still says."""
+    detail = found.detail
+    return {
+        "score": round(found.score, 4),
+        "log10": found.log10_false_alarm,
+        "payload": detail["payload"] == key.payload.hex(),
+        "misread": detail["valid"] and detail["payload"] != key.payload.hex(),
+        "read": detail["read"],
+    }
+
+
+def marked(job: Job, place: Ground, number: int = 0, tuned: bool = True) -> tuple[Key, nn.Module]:
+    """A key, and the network that carries it, tuned afterwards or not."""
+    method = marker(job.scope.tolerance, sgd(0.02, 1) if tuned else None)
+    base = trained(job, place)
+    key = key_of(method, method.described(base, few(place)), job.scope.bits, number)
+    module = method.mark(base, key, data=place.training, seed=number).module
+    assert module is not None
+    return key, module
+
+
+def accuracies(job: Job, place: Ground) -> Json:
+    """A marked network, and its twin that lost as many channels in all, the same share each."""
+    (number,) = job.detail
+    key, module = marked(job, place, number)
+    base = trained(job, place)
+    twin = copy_of(base)
+    layers = key.template["layers"]
+    gone = [
+        removed(each, symbol, key.template["step"])
+        for each, symbol in zip(layers, wanted(key), strict=True)
+    ]
+    rate = sum(gone) / sum(each["channels"] for each in layers)
+    marks = {row for each in layers for row in each["rows"]}
+    kept = []
+    for group in find_channels(twin, on(twin, few(place).inputs[:2])).groups:
+        if marks & {member.tensor for member in givers(group)}:
+            each = importance(twin, gammas(group) or givers(group))
+            kept.append((group, np.sort(np.argsort(each)[round(rate * group.size) :])))
+    narrow(twin, kept)
+    train(twin, place.training, sgd(0.02, 1), seed=number)
+    twin.eval()
+    return {
+        "rate": round(rate, 3),
+        "accuracy": [percent(each, place) for each in (base, module, twin)],
+        "parameters": [size(each) for each in (base, module, twin)],
+        **cell(verify(module, key), key),
+    }
+
+
+KEEPING: dict[str, tuple[str, dict[str, Any]]] = {
+    "tuned, SGD .01": ("fine-tune", {"training": sgd(0.01, 1)}),
+    "tuned, Adam .01": ("fine-tune", {"training": adam(1e-2, 1)}),
+    "int8": ("quantize", {"bits": 8, "activations": "none"}),
+    "int4": ("quantize", {"bits": 4, "activations": "none"}),
+    "16 values a layer": ("cluster", {}),
+    "noise .2": ("noise", {"strength": 0.2}),
+    "noise 1": ("noise", {"strength": 1.0}),
+    "pruned .5, of the layer": ("magnitude-prune", {"rate": 0.5}),
+    "pruned .99, of the layer": ("magnitude-prune", {"rate": 0.99}),
+    "pruned .99, of the model": ("magnitude-prune", {"rate": 0.99, "scope": "global"}),
+    "neurons permuted": ("permute-neurons", {}),
+    "channels rescaled": ("rescale-channels", {}),
+    "float16": ("convert", {"dtype": "float16"}),
+    "through ONNX": ("convert", {"through": "onnx"}),
+    "classes renumbered": ("relabel-head", {}),
+    "a new head, all tuned": ("transfer", {"training": sgd(0.01, 1)}),
+}
+HIDING: dict[str, tuple[str, dict[str, Any]]] = {
+    f"neurons added, {kind}": ("dummy-neurons", {"kind": kind})
+    for kind in ("zero", "clique", "split")
+}
+CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
+    "channels removed, 5 %": ("channel-prune", {"rate": 0.05, "importance": "l1"}),
+    "channels removed, 30 %": ("channel-prune", {"rate": 0.3, "importance": "l1"}),
+    "distilled": ("distill", {"training": sgd(0.02, 1)}),
+}
+
+
+def derivations(job: Job, place: Ground) -> Json:
+    """What is left in what thieves make of a marked network."""
+    key, module = marked(job, place)
+    found: dict[str, Json] = {}
+    some = place.training.take(slice(1000))
+
+    def note(group: str, name: str, suspect: nn.Module) -> None:
+        evidence = verify(suspect, key, controls=FEW)
+        found[name] = {"group": group, "accuracy": percent(suspect, place)}
+        found[name] |= cell(evidence, key)
+
+    for group, attacks in (("keeps", KEEPING), ("hides", HIDING), ("changes", CHANGING)):
+        for name, (method, options) in [*attacks.items()][:: job.scope.every]:
+            student = network(job, place, 1.0) if method == "distill" else None
+            note(group, name, derived(module, method, some, options, student))
+    tuning = {"training": sgd(0.01, 1)}
+    tuned = derived(module, "fine-tune", some, tuning)
+    make: Any = DERIVATIONS["average"]
+    note("keeps", "averaged with a tuned copy", make().derive(module, tuned).module)
+    hidden = derived(module, "dummy-neurons", some, {"kind": "split"})
+    note("changes", "neurons added, then tuned", derived(hidden, "fine-tune", some, tuning))
+    return {"accuracy": percent(module, place), "attacks": found}
+
+
+def derived(
+    module: nn.Module,
+    name: str,
+    some: Examples,
+    options: dict[str, Any],
+    student: nn.Module | None = None,
+) -> nn.Module:
+    """What a derivation makes of it."""
+    make: Any = DERIVATIONS[name]
+    method: Derivation = make(**options)
+    return method.derive(module, data=some, student=student).module
+
+
+def tolerance(job: Job, place: Ground) -> Json:
+    """A thief takes or adds channels in every layer, as many as are drawn up to a number."""
+    (planned,) = job.detail
+    method, scope = marker(planned), job.scope
+    base = network(job, place, scope.wide[job.network]).eval()
+    described = method.described(base, few(place))
+    attacks = []
+    key = key_of(method, described, scope.bits, planned)
+    made = method.mark(base, key, data=few(place)).module
+    assert made is not None
+    names = [each["rows"][0] for each in key.template["layers"]]
+    groups = find_channels(made, on(made, few(place).inputs[:2])).groups
+    own = [next(g for g in groups if name in {m.tensor for m in givers(g)}) for name in names]
+    random = np.random.default_rng(planned)
+    for most in scope.moved:
+        counts = {"recovered": 0, "lost": 0, "misread": 0}
+        evidence = []
+        for _ in range(scope.draws):
+            moves = random.integers(-most, most + 1, len(own))
+            moves[random.integers(len(own))] = most * random.choice([-1, 1])
+            suspect = weights_of(moved(made, own, moves.tolist(), random))
+            said, found = method.payload(suspect, key), method.detect(suspect, key)
+            way = "lost" if said is None else "recovered" if said == key.payload else "misread"
+            counts[way] += 1
+            evidence.append(found.log10_tail or 0.0)
+        attacks.append(
+            {"up_to": most, **counts, "median_log10": round(float(np.median(evidence)), 2)}
+        )
+    return {"template": key.template["tag_bits"], "layers": len(own), "attacks": attacks}
+
+
+def moved(
+    module: nn.Module, groups: Sequence[Group], moves: Sequence[int], random: np.random.Generator
+) -> nn.Module:
+    """A copy with channels taken (below 0) or copies of channels added, which nothing reads."""
+    made, left = copy_of(module), [*groups]
+    kept = [
+        (group, np.sort(random.permutation(group.size)[: group.size + min(move, 0)]))
+        for group, move in zip(left, moves, strict=True)
+    ]
+    added = [(place, move) for place, move in enumerate(moves) if move > 0]
+    for place, move in added:
+        _, orders = widen(made, left[place], lambda m, v, n=move: _wider(m, v, n))  # type: ignore[misc]
+        left = [group.moved(orders) for group in left]
+    narrow(made, [(left[place], each[1]) for place, each in enumerate(kept) if moves[place] < 0])
+    return made
+
+
+def _wider(member: Any, values: torch.Tensor, count: int) -> torch.Tensor:
+    new = values[:count] * (member.role != "column")
+    return torch.cat([values, new])
+
+
+def wrong_keys(job: Job, place: Ground) -> Json:
+    """How often wrong keys are found in a network that carries a mark, and read something."""
+    method = marker(job.scope.tolerance)
+    key, module = marked(job, place, tuned=False)
+    suspect = weights_of(module)
+    wrong = [key.wrong(number) for number in range(job.scope.wrong_keys)]
+    tails = [method.detect(suspect, each).log10_tail or 0.0 for each in wrong]
+    valid = sum(method.payload(suspect, each) is not None for each in wrong)
+    return {**alarms(tails), "valid": valid}
+
+
+def forged(job: Job, place: Ground) -> Json:
+    """A claimant fits the template's numbers of channels to a network that was never marked.
+
+    Each try has another secret.  Of the naive scheme nothing that is drawn follows from the
+    template: there the fitted one agrees in each symbol.
+    """
+    method = marker(job.scope.tolerance)
+    base = trained(job, place)
+    half = key_of(method, method.described(base, few(place)), job.scope.bits, 0)
+    suspect, step = weights_of(base), half.template["step"]
+    tails, whole = [], 0
+    for number in range(job.scope.forged):
+        key = replace(half, secret=secret("forger", number))
+        template = json.loads(json.dumps(key.template))
+        for each, symbol in zip(template["layers"], wanted(key), strict=True):
+            each["channels"] += removed(each, symbol, step)  # as if it had lost just these
+            size, most = each["channels"], removed(each, each["symbols"] - 1, step)
+            assert most < size
+        found = method.detect(suspect, replace(key, template=template))
+        whole += found.score == 1.0
+        tails.append(found.log10_tail or 0.0)
+    return {"tries": len(tails), "whole": whole, "lowest": round(min(tails), 2), **alarms(tails)}
+
+
+def clean_models(families: Path, others: Path | None) -> Callable[[Job, Ground], Json]:
+    """How often keys made for one model are found in others that nobody marked."""
+
+    def measured(job: Job, place: Ground) -> Json:
+        own: list[float] = []
+        larger: list[float] = []
+        payloads, looked_at, small = 0, 0, 0
+        files = [families / record["file"] for record in records(families)]
+        files += sorted(p for p in others.rglob("*") if p.is_file()) if others else []
+        for number, file in enumerate(files):
+            try:
+                weights = read(file).weights
+                matrices(weights)
+            except AssayError:
+                continue
+            looked_at += 1
+            # of the model's own architecture; and as if it had lost half of each layer's channels
+            method = marker(0)
+            for tails, times in ((own, 1), (larger, 2)):
+                try:
+                    key = key_for(weights, times, job.scope.bits, number)
+                except UnfitModel:
+                    small += times == 2
+                    continue
+                tails.append(method.detect(weights, key).log10_tail or 0.0)
+                payloads += method.payload(weights, key) is not None
+        found = {"own template": alarms(own), "twice the channels": alarms(larger)}
+        return {"models": looked_at, "too_small": small, "payloads": payloads, "templates": found}
+
+    return measured
+
+
+def key_for(weights: Weights, times: int, bits: int, number: int) -> Key:
+    """A key of the numbers of channels of a model, or so many times as many."""
+    known = matrices(weights)
+    grown = {
+        name: Weight(name, (times * w.shape[0], *w.shape[1:]), w.dtype, w.read, w.canonical)
+        for name, w in known.items()
+    }
+    make: Any = type(marker(0))
+    return key_of(make(tolerance=0, layers=tuple([*known][:-1])), grown, bits, number)
+
+
+def alarms(tails: Sequence[float]) -> Json:
+    """How many are at or below each level."""
+    counts = {f"1e{level}": sum(tail <= level for tail in tails) for level in LEVELS}
+    return {"keys": len(tails), **counts, "lowest": round(min(tails, default=0.0), 2)}
