@@ -263,3 +263,10 @@ def test_the_checksums_are_of_the_four_published_files() -> None:
     digests = DATASETS["fashion-mnist"].digests
     assert {*digests} == {f"{name}.gz" for names in IDX_FILES.values() for name in names}
     assert {len(bytes.fromhex(digest)) for digest in digests.values()} == {32}
+
+
+def test_what_is_no_array_is_said_in_plain_words(tmp_path: Path) -> None:
+    for name, says in (("own.npz", "it is not an .npz file"), ("inputs.npy", "it is no .npy file")):
+        (tmp_path / name).write_text("no arrays")
+        with pytest.raises(BadData, match=f"{name}: {says}"):
+            load(tmp_path / name if name == "own.npz" else tmp_path)

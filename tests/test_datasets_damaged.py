@@ -231,7 +231,7 @@ def test_a_damaged_npm_package(content: str, message: str, tmp_path: Path) -> No
     ("arrays", "message"),
     [
         ({"x": np.zeros(3)}, "there is no array 'inputs' in it"),
-        ({"inputs": np.array([{}, {}])}, "Object arrays cannot be loaded"),
+        ({"inputs": np.array([{}, {}])}, "holds Python objects"),
         ({"inputs": np.array(["a", "b"])}, "not numbers"),
         ({"inputs": np.full((9, 2), np.nan)}, "not a finite number"),
         ({"inputs": np.zeros((9, 2)), "labels": labels(8)}, r"labels of shape \[8\] for 9"),

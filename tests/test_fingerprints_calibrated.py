@@ -228,6 +228,9 @@ def test_what_abstains_is_left_out_of_a_fusion() -> None:
     fewer = calibrate([LOGITS], victim, suspect, references[:3], ASKED, alarm=0.2)
     silent = calibrate([LOGITS], victim, suspect.top(), references, ASKED, alarm=0.2)
     assert fuse([fewer, silent, whole], 0.2) == whole
+    others = calibrate([LOGITS], victim, suspect, references, ASKED, roots=[*"abcd"], alarm=0.2)
+    assert others.null == whole.null
+    assert fuse([whole, others], 0.2) == whole  # as many, but nobody says that they are the same
     short = fuse([whole], 0.05)
     assert short.log10_false_alarm is None
     assert short.why == "a false alarm of 0.05 takes 19 references, and there are 4"

@@ -130,3 +130,18 @@ def test_too_few_twins_and_queries_of_the_owners_model_are_refused() -> None:
             among_twins([made], owner, suspect, twins, ASKED)
     with pytest.raises(BadOption, match="no method"):
         among_twins([], owner, suspect, twins, ASKED)
+
+
+def test_a_model_in_two_files_is_one_twin_and_one_reference() -> None:
+    """Else whoever copies a twin has the owner's rank stand for more than it is."""
+    rng = np.random.default_rng(4)
+    task, recipe = parts(rng, 2)
+    owner, *twins = answers(*(task + recipe + parts(rng, 5)))
+    (suspect,) = answers(task + recipe + parts(rng, 1)[0])
+    once = among_twins([PARTIAL], owner, suspect, twins, ASKED, alarm=0.2)
+    assert once.references == 4
+    assert among_twins([PARTIAL], owner, suspect, [*twins, *twins], ASKED, alarm=0.2) == once
+    short = among_twins([PARTIAL], owner, suspect, twins[:1] * 9, ASKED, alarm=0.2)
+    assert (short.references, short.log10_false_alarm) == (1, None)
+    known = calibrate([BY_LABELS], owner, suspect, [*twins, *twins], ASKED, alarm=0.2)
+    assert (known.references, known.among) == (4, ("0", "1", "2", "3"))

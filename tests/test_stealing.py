@@ -25,7 +25,8 @@ def part() -> Iterator[Any]:
 
 
 def told(score: float, *null: float) -> Calibrated:
-    return Calibrated(("X()",), score, None, "", len(null), 1, null)
+    among = tuple(map(str, range(len(null))))
+    return Calibrated(("X()",), score, None, "", len(null), 1, null, among)
 
 
 @pytest.mark.parametrize("edition", ["small", "garments", "digits"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from safetensors.numpy import save_file
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 from assay.errors import BadData, BadOption
 from assay.watermarks._key import Key, is_sealed, load_key, new_secret
 
-TEMPLATE = {"payload_bytes": 4, "hosts": []}
+TEMPLATE = {"payload_bytes": 4, "hosts": [{"name": "w", "shape": [10, 64], "place": 0}]}
 KEY = Key("uchida", TEMPLATE, bytes(range(32)), b"\1\2\3\4", {"x": np.arange(6.0).reshape(2, 3)})
 
 
@@ -67,17 +68,61 @@ def test_the_digest_is_of_all_but_the_payload() -> None:
 
 
 def test_a_file_gives_the_key_back(tmp_path: Path) -> None:
-    for passphrase in (None, "", "straße"):
+    for passphrase in (None, "straße"):
         file = tmp_path / f"{passphrase}.key"
         KEY.save(file, passphrase)
         assert is_sealed(file) == (passphrase is not None)
+        assert (KEY.secret in file.read_bytes()) == (passphrase is None)
         found = load_key(file, passphrase)
         assert found == KEY
         assert np.array_equal(found.arrays["x"], KEY.arrays["x"])
     with pytest.raises(BadOption, match="under a passphrase"):
-        load_key(tmp_path / ".key")
+        load_key(tmp_path / "straße.key")
     with pytest.raises(BadOption, match="not its passphrase"):
-        load_key(tmp_path / ".key", "x")
+        load_key(tmp_path / "straße.key", "")
+
+
+def test_a_file_that_was_sealed_as_at_first_still_opens(tmp_path: Path) -> None:
+    plain, file = tmp_path / "plain.key", tmp_path / "sealed.key"
+    KEY.save(plain)
+    salt, nonce, cost = b"s" * 16, b"n" * 12, {"n": 2**10, "r": 8, "p": 1}
+    stretched = hashlib.scrypt(b"a long one", salt=salt, dklen=32, **cost)
+    hidden = AESGCM(stretched).encrypt(nonce, plain.read_bytes(), None)
+    parts = {"salt": salt, "nonce": nonce, "sealed": hidden}
+    notes = {"assay": "watermark key 1", "sealed": json.dumps(cost)}
+    save_file({n: np.frombuffer(part, np.uint8) for n, part in parts.items()}, file, notes)
+    assert load_key(file, "a long one") == KEY
+    with pytest.raises(BadOption, match="not its passphrase"):
+        load_key(file, "another")
+    save_file({"salt": np.zeros(16, np.uint8)}, file, notes)
+    with pytest.raises(BadData, match="a damaged key"):
+        load_key(file, "a long one")
+
+
+@pytest.mark.parametrize(
+    "way", ["", "scrypt", "scrypt 3 8 2 00", "scrypt 1048576 8 2 00", f"scrypt {'9' * 30} 8 2 00"]
+)
+def test_a_file_that_asks_for_too_much_is_refused(tmp_path: Path, way: str) -> None:
+    file = tmp_path / "a.key"
+    notes = {"assay": "watermark key 1", "sealed": way}
+    save_file({"sealed": np.zeros(64, np.uint8)}, file, notes)
+    with pytest.raises(BadOption, match="not its passphrase, or the file is damaged"):
+        load_key(file, "a")
+
+
+def test_another_size_in_a_key_is_damage(tmp_path: Path) -> None:
+    """One that would fit some model: only the checksum tells."""
+    file = tmp_path / "a.key"
+    KEY.save(file)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"[10, 64]", b"[11, 64]"))
+    with pytest.raises(BadData, match=r"a\.key: a damaged key of uchida: put it back"):
+        load_key(file)
+    file.write_bytes(content.replace(b"checksum", b"checksun"))  # a file of old has none
+    assert load_key(file) == KEY
+    file.write_bytes(content.replace(b"uchida", b"rot-13"))
+    with pytest.raises(BadData, match="another version of assay: no method 'rot-13'"):
+        load_key(file)
 
 
 @pytest.mark.parametrize("cut", [0, 5, 60, 200])

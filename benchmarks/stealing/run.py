@@ -67,12 +67,14 @@ class Bench:
             }
             append_entry(ledger, known)
             print(key, flush=True)
-        return {
-            n: Calibrated(
-                **{**each, "null": tuple(each["null"]), "methods": tuple(each["methods"])}
-            )
-            for n, each in known["found"].items()
-        }
+        return {name: _calibrated(each) for name, each in known["found"].items()}
+
+
+def _calibrated(kept: Mapping[str, Any]) -> Calibrated:
+    """What the ledger has kept of it; its first lines do not say who the references are."""
+    null = tuple(kept["null"])
+    among = tuple(kept.get("among") or map(str, range(len(null))))
+    return Calibrated(**{**kept, "null": null, "methods": tuple(kept["methods"]), "among": among})
 
 
 def kind(name: str) -> str:

@@ -146,7 +146,7 @@ def by_admm(
             retraining=options(epochs - drawing, place.scope.batch, 2e-3),
             soft_answers=SOFT,
         )
-        made = place.ground.derive(method, parent, job.seed)
+        made = place.ground.derive(method, parent, seed=job.seed)
         parent = made.module
         found = made.lineage.notes
         notes = {

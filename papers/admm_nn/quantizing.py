@@ -23,11 +23,14 @@ GAP_BITS = (4, 5, 6, 7, 8)  # Deep Compression's: a longer gap takes weights tha
 
 
 def quantize(job: Job, place: Place) -> Json:
-    """Levels or means after progressive pruning; the file's sizes, and what is in it."""
+    """Levels or means after gradual pruning; the file's sizes, and what is in it.
+
+    A quarter of the epochs draws the weights, the rest are four stages; the dense twin teaches.
+    """
     started = monotonic()
-    parent = place.load(job.like("progressive"))
+    parent, twin = place.load(job.like("gradual")), place.load(job.twin)
     drawing = max(2, place.scope.epochs // 4)
-    stage = max(1, place.scope.epochs // 8)
+    stage = max(1, 3 * place.scope.epochs // 16)
     method = DERIVATIONS["admm-cluster"](
         values=job.method,
         bits=BITS,
@@ -36,7 +39,7 @@ def quantize(job: Job, place: Place) -> Json:
         retraining=options(stage, place.scope.batch, 1e-3),
         soft_answers=SOFT,
     )
-    made = place.ground.derive(method, parent, job.seed)
+    made = place.ground.derive(method, parent, twin, seed=job.seed)
     place.ground.save(job.file, made.module)
     file = place.ground.path(job.file)
     packed = file.with_suffix(".packed")
@@ -44,7 +47,7 @@ def quantize(job: Job, place: Place) -> Json:
     again = unpacked(job, place, packed)
     of = sum(weight.numel() for weight in weights(again).values())
     return {
-        **judged(place.load(job.twin), again, place.ground),
+        **judged(twin, again, place.ground),
         "bit_for_bit": same(file, packed),
         **sizes(packed, of),
         "notes": {k: made.lineage.notes[k] for k in ("residuals", "bits_per_weight")},

@@ -51,7 +51,7 @@ def made(job: Job, place: Place, done: Mapping[str, Json]) -> Json:
     split = done.get(job.like("gradual", seed=job.scope.seeds[0]).key, {}).get("left")
     if job.method not in VALUES:
         return measure(job, place, split)
-    for parent in (job.twin, job.like("progressive")):
+    for parent in (job.twin, job.like("gradual")):
         if not place.ground.path(parent.file).exists():  # the ledger may have come without it
             made(parent, place, done)
     return quantize(job, place)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 PUBLISHED = {(430_500, 85): 5_064, (430_500, 167): 2_578}  # weights that are left
 METHODS = ("gradual", "progressive", "admm", "one-shot")  # gradual finds the split of the others
 CURVE = ("gradual", "progressive", "one-shot")  # at ratios beside the first
-VALUES = ("levels", "means")  # what progressively pruned weights are quantized to
+VALUES = ("levels", "means")  # what gradually pruned weights are quantized to
 SOFT, TEMPERATURE = 0.9, 4.0  # share of the parent's soft answers in the loss
 RHO, GROWTH = 2e-3, 360.0  # of ADMM: at first, and how many times larger at last
 STEPPING = 2  # progressive: half the ratio first
 SHARE, EVERY = 0.6, 20  # gradual: of the steps until no more go; steps between two masks
-BITS = (3, 3, 2, 2)  # of a weight, in convolutions and in dense layers
+BITS = (3, 3, 3, 2)  # of a weight, by layer
 
 
 @dataclass(frozen=True)

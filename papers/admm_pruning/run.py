@@ -48,7 +48,7 @@ def make(run: Run, work: Path, sets: Path | None) -> Json:
         if not place.path(run.twin.file).exists():  # the ledger may have come without it
             make(run.twin, work, sets)
         parent = place.load(run.twin.file, run.network(place))
-        derived = place.derive(run.method, parent, run.seed)
+        derived = place.derive(run.method, parent, seed=run.seed)
         module, found = derived.module, dict(derived.lineage.notes)
     place.save(run.file, module)
     return {

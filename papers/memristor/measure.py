@@ -80,7 +80,7 @@ def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
         soft_answers=scope.soft,
     )
     parent = place.load(job.parent.file, place.network(job.seed))
-    derived = place.derive(method, parent, job.seed)
+    derived = place.derive(method, parent, seed=job.seed)
     notes = derived.lineage.notes
     kept = {key: notes[key] for key in ("left", "reduction", "spacing", "arrays") if key in notes}
     return derived.module, kept

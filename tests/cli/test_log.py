@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, _NamedTextIOWrapper
 from small_authority import Authority
 from small_weights import network, saved
 
@@ -67,9 +67,16 @@ def test_a_key_is_made_once_and_shown_without_its_secret(run: Run) -> None:
     ]
 
 
-def test_a_sealed_key_asks_for_its_passphrase(owners: Run, on_terminal: Run) -> None:
+def test_a_sealed_key_asks_for_its_passphrase(
+    owners: Run, on_terminal: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = "abd\nabc\nabc\nabc\n"  # the second is another than the first: both once more
-    made = CliRunner().invoke(main, ["key", "new", "c.key", "--passphrase"], input=typed)
+    unasked = CliRunner().invoke(main, ["key", "new", "c.key", "--passphrase"], input=typed)
+    assert unasked.exit_code == 2
+    assert "asked for on a terminal: give --passphrase-file" in unasked.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr(_NamedTextIOWrapper, "isatty", lambda _: True, raising=False)
+        made = CliRunner().invoke(main, ["key", "new", "c.key", "--passphrase"], input=typed)
     assert made.exit_code == 0
     assert "  sealed  (c.key)" in made.stdout
     assert "abc" not in made.stdout + made.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from small_tasks import squares
 
 from assay.formats import read
 from assay.watermarks import load_key
+from assay.watermarks._key import is_sealed
 
 Run = Callable[..., Any]
 PAYLOAD = "0123456789abcdef"
@@ -113,6 +115,78 @@ def test_a_key_is_kept_under_a_passphrase_and_used_again(
 
 
 @pytest.mark.usefixtures("mine")
+def test_a_passphrase_comes_from_a_file_and_is_never_waited_for(run: Run) -> None:
+    assert run(*MARK, "--passphrase").error.startswith("--passphrase: is asked for on a terminal")
+    Path("phrase").write_text("a long one\n")
+    assert run(*MARK, "--passphrase-file", "phrase").status == 0
+    assert is_sealed(Path("mine.key"))
+    verify = ("verify", "marked.safetensors", *OWN)
+    unasked = "mine.key: is sealed by a passphrase: give --passphrase-file"
+    for verb in (verify, (*MARK[:-1], "again.safetensors")):
+        assert run(*verb).error == unasked
+    assert run(*verify, "--passphrase-file", "phrase").status == 0
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_damaged_key_is_blamed_and_not_the_suspect(run: Run) -> None:
+    assert run(*MARK).status == 0
+    content = Path("mine.key").read_bytes()
+    for old, new, says in (
+        (b'ones\\": 2', b'ones\\": 3', "put it back from a copy"),
+        (b'ones\\": 2', b'ones\\": 0', "its field 'ones' is 0"),
+        (b'blocks\\"', b'blocky\\"', "it has no field 'blocks'"),
+    ):
+        assert old in content
+        Path("mine.key").write_bytes(content.replace(old, new))
+        answer = run("verify", "marked.safetensors", *OWN)
+        assert answer.status == 2
+        assert answer.error.startswith("mine.key: a damaged key of constant-weight: ")
+        assert says in answer.error
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_logged_key_s_false_alarm_is_corrected_for_all_that_were_logged(run: Run) -> None:
+    assert run(*MARK).status == 0
+    alone = run("verify", "marked.safetensors", *OWN)
+    assert "rests on    one key, fixed before the suspect was seen, of one" in alone.out
+    assert run("key", "new", "ann.key").status == 0
+    own = ("--owner-key", "ann.key", "--opening")
+    for number in range(2):
+        assert run("log", "commit", str(number) * 64, *own, f"{number}.opening").status == 0
+    assert run("log", "head", "--output", "early.txt").status == 0
+    logged = ("mine.safetensors", *own, "mine.opening", "--scheme-key", "mine.key")
+    assert run("log", "commit", *logged).status == 0
+    assert run("log", "head", "--output", "head.txt").status == 0
+    for opening in ("mine", "0"):
+        prove = ("--opening", f"{opening}.opening", "--head", "head.txt")
+        assert run("log", "prove", *prove, "--output", f"{opening}.json").status == 0
+    both = ("verify", "marked.safetensors", "mine.safetensors", *OWN)
+    claim = ("--proof", "mine.json", "--head", "head.txt")
+    before, after = (run(*both, *more, "--json").json[0] for more in ((), claim))
+    log = after["evidence"]["detail"]["log"]
+    uncorrected = before["evidence"]["log10_false_alarm"]
+    assert (log["entry"], log["entries"], log["suspects"]) == (2, 3, 2)
+    assert log["log10_uncorrected"] == uncorrected
+    assert after["evidence"]["log10_false_alarm"] == pytest.approx(uncorrected + log10(3 * 2))
+    told = run(*both, *claim)
+    assert told.status == 1
+    assert "rests on    entry 2 of 3, logged " in told.out
+    assert "times 3 entries and 2 suspects" in told.out
+    for more, says in (
+        (claim[:2], "--proof and --head: give both"),
+        (("--proof", "0.json", "--head", "head.txt"), "0.json: the entry is of another key"),
+        (("--proof", "mine.json", "--head", "early.txt"), "have it made with --head"),
+    ):
+        answer = run(*both, *more)
+        assert answer.status == 2
+        assert says in answer.error
+    late = ("--opening", "mine.opening", "--head", "early.txt", "--output", "late.json")
+    assert run("log", "prove", *late).status == 0
+    refused = run(*both, "--proof", "late.json", "--head", "early.txt")
+    assert refused.error.startswith("late.json: too late: ")
+
+
+@pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -129,6 +203,7 @@ def test_a_key_is_kept_under_a_passphrase_and_used_again(
         (("verify", "mine.safetensors", "--key", "none.key"), "none.key: No such file"),
         (("verify", "mine.safetensors", "--key", "mine.safetensors"), "not a key of assay"),
         ((*MARK[:-1], "marked.onnx"), "it has no graph"),
+        ((*MARK, "--passphrase-file", "none"), "none: No such file"),
     ],
 )
 def test_mistakes_are_named(run: Run, arguments: tuple[str, ...], says: str) -> None:

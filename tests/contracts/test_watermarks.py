@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from math import comb, log10
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,14 +131,51 @@ def test_renamed_weights_are_found_by_their_shapes(name: str) -> None:
 def test_a_key_survives_its_file_and_tells_no_values(name: str, tmp_path: Path) -> None:
     made, model = method(name), model_for(name)
     key = key_for(made, model)
-    for passphrase in (None, "a long one"):
-        file = tmp_path / f"{passphrase}.key"
-        key.save(file, passphrase)
-        assert load_key(file, passphrase) == key
-        assert file.stat().st_mode & 0o077 == 0
-        assert (key.secret in file.read_bytes()) == (passphrase is None)
+    file = tmp_path / "mine.key"
+    key.save(file)
+    assert load_key(file) == key
+    assert file.stat().st_mode & 0o077 == 0
     assert made.new_key(model, 64, key.secret).digest == key.digest
     assert made.new_key(model, 64).digest != key.digest
+
+
+def damages(held: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A template, once with each of its values gone or another; and which it was."""
+    for place, value in held.items() if isinstance(held, dict) else enumerate(held):
+        inner = f"{path}.{place}" if isinstance(place, str) and path else f"{path}{place}"
+        inner = f"{path}[{place}]" if isinstance(place, int) else inner
+        for other in ("x", -1, None, 0.5):
+            made = copy(held)
+            made[place] = other
+            yield inner, made
+        if isinstance(held, dict):
+            yield inner, {n: v for n, v in held.items() if n != place}
+        if isinstance(value, dict | list):
+            for within, changed_value in damages(value, inner):
+                made = copy(held)
+                made[place] = changed_value
+                yield within, made
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_damaged_key_is_named_with_its_field(name: str, tmp_path: Path) -> None:
+    made, model = method(name), model_for(name)
+    key, file = key_for(made, model), tmp_path / "mine.key"
+    tried = [*damages(key.template)]
+    assert len(tried) > 4 * len(key.template)
+    for path, template in tried:
+        if path.endswith(".name") and '"name": "x"' in json.dumps(template):
+            continue  # a tensor may be called so
+        broken = replace(key, template=template)
+        with pytest.raises(BadData, match=f"{broken.digest[:12]} is damaged: .*field") as caught:
+            verify(model, broken, controls=1)
+        names = {re.sub(r"\W.*", "", part) for part in re.findall(r"'([a-z_]+)", str(caught.value))}
+        assert re.sub(r"\W.*", "", path) in names, (path, str(caught.value))
+    broken.save(file)
+    with pytest.raises(BadData, match=rf"mine\.key: a damaged key of {name}: .*field"):
+        load_key(file)
+    with pytest.raises(BadData, match="no table"):
+        verify(model, replace(key, template=[]), controls=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", NAMES)

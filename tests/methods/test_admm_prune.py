@@ -8,14 +8,14 @@ import pytest
 from small_tasks import squares, trained
 
 from assay.derivations import DERIVATIONS
-from assay.errors import BadData, BadOption
+from assay.errors import BadData, BadOption, UnfitModel
 from assay.running.examples import Examples
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 from assay.derivations._multiply_adds import multiply_adds  # noqa: E402
-from assay.running.modules import accuracy, weights  # noqa: E402
+from assay.running.modules import accuracy, digest, outputs, weights  # noqa: E402
 from assay.training import Optimizer, Training  # noqa: E402
 
 DATA, JUDGE = squares(400, 1), squares(400, 2)
@@ -124,6 +124,27 @@ def test_soft_answers_of_the_parent_are_learned_where_they_are_asked_for() -> No
     )
     assert plain.lineage.child != soft.lineage.child
     assert nonzeros(plain.module) == nonzeros(soft.module)
+
+
+def test_further_models_teach_in_the_place_of_the_parent() -> None:
+    """With their mean: a twin that teaches beside itself says what it says alone."""
+    parent, twin = trained("cnn"), trained("cnn", 1)
+    method = prune(keep=(0.2,), soft_answers=0.9)
+    own, taught, both = (
+        method.derive(parent, *teachers, data=DATA).lineage
+        for teachers in ((), (twin,), (parent, twin))
+    )
+    assert len({own.child, taught.child, both.child}) == 3
+    assert method.derive(parent, parent, data=DATA).lineage.child == own.child
+    twice = method.derive(parent, twin, twin, data=DATA).module
+    assert outputs(twice, JUDGE.inputs) == pytest.approx(
+        outputs(method.derive(parent, twin, data=DATA).module, JUDGE.inputs), abs=0.05
+    )
+    assert taught.parents == (own.parents[0], digest(twin))
+    with pytest.raises(BadOption, match="teach soft_answers"):
+        prune(keep=(0.2,)).derive(parent, twin, data=DATA)
+    with pytest.raises(UnfitModel, match="a teacher has outputs of shape"):
+        method.derive(parent, torch.nn.Sequential(parent, torch.nn.Linear(4, 3)), data=DATA)
 
 
 def test_soft_answers_alone_take_no_labels() -> None:

@@ -1,23 +1,19 @@
-"""Keys of marks that a command line names: read, or drawn; and their passphrases."""
+"""Keys of marks that a command line names: read, or drawn."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from assay.cli import _secrets as secrets
 from assay.cli._settings import settings
 from assay.errors import BadOption, MissingExtra
 
 if TYPE_CHECKING:
     from assay.watermarks import Watermark, Weights
     from assay.watermarks._key import Key
-
-PASSPHRASE = "ASSAY_PASSPHRASE"
 
 
 def make_watermark(name: str, given: Sequence[str]) -> Watermark:
@@ -33,19 +29,36 @@ def make_watermark(name: str, given: Sequence[str]) -> Watermark:
     return method(**settings(method, name, given))
 
 
-def read_key(path: Path) -> Key:
-    """The key of a file; asks for its passphrase.  Raises as ``load_key`` does, or MissingExtra."""
+def read_key(path: Path, passphrase_file: str | None) -> Key:
+    """The key of a file.  Raises as ``load_key`` does, or UnreadableKey or MissingExtra."""
+    load_key, is_sealed = _reader()
+    return load_key(path, secrets.known(path, is_sealed(path), passphrase_file))
+
+
+def passphrase_for(path: Path, wanted: bool, passphrase_file: str | None) -> str | None:
+    """That of a key which is there, or of one that will be written."""
+    if path.exists() and _reader()[1](path):
+        return secrets.known(path, True, passphrase_file)
+    return secrets.new(passphrase_file, wanted)
+
+
+def _reader() -> tuple[Callable[[Path, str | None], Key], Callable[[Path], bool]]:
     try:
         from assay.watermarks._key import is_sealed, load_key
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"keys need a package more ({error}): pip install 'assay[watermarks]'"
         ) from error
-    return load_key(path, _passphrase(new=False) if is_sealed(path) else None)
+    return load_key, is_sealed
 
 
 def key_for(
-    watermark: Watermark, path: Path, payload: str | None, weights: Weights, model: str
+    watermark: Watermark,
+    path: Path,
+    passphrase: str | None,
+    payload: str | None,
+    weights: Weights,
+    model: str,
 ) -> tuple[Key, bool]:
     """The key of a file, or a new one, with the payload that it is to carry; whether it is new.
 
@@ -53,7 +66,7 @@ def key_for(
     """
     said = _payload(payload)
     if path.exists():
-        key = read_key(path)
+        key = _reader()[0](path, passphrase)
         if key.payload:
             if said not in (None, key.payload):
                 raise BadOption(f"--key {path}: is of a mark that says {key.payload.hex()}")
@@ -76,20 +89,3 @@ def _payload(given: str | None) -> bytes | None:
     if not found:
         raise BadOption(f"--payload {given}: is no hexadecimal number of whole bytes")
     return found
-
-
-def save_key(key: Key, path: Path, sealed: bool) -> None:
-    """Write a new key; to be done before the model that needs it."""
-    key.save(path, _passphrase(new=True) if sealed else None)
-
-
-def _passphrase(new: bool) -> str:
-    given = os.environ.get(PASSPHRASE)
-    if given == "":
-        raise BadOption(f"{PASSPHRASE}: is empty: unset it to be asked")
-    if given is not None:
-        return given
-    asked: str = click.prompt(
-        "Passphrase of the key", hide_input=True, confirmation_prompt=new, err=True
-    )
-    return asked

@@ -1,7 +1,8 @@
-"""Passphrases: from a file, or asked for on a terminal."""
+"""Passphrases: from a file, from the environment, or asked for on a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import click
 from assay.cli import _options as options
 from assay.errors import BadOption, UnreadableKey
 
+VARIABLE = "ASSAY_PASSPHRASE"
 passphrase_file = click.option(
     "--passphrase-file",
     type=options.FILE,
     metavar="FILE",
-    help="The key's passphrase is the first line of FILE; by default it is asked for.",
+    help="The key's passphrase is the first line of FILE; by default it is read from"
+    f" {VARIABLE}, else asked for.",
 )
 
 
@@ -31,27 +34,40 @@ def of_file(file: str) -> str:
 
 
 def new(file: str | None, wanted: bool) -> str | None:
-    """The passphrase of a key that is made; None where it is to have none."""
-    if file is not None:
-        return of_file(file)
-    if not wanted:
-        return None
-    given: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-    return given
+    """The passphrase of a key that is made; None where it is to have none.
+
+    Raises BadOption where it cannot be asked for.
+    """
+    found = _given(file) if wanted or file is not None else None
+    if found is not None or not wanted:
+        return found
+    if not sys.stdin.isatty():
+        raise BadOption("--passphrase: is asked for on a terminal: give --passphrase-file")
+    typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return typed
 
 
-def known(key: Path, file: str | None) -> str | None:
+def known(key: Path, is_sealed: bool, file: str | None) -> str | None:
     """The passphrase of a key that is there; None where it has none.
 
-    Raises UnreadableKey where it cannot be asked for, or ``key`` is no key; OSError.
+    Raises UnreadableKey where it cannot be asked for.
     """
-    from assay.keys import read
-
-    if not read(key).sealed:
+    if not is_sealed:
         return None
-    if file is not None:
-        return of_file(file)
+    found = _given(file)
+    if found is not None:
+        return found
     if not sys.stdin.isatty():
         raise UnreadableKey(f"{key}: is sealed by a passphrase: give --passphrase-file")
-    given: str = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
-    return given
+    typed: str = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
+    return typed
+
+
+def _given(file: str | None) -> str | None:
+    """What need not be asked for."""
+    if file is not None:
+        return of_file(file)
+    found = os.environ.get(VARIABLE)
+    if found == "":
+        raise BadOption(f"{VARIABLE}: is empty: unset it to be asked")
+    return found

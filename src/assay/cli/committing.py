@@ -12,7 +12,7 @@ from assay.cli._proof_files import file_sha256, keep, model_sha256, naming, read
 from assay.cli._terminal import say, width
 from assay.cli._writing import writable
 from assay.durable import write_through
-from assay.keys import cryptography_for
+from assay.keys import cryptography_for, read
 from assay.report import json_line, table
 from assay.values import Json
 
@@ -84,7 +84,8 @@ def commit(
         from assay.transparency.claims import commit as commit_to
     writable("--opening", opening_file)
     key = Path(owner_key)
-    owner = SigningKey.read(key, passphrase=secrets.known(key, passphrase_file))
+    passphrase = secrets.known(key, bool(read(key).sealed), passphrase_file)
+    owner = SigningKey.read(key, passphrase=passphrase)
     opening = commit_to(
         owner, model_sha256(model), scheme=scheme, key=file_sha256(scheme_key),
         template=file_sha256(template), fingerprint=fingerprint,

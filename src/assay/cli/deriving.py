@@ -34,6 +34,8 @@ Examples:
       --set layers=last --set training.epochs=3 --set training.optimizer.rate=0.001
   assay derive model.tflite --method distill --data mine.npz --student resnet --output small.pt2
   assay derive one.onnx two.onnx --method average --set shares=0.7,0.3 --output soup.onnx
+  assay derive model.onnx teacher.onnx --method admm-prune --data mnist \\
+      --set keep=0.05 --set soft_answers=0.9 --output pruned.onnx
 """
 
 
@@ -115,6 +117,9 @@ def derive(
     as_json: bool,
 ) -> None:
     """Make a model from MODEL, or from several, and a record of how.
+
+    From several, methods merge them; or those after the first teach it, where it learns soft
+    answers.
 
     Any file with a graph will do; it stays as it is.  The same command and seed give the same
     model, also where it was stopped or killed and went on.  Needs the extra torch.

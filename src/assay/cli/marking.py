@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from assay.cli import _options as options
-from assay.cli._keys import PASSPHRASE, key_for, make_watermark, save_key
+from assay.cli import _secrets as secrets
+from assay.cli._keys import key_for, make_watermark, passphrase_for
 from assay.cli._terminal import Stages, say
 from assay.cli._writing import writable
 from assay.errors import BadOption, Diverged, UnfitModel
@@ -51,8 +52,9 @@ Examples:
 @click.option(
     "--passphrase",
     is_flag=True,
-    help=f"Put a new key under a passphrase, which is asked for, or read from {PASSPHRASE}.",
+    help="Put a new key under a passphrase.",
 )
+@secrets.passphrase_file
 @click.option(
     "--payload",
     metavar="HEX",
@@ -85,6 +87,7 @@ def mark(
     method: str,
     key_path: str | None,
     passphrase: bool,
+    passphrase_file: str | None,
     payload: str | None,
     output: str | None,
     given: tuple[str, ...],
@@ -112,7 +115,9 @@ def mark(
         raise BadOption(
             "to mark a model, say --key and --output; or --plan, to see what it would be"
         )
-    wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape, passphrase)
+    wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape)
+    phrase = passphrase_for(wanted.key, passphrase, passphrase_file)  # before the long work
+    wanted = replace(wanted, passphrase=phrase)
     if data is None and watermark.needs == "nothing":
         if limit is not None:
             raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
@@ -134,7 +139,7 @@ class Wanted:
     payload: str | None
     output: Path
     shapes: options.Shapes
-    passphrase: bool
+    passphrase: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         writable("--output", str(self.output))
@@ -142,6 +147,10 @@ class Wanted:
         for other in (self.path, self.key):
             if self.output.absolute() == Path(other).absolute():
                 raise BadOption(f"--output {self.output}: is {other}: name another file")
+
+    def known_key(self, watermark: Watermark, weights: Weights, model: str) -> tuple[Key, bool]:
+        """See ``key_for``."""
+        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -159,12 +168,12 @@ def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
     if output.exists() and any(output.samefile(own) for own in model.files):
         raise BadOption(f"--output {output}: is a file of the model: name another one")
     try:
-        key, is_new = key_for(watermark, wanted.key, wanted.payload, model.weights, sha256(model))
+        key, is_new = wanted.known_key(watermark, model.weights, sha256(model))
         marked = watermark.mark(model.weights, key)
     except UnfitModel as error:
         raise UnfitModel(f"{path}: {error}") from error
     if is_new:
-        save_key(key, wanted.key, wanted.passphrase)
+        key.save(wanted.key, wanted.passphrase)
     FORMATS[kind]().write(replace(model, weights=marked.weights), output)
     return about(watermark, wanted, key, marked)
 
@@ -191,13 +200,13 @@ def mark_tuned(
 
         try:
             known_of = watermark.described(parent.module, known or random_inputs(parent, seed))
-            key, is_new = key_for(watermark, wanted.key, wanted.payload, known_of, parent.sha256)
+            key, is_new = wanted.known_key(watermark, known_of, parent.sha256)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
     assert marked.module is not None  # for a module was given
     if is_new:
-        save_key(key, wanted.key, wanted.passphrase)
+        key.save(wanted.key, wanted.passphrase)
     example = random_inputs(parent, seed).inputs[:1]
     save(marked.module, on(marked.module, example), wanted.output)
     said = about(watermark, wanted, key, marked)

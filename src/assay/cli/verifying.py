@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING
 import click
 
 from assay.cli import _options as options
+from assay.cli import _secrets as secrets
+from assay.cli._claims import ALONE, Claim, claim
 from assay.cli._keys import make_watermark, read_key
 from assay.cli._terminal import attempts, say
+from assay.cli.committing import kept_head
+from assay.errors import BadOption
 from assay.report import json_line, printable
 from assay.values import Evidence
 
 if TYPE_CHECKING:
-    from assay.watermarks import Weights
+    from assay.watermarks import Reads, Subject, Weights
     from assay.watermarks._key import Key
 
 EXAMPLES = """\b
 Examples:
   assay verify suspect.onnx --key mine.key
   assay verify suspect.safetensors --key mine.key --original marked.safetensors
+  assay verify suspect.onnx --key mine.key --proof proof.json --head head.txt
 """
 
 
@@ -33,8 +39,9 @@ Examples:
     type=options.FILE,
     required=True,
     metavar="FILE",
-    help="The key of the mark; a passphrase is asked for, or read from ASSAY_PASSPHRASE.",
+    help="The key of the mark.",
 )
+@secrets.passphrase_file
 @click.option(
     "--original",
     type=options.FILE,
@@ -56,6 +63,20 @@ Examples:
     metavar="P",
     help="The false alarm up to which a mark counts as found; by default 1e-6.",
 )
+@click.option(
+    "--proof",
+    type=options.FILE,
+    metavar="FILE",
+    help="That the key was logged, as 'assay log prove --opening' writes it: the false alarm is"
+    " corrected for all keys of the log.  With --head.",
+)
+@kept_head
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Inputs that each URL may be sent, where a mark lies in behavior.",
+)
 @options.input_shape
 @options.as_json
 @click.pass_context
@@ -63,26 +84,34 @@ def verify(
     context: click.Context,
     suspects: tuple[str, ...],
     key_path: str,
+    passphrase_file: str | None,
     original: str | None,
     controls: int,
     tolerance: float,
+    proof: str | None,
+    head_file: str | None,
+    budget: int | None,
     input_shape: options.Shapes,
     as_json: bool,
 ) -> None:
     """Look for the mark of a key in each SUSPECT.
 
-    Exit status: 0, each has the mark; 1, one has not; 2, an error.  The false alarm is that of one
-    key that was fixed before the suspect was seen.  A mark shows what is marked with whose key,
-    and not who was first: for that, keys are logged.  Needs the extra watermarks.
+    A mark in behavior is asked for: then SUSPECT is a file that is run, or a URL.  Exit status: 0,
+    each has the mark; 1, one has not; 2, an error.  The false alarm is that of one key that was
+    fixed before the suspect was seen; a --proof shows that, and corrects it for all keys that were
+    logged.  A mark shows what is marked with whose key, and not who was first: for that, keys are
+    logged.  Needs the extra watermarks.
     """
     from assay.formats import read
 
-    key = read_key(Path(key_path))
-    make_watermark(key.method, ())
+    key = read_key(Path(key_path), passphrase_file)
+    method = make_watermark(key.method, ())
+    claimed = claim(proof, head_file, key_path, len(suspects))
     own = None if original is None else read(Path(original), input_shape).weights
+    asked = Asked(key, method.reads, own, controls, budget, input_shape)
     missed = failed = False
     for path, evidence, wrong in attempts(
-        suspects, lambda each: look(each, key, own, controls, input_shape), "Verifying"
+        suspects, lambda each: look(each, asked, claimed), "Verifying"
     ):
         failed |= bool(wrong)
         if evidence is None:
@@ -92,23 +121,48 @@ def verify(
         if as_json:
             say(json_line({"suspect": path, "found": is_found, "evidence": evidence.to_json()}))
         else:
-            say(verdict(path, evidence, is_found, original is not None))
+            rests = ALONE if claimed is None else claimed.in_words
+            can_align = original is None and method.reads == "weights"
+            say(verdict(path, evidence, is_found, rests, can_align))
     context.exit(2 if failed else int(missed))
 
 
-def look(
-    path: str, key: Key, original: Weights | None, controls: int, shapes: options.Shapes
-) -> Evidence:
-    """Evidence of a key's mark in a file."""
-    from assay.formats import naming, read
+@dataclass(frozen=True)
+class Asked:
+    """What each suspect is held to."""
+
+    key: Key
+    reads: Reads
+    original: Weights | None
+    controls: int
+    budget: int | None
+    shapes: options.Shapes
+
+
+def look(path: str, asked: Asked, claimed: Claim | None) -> Evidence:
+    """Evidence of a key's mark in a file, or in what answers."""
+    from assay.formats import naming
     from assay.watermarks import verify as evidence_of
 
-    model = read(Path(path), shapes)
     with naming(path):
-        return evidence_of(model.weights, key, original=original, controls=controls)
+        suspect = opened(path, asked)
+        found = evidence_of(suspect, asked.key, original=asked.original, controls=asked.controls)
+    return found if claimed is None else claimed.corrected(found)
 
 
-def verdict(path: str, evidence: Evidence, is_found: bool, is_aligned: bool) -> str:
+def opened(path: str, asked: Asked) -> Subject:
+    """What is read of a suspect.  Raises BadOption where it is a URL, and not asked."""
+    from assay.cli import _answering as answering
+    from assay.formats import read
+
+    if asked.reads == "behavior":
+        return answering.answering(path, asked.shapes, asked.budget)
+    if answering.is_url(path):
+        raise BadOption(f"{path}: a URL can only be asked, and {asked.key.method} reads a file")
+    return read(Path(path), asked.shapes).weights
+
+
+def verdict(path: str, evidence: Evidence, is_found: bool, rests: str, can_align: bool) -> str:
     """What was found in one suspect, for people."""
     detail, alarm = evidence.detail, evidence.log10_false_alarm or 0.0
     wrong = detail["controls"]
@@ -125,12 +179,13 @@ def verdict(path: str, evidence: Evidence, is_found: bool, is_aligned: bool) -> 
         ("wrong keys", f"{wrong['as_high']} of {len(wrong['scores'])} find as much; the best"
             f" {wrong['scores'][0]:.1%}; null: {wrong['null']}"),
         ("read", detail["read"]),
+        ("rests on", rests),
     ]  # fmt: skip
     if None in detail.get("hosts", ()):
         rows.append(("but", "it has no layer of the shape of the one that is marked"))
     if "limit" in detail:
         rows.append(("but", detail["limit"]))
-    elif not is_found and not is_aligned:
+    if not is_found and can_align:
         rows.append(("try", "--original MARKED: channels that were moved are put back first"))
     return "\n".join([printable(path), *(f"  {key:11} {printable(value)}" for key, value in rows)])
 

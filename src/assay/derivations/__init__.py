@@ -97,6 +97,7 @@ class Derivation(ABC):
     parents: ClassVar[int] = 1  # how many models it is made from: this many, of a merge also more
     keeps_outputs: ClassVar[bool] = True  # whether the outputs keep their shape
     takes_student: ClassVar[bool] = False  # whether it may train another architecture
+    takes_teachers: ClassVar[bool] = False  # whether further models may give the soft answers
 
     def derive(
         self,
@@ -111,7 +112,8 @@ class Derivation(ABC):
         """A model made from ``parents``, which stay as they are (extra ``torch``).
 
         Args:
-            parents: One model; several where methods merge them.
+            parents: One model; several where methods merge them, or where those after the first
+                teach it: what is learned is the mean of their soft answers, not its own.
             data: What ``needs`` says: to tune on, to query with, or to trace the model with.
             student: Another architecture to be trained, for methods that train one.
             judge: Examples to measure the accuracy on, before and after, for the record.
@@ -167,7 +169,12 @@ class Derivation(ABC):
     def check(self, work: Work) -> None:
         """Raise BadOption or BadData where what is given is not what it takes."""
         given, wanted = len(work.parents), type(self).parents
-        if given != wanted and (wanted == 1 or given < wanted):
+        if self.takes_teachers and given > wanted:
+            if not getattr(self, "soft_answers", 0):
+                raise BadOption(
+                    f"{self.method}: further models teach soft_answers: set their weight"
+                )
+        elif given != wanted and (wanted == 1 or given < wanted):
             more = "" if wanted == 1 else " or more"
             raise BadOption(f"{self.method} is made from {wanted}{more} models, not {given}")
         if work.student is not None and not self.takes_student:

@@ -61,11 +61,41 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return temperature**2 * divergence
 
 
-def taught(work: Work, parent: nn.Module, share: float) -> Objective:
-    """The loss of labels, and with weight ``share`` that of the parent's soft answers."""
+def taught(work: Work, share: float) -> Objective:
+    """The loss of labels, and with weight ``share`` that of the soft answers of the teachers.
+
+    These are the parents after the first; where there are none it learns its own, as they were.
+
+    Raises UnfitModel where a teacher has other classes.
+    """
     if not share:
         return Objective()
-    return Imitation(outputs(parent, work.examples.inputs), _TEMPERATURE, 1 - share)
+    child, *teachers = work.parents
+    given = [outputs(teacher, work.examples.inputs) for teacher in teachers or [child]]
+    return Imitation(
+        _mean(given, outputs(child, work.examples.inputs[:2])), _TEMPERATURE, 1 - share
+    )
+
+
+def _mean(several: list[Array], like: Array) -> Array:
+    """(n, c) answers whose softened probabilities are the mean of those of several, (n, c) each."""
+    for answers in several:
+        if answers.shape[1:] != like.shape[1:]:
+            raise UnfitModel(
+                f"a teacher has outputs of shape {[*answers.shape[1:]]}, the model"
+                f" {[*like.shape[1:]]}"
+            )
+    if len(several) == 1:
+        return several[0]
+    softened = [
+        functional.log_softmax(
+            logits(torch.from_numpy(np.ascontiguousarray(each))) / _TEMPERATURE, 1
+        )
+        for each in several
+    ]
+    mean = torch.logsumexp(torch.stack(softened), 0) - np.log(len(several))
+    found: Array = (_TEMPERATURE * mean).numpy()
+    return found
 
 
 class Imitation(Objective):

@@ -39,12 +39,13 @@ def _tuned() -> Training:
 class AdmmCluster(Derivation):
     """The parent with few values in each layer; what it has pruned stays so."""
 
+    takes_teachers = True
     values: Kind = "levels"  # ±q … ±mq, of one step; or means of clusters
     bits: tuple[int, ...] = (3,)  # of a weight, by layer, or one for all: 2^bits values
     admm: Alternation = field(default_factory=lambda: Alternation(growth=1.3))  # how it is drawn
     training: Training | None = field(default_factory=_drawn)  # while weights are drawn
     retraining: Training = field(default_factory=_tuned)  # of each of four stages
-    soft_answers: float = 0.0  # weight of the parent's in training; that of labels is the rest
+    soft_answers: float = 0.0  # their weight in the loss, beside labels: the parent's or teachers'
 
     def __post_init__(self) -> None:
         self.one_of("values", ("levels", "means"))
@@ -58,12 +59,12 @@ class AdmmCluster(Derivation):
         return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
-        (child,) = work.parents
+        child = work.parents[0]
         weights = {path: getattr(*found) for path, found in untied(child).items()}
         bits = self._bits([*weights])
         masks = {path: weight.detach() != 0 for path, weight in weights.items()}
         kinds = {path: Nearest(self.values, bits[path], masks[path]) for path in weights}
-        loss = taught(work, child, self.soft_answers)
+        loss = taught(work, self.soft_answers)
         if self.training is not None:
             admm = Admm(child, kinds, self.admm, Masked(masks, loss))
             stage = "drawing weights to values"

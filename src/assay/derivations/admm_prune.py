@@ -40,12 +40,13 @@ def _tuned() -> Training:
 class AdmmPrune(Derivation):
     """The parent with as many weights as are asked for, in each layer."""
 
+    takes_teachers = True
     keep: tuple[float, ...] = (0.1,)  # by layer, or one for all: shares (1: whole), counts from 2
     choice: Literal["largest", "read"] = "largest"  # read: of channels that a later layer reads
     admm: Alternation = field(default_factory=lambda: Alternation(growth=1.3))  # how it is drawn
     training: Training = field(default_factory=_drawn)  # while weights are drawn; no decay
     retraining: Training | None = field(default_factory=_tuned)  # of what is left
-    soft_answers: float = 0.0  # weight of the parent's in the loss; that of labels is the rest
+    soft_answers: float = 0.0  # their weight in the loss, beside labels: the parent's or teachers'
 
     def __post_init__(self) -> None:
         self.one_of("choice", ("largest", "read"))
@@ -62,10 +63,10 @@ class AdmmPrune(Derivation):
         return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
-        (child,) = work.parents
+        child = work.parents[0]
         known = prunable(child)
         projections = self._projections(work, known)
-        loss = taught(work, child, self.soft_answers)
+        loss = taught(work, self.soft_answers)
         work.notes["multiply_adds"] = {"before": multiply_adds(child, work.example(1))}
         admm = Admm(child, projections, self.admm, loss)
         with _without_dropout(child):

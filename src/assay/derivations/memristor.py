@@ -63,12 +63,13 @@ class Memristor(Derivation):
     Of convolutions and linear layers; transposed, recurrent and embedding layers stay as they are.
     """
 
+    takes_teachers = True
     cut: Cut = field(default_factory=Cut)  # which groups of each layer stay
     bits: int = 5  # of a weight, with its sign; 0: weights are not mapped
     crossbar: Crossbar = field(default_factory=Crossbar)  # for blocks, and for the counts
     training: Training = field(default_factory=_drawn)  # while weights are drawn: twice
     retraining: Training = field(default_factory=_tuned)  # after the cut, and after each mapping
-    soft_answers: float = 0.0  # weight of the parent's in training; that of labels is the rest
+    soft_answers: float = 0.0  # their weight in the loss, beside labels: the parent's or teachers'
 
     def __post_init__(self) -> None:
         if not 0 <= self.soft_answers <= 1:
@@ -81,7 +82,7 @@ class Memristor(Derivation):
         return "inputs" if self.soft_answers == 1 else "labels"
 
     def run(self, work: Work) -> nn.Module:
-        (child,) = work.parents
+        child = work.parents[0]
         weighted(child)  # or refused, as is what is mapped in one layer and not its own
         found = untied(child)
         layers = {path: layer for path, (layer, _) in found.items() if isinstance(layer, WEIGHTED)}
@@ -90,7 +91,7 @@ class Memristor(Derivation):
         if others:
             work.notes["not_on_crossbars"] = others
         before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in known.items()}
-        loss = taught(work, child, self.soft_answers)
+        loss = taught(work, self.soft_answers)
         masks = self._prune(work, child, known, loss)
         work.notes |= left_of(child, masks)
         if self.bits:

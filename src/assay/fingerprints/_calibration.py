@@ -34,6 +34,7 @@ class Calibrated:
     references: int  # independent ones
     queries: int  # that the suspect was sent
     null: tuple[float, ...] = ()  # scores of the references, one for each root
+    among: tuple[str, ...] = ()  # which roots, or which twins, in the same order
 
     def evidence(self) -> Evidence | None:
         """As evidence, where there is any."""
@@ -72,7 +73,8 @@ def calibrate(
         references: Answers of models of the same task, made without the owner's.
         queries: Made without the suspect: that is what makes it one of many.
         roots: Where each reference comes from.  What comes from one root is not independent, and
-            counts as one reference, the one that is nearest to the owner's.
+            counts as one reference, the one that is nearest to the owner's.  By default each is
+            its own, but that those which answer all the same are one.
         alarm: The false alarm at which something is to be said.
 
     Raises:
@@ -82,7 +84,7 @@ def calibrate(
     _check(methods, references, roots)
     names = tuple(map(repr, methods))
     needed, sent = references_needed(alarm), suspect.queries
-    origins = [*roots] or [str(number) for number in range(len(references))]
+    origins = [*roots] or [*map(str, _firsts(references))]
     for method in methods:
         if why := method.comparable(owner, suspect):
             return Calibrated(names, None, None, why, 0, sent)
@@ -109,12 +111,8 @@ def placed(
     rivals = dict.fromkeys(sorted({*origins}), -np.inf)  # in one order, whoever was left out
     for value, origin in zip(statistic[1:], origins, strict=True):
         rivals[origin] = max(rivals[origin], value)
-    score, null = float(statistic[0]), tuple(map(float, rivals.values()))
-    independent, needed = len(null), references_needed(alarm)
-    if independent < needed:
-        why = f"a false alarm of {alarm:g} takes {needed} references, and there are {independent}"
-        return Calibrated(names, score, None, why, independent, queries, null)
-    return Calibrated(names, score, _chance(score, null), "", independent, queries, null)
+    null = tuple(map(float, rivals.values()))
+    return _ranked(names, float(statistic[0]), null, tuple(rivals), alarm, queries)
 
 
 def among_twins(
@@ -138,7 +136,7 @@ def among_twins(
         methods: As for ``calibrate``.
         owner: The answers of the owner's model to the queries.
         suspect: The same of the suspect.
-        twins: The same of the twins.
+        twins: The same of the twins; those which answer all the same are one.
         queries: Made without the owner's model and the suspect.
         references: Answers of other models of the task: what they have in common tells nothing.
         alarm: The false alarm at which something is to be said.
@@ -151,6 +149,8 @@ def among_twins(
             raise BadOption(
                 f"{method.method}: queries made of the owner's model set it apart from its twins"
             )
+    apart = sorted({*_firsts(twins)})
+    twins = [twins[number] for number in apart]
     names, needed, count = tuple(map(repr, methods)), references_needed(alarm), len(twins)
     for method in methods:
         if why := next(filter(None, (method.comparable(e, suspect) for e in (owner, *twins))), ""):
@@ -162,12 +162,9 @@ def among_twins(
     statistic = _fused(methods, suspect, [owner, *twins, *fit], queries, 1 + count)
     if statistic is None:
         return Calibrated(names, None, None, "the answers do not vary", count, suspect.queries)
-    score, *others = map(float, statistic)
-    null = tuple(others)
-    if count < needed:
-        why = f"a false alarm of {alarm:g} takes {needed} twins, and there are {count}"
-        return Calibrated(names, score, None, why, count, suspect.queries, null)
-    return Calibrated(names, score, _chance(score, null), "", count, suspect.queries, null)
+    score, *null = map(float, statistic)
+    among = tuple(map(str, apart))
+    return _ranked(names, score, tuple(null), among, alarm, suspect.queries, "twins")
 
 
 def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
@@ -180,18 +177,40 @@ def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
     settled without looking at scores.  Those that abstain, or that not all references could be
     compared by, are left out.
     """
-    most = max((len(each.null) for each in several), default=0)
-    fit = [each for each in several if each.score is not None and len(each.null) == most > 0]
+    among = max((each.among for each in several if each.score is not None), key=len, default=())
+    fit = [each for each in several if each.score is not None and each.among == among != ()]
     names, sent = tuple(name for each in fit for name in each.methods), sum(e.queries for e in fit)
     if not fit:
         return Calibrated((), None, None, "no method can be compared with references", 0, 0)
     rows = np.array([[each.score, *each.null] for each in fit])  # (methods, 1 + references)
-    score, *others = map(float, rows.max(0))
-    null, needed = tuple(others), references_needed(alarm)
-    if most < needed:
-        why = f"a false alarm of {alarm:g} takes {needed} references, and there are {most}"
-        return Calibrated(names, score, None, why, most, sent, null)
-    return Calibrated(names, score, _chance(score, null), "", most, sent, null)
+    score, *null = map(float, rows.max(0))
+    return _ranked(names, score, tuple(null), among, alarm, sent)
+
+
+def _ranked(
+    names: tuple[str, ...],
+    score: float,
+    null: tuple[float, ...],
+    among: tuple[str, ...],
+    alarm: float,
+    queries: int,
+    others: str = "references",
+) -> Calibrated:
+    """The rank of a score, where there are enough others for the false alarm."""
+    count, needed = len(null), references_needed(alarm)
+    if count < needed:
+        why = f"a false alarm of {alarm:g} takes {needed} {others}, and there are {count}"
+        return Calibrated(names, score, None, why, count, queries, null, among)
+    return Calibrated(names, score, _chance(score, null), "", count, queries, null, among)
+
+
+def _firsts(several: Sequence[Answers]) -> list[int]:
+    """(n,) the first of those that answer all the same: a model in two files is one model."""
+    first: dict[bytes, int] = {}
+    return [
+        first.setdefault(np.ascontiguousarray(answers.values).tobytes(), number)
+        for number, answers in enumerate(several)
+    ]
 
 
 def _chance(score: float, null: Sequence[float]) -> float:

@@ -85,7 +85,7 @@ class KeyFile:
         from assay.keys import cryptography_for
 
         with cryptography_for("sealed keys"):
-            from assay.keys._sealing import unseal
+            from assay.keys.sealing import unseal
         return unseal(self.block, self.sealed, passphrase, self.about)
 
 
@@ -133,7 +133,7 @@ def write(path: Path, kind: str, public: str, secret: bytes, passphrase: str | N
         from assay.keys import cryptography_for
 
         with cryptography_for("sealed keys"):
-            from assay.keys._sealing import seal
+            from assay.keys.sealing import seal
         block, sealed = seal(secret, passphrase, made.about)
         made = KeyFile(kind, public, block, sealed)
     if path.exists():

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from assay.errors import UnreadableKey
 from assay.keys import _files
+from assay.keys.deriving import derive
 
 EXTRA = "crypto"
 
@@ -77,15 +76,6 @@ class SigningKey:
     def derive(self, purpose: bytes, length: int = 32) -> bytes:
         """Bytes that only the key's holder can make, others for each purpose."""
         return derive(self._private.private_bytes_raw(), purpose, length)
-
-
-def derive(secret: bytes, purpose: bytes, length: int = 32) -> bytes:
-    """Bytes from a secret of full entropy, independent for each purpose: HKDF-SHA-256 [RFC 5869].
-
-    A purpose says what the bytes are for, and begins with the name of what uses them.
-    """
-    made: bytes = HKDF(hashes.SHA256(), length, None, b"assay " + purpose).derive(secret)
-    return made
 
 
 def signed(public: str, message: bytes, signature: bytes) -> bool:

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from assay.errors import BadOption, UnfitModel
+from assay.errors import BadData, BadOption, UnfitModel
 from assay.methods import Methods, name_of
 from assay.values import Evidence, Json
 from assay.weights import Weight
@@ -39,6 +39,7 @@ Weights: TypeAlias = Mapping[str, Weight]
 Subject: TypeAlias = "Weights | Predictor | nn.Module"
 BITS = 128  # of a payload, where nothing else is said
 TAG = 4  # bytes behind a payload: what carries them is read with its key, but for one in 2³²
+_LONGEST = 2**16  # bytes of a payload
 
 
 @dataclass(slots=True)
@@ -132,7 +133,7 @@ class Watermark(ABC):
 
         Raises:
             UnfitModel: the model has not what the key was made for.
-            BadData: examples are missing, or do not fit.
+            BadData: examples are missing, or do not fit; or the key is damaged.
             BadOption: the key is another method's, or carries nothing.
             Diverged: the loss of the tuning is no longer a number.
         """
@@ -201,10 +202,29 @@ class Watermark(ABC):
         """
         return found.log10_tail
 
+    def validate(self, key: Key) -> None:
+        """Raise BadData where a key's template or arrays are none of this method's: damaged.
+
+        The message names the field.  Methods check what they have put into a template.
+        """
+        from assay.watermarks._fields import whole
+
+        if not isinstance(key.template, dict):
+            raise BadData("its template is no table of fields")
+        whole(key.template, "payload_bytes", most=_LONGEST)
+
     def check(self, key: Key) -> None:
-        """Raise BadOption where a key is not of this method, or carries no payload."""
+        """Whether a key can be used.
+
+        Raises BadOption where it is not of this method, or carries no payload; BadData where it is
+        damaged.
+        """
         if key.method != self.method:
             raise BadOption(f"the key is one of {key.method}, not of {self.method}")
+        try:
+            self.validate(key)
+        except BadData as error:
+            raise BadData(f"the key {key.digest[:12]} is damaged: {error}") from error
         if len(key.payload) != key.template["payload_bytes"]:
             raise BadOption(
                 f"the key is for a payload of {8 * key.template['payload_bytes']} bits, and carries"
@@ -241,6 +261,7 @@ def verify(
 
     Raises:
         UnreadableModel: a weight is damaged.
+        BadData: the key is damaged.
         BadOption: the key carries no payload, or there are no controls.
     """
     from assay.watermarks._verifying import verified

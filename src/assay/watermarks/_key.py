@@ -2,7 +2,7 @@
 
 Everything drawn has a purpose, and each purpose a key of its own [HKDF: RFC 5869], whose stream is
 SHAKE-256 [FIPS 202]: no random generator's version plays a part.  A file is safetensors with JSON
-in its header; under a passphrase it is sealed [scrypt: RFC 7914; AES-256-GCM: SP 800-38D].
+in its header, which ``assay.keys.sealing`` seals under a passphrase.
 """
 
 from __future__ import annotations
@@ -17,24 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from assay.durable import write_whole
-from assay.errors import BadData, BadOption
+from assay.errors import BadData, BadOption, UnknownMethod, UnreadableKey
+from assay.keys.deriving import derive
+from assay.keys.sealing import seal, unseal
 from assay.values import Json
-from assay.watermarks import TAG
+from assay.watermarks import TAG, WATERMARKS
 
 EXTRA = "watermarks"
 LENGTH = 32  # bytes of a secret
 _VERSION = 1  # of the file
-_COST = {"n": 2**15, "r": 8, "p": 1}  # of scrypt: 32 MB and a tenth of a second
-_MEMORY = 2**26
+_ABOUT = f"watermark key {_VERSION}"
 
 Array = NDArray[Any]
 
@@ -89,8 +86,7 @@ class Key:
 
     def stream(self, purpose: str, length: int) -> bytes:
         """Bytes that only who has the secret can draw; those of two purposes tell nothing alike."""
-        info = f"assay {self.method} {purpose}".encode()
-        own = HKDF(SHA256(), LENGTH, salt=None, info=info).derive(self.secret)
+        own = derive(self.secret, f"{self.method} {purpose}".encode(), LENGTH)
         return hashlib.shake_256(own).digest(length)
 
     def uniform(self, purpose: str, *sizes: int) -> NDArray[np.float64]:
@@ -133,14 +129,22 @@ class Key:
 
     # The file
 
+    @property
+    def _checksum(self) -> str:
+        """It tells damage, such as another size in the template, and nothing but damage."""
+        return hashlib.sha256(f"{self.digest} {self.payload.hex()}".encode()).hexdigest()
+
     def save(self, path: Path, passphrase: str | None = None) -> None:
         """Write it, for its owner's eyes only.  Raises OSError."""
         about = {"method": self.method, "template": self.template, "payload": self.payload.hex()}
+        about["checksum"] = self._checksum
         held = {"secret": np.frombuffer(self.secret, np.uint8)}
         held |= {f"array.{name}": np.ascontiguousarray(a) for name, a in self.arrays.items()}
-        content = save(held, {"assay": f"watermark key {_VERSION}", "key": json.dumps(about)})
+        content = save(held, {"assay": _ABOUT, "key": json.dumps(about)})
         if passphrase is not None:
-            content = _sealed(content, passphrase)
+            block, how = seal(content, passphrase, _ABOUT.encode())
+            held = {"sealed": np.frombuffer(block, np.uint8)}
+            content = save(held, {"assay": _ABOUT, "sealed": how})
         write_whole(path, content, 0o600)
 
 
@@ -161,11 +165,18 @@ def load_key(path: Path, passphrase: str | None = None) -> Key:
         arrays = {n.removeprefix("array."): a for n, a in held.items() if n.startswith("array.")}
         secret, payload = held["secret"].tobytes(), bytes.fromhex(found["payload"])
         key = Key(str(found["method"]), found["template"], secret, payload, arrays)
-        if type(key.template["payload_bytes"]) is not int:
-            raise TypeError("its template has no length of a payload")
-        return key
     except (KeyError, TypeError, ValueError) as error:
-        raise BadData(f"{path}: a damaged key: {error}") from error
+        lacks = "it has no " if isinstance(error, KeyError) else ""
+        raise BadData(f"{path}: a damaged key: {lacks}{error}") from error
+    try:
+        WATERMARKS[key.method]().validate(key)
+    except UnknownMethod as error:
+        raise BadData(f"{path}: a key of another version of assay: {error}") from error
+    except BadData as error:
+        raise BadData(f"{path}: a damaged key of {key.method}: {error}") from error
+    if found.get("checksum", key._checksum) != key._checksum:  # files of old have none
+        raise BadData(f"{path}: a damaged key of {key.method}: put it back from a copy")
+    return key
 
 
 def is_sealed(path: Path) -> bool:
@@ -188,35 +199,23 @@ def _parsed(content: bytes, path: Path) -> tuple[dict[str, str], dict[str, Array
         raise BadData(f"{path}: not a key: {error}") from error
     if not str(about.get("assay", "")).startswith("watermark key"):
         raise BadData(f"{path}: not a key of assay")
-    if about["assay"] != f"watermark key {_VERSION}":
+    if about["assay"] != _ABOUT:
         raise BadData(f"{path}: a key of another version of assay: {about['assay']}")
     return about, held
-
-
-def _sealed(content: bytes, passphrase: str) -> bytes:
-    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-    about = {"assay": f"watermark key {_VERSION}", "sealed": json.dumps(_COST)}
-    hidden = AESGCM(_stretched(passphrase, salt, _COST)).encrypt(nonce, content, None)
-    parts = {"salt": salt, "nonce": nonce, "sealed": hidden}
-    return save({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, about)
 
 
 def _unsealed(
     about: Mapping[str, str], held: Mapping[str, Array], passphrase: str, path: Path
 ) -> bytes:
     try:
-        cost = json.loads(about["sealed"])
-        salt, nonce, hidden = (held[name].tobytes() for name in ("salt", "nonce", "sealed"))
-        content: bytes = AESGCM(_stretched(passphrase, salt, cost)).decrypt(nonce, hidden, None)
-    except InvalidTag as error:
-        raise BadOption(f"{path}: not its passphrase, or the file is damaged") from error
+        how, block, bound = about["sealed"], held["sealed"].tobytes(), _ABOUT.encode()
+        if how.startswith("{"):  # as files were sealed at first
+            cost, salt, nonce = json.loads(how), held["salt"].tobytes(), held["nonce"].tobytes()
+            how = f"scrypt {cost['n']} {cost['r']} {cost['p']} {salt.hex()}"
+            block, bound = nonce + block, b""
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"{path}: a damaged key: {error}") from error
-    return content
-
-
-def _stretched(passphrase: str, salt: bytes, cost: Mapping[str, int]) -> bytes:
-    return hashlib.scrypt(
-        passphrase.encode("utf-8", "surrogatepass"), salt=salt, maxmem=_MEMORY, dklen=LENGTH,
-        n=cost["n"], r=cost["r"], p=cost["p"],
-    )  # fmt: skip
+    try:
+        return unseal(block, how, passphrase, bound)
+    except UnreadableKey as error:
+        raise BadOption(f"{path}: not its passphrase, or the file is damaged") from error

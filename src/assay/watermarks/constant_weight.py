@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import BadOption
+from assay.errors import BadData, BadOption
 from assay.training import Optimizer, Training
 from assay.values import Json
 from assay.watermarks import BITS, TAG, Detection, Watermark, Weights, Work
-from assay.watermarks._code import Code, decoded, picked
-from assay.watermarks._hosts import finite, found, hosts_of, magnitudes, name_in, replaced
+from assay.watermarks._code import MOST, Code, decoded, picked
+from assay.watermarks._fields import DRAWN, tensors, whole
+from assay.watermarks._hosts import finite, found, hosts_of, magnitudes, name_in, replaced, size
 from assay.watermarks._key import Key
 from assay.watermarks._levels import (
     Levels,
@@ -73,6 +74,22 @@ class ConstantWeight(Watermark):
         hosts = hosts_of(weights, self.hosts, fewest)
         code = {"length": self.code.length, "ones": self.code.ones, "blocks": blocks}
         return {"hosts": hosts, **code}
+
+    def validate(self, key: Key) -> None:
+        super().validate(key)
+        listed = tensors(key.template)
+        fewest = max(int(key.template["payload_bytes"]) + TAG, len(listed))
+        blocks = whole(key.template, "blocks", least=fewest, most=MOST)
+        length = whole(key.template, "length", most=DRAWN // blocks)
+        ones = whole(key.template, "ones", most=length)
+        try:
+            Code(length, ones)
+        except BadOption as error:
+            raise BadData(f"its fields 'length' and 'ones': {error}") from error
+        for number, host in enumerate(listed):
+            places = len(range(number, blocks, len(listed))) * length
+            if size(host) < places:
+                raise BadData(f"its field 'hosts[{number}].shape' has no {places:,} places")
 
     def plan(self, model: Weights | nn.Module, bits: int = BITS) -> Json:
         from assay.watermarks import _weights

@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import BadData, BadOption, UnfitModel
+from assay.errors import BadOption, UnfitModel
 from assay.training import Training
 from assay.values import Json
 from assay.watermarks import BITS, TAG, Detection, Needs, Watermark, Weights, Work
 from assay.watermarks._hosts import matrices
 from assay.watermarks._idle import active
 from assay.watermarks._key import Key
+from assay.watermarks._layers import validate
 from assay.watermarks._quantizing import (
     agreeing,
     bins,
@@ -97,10 +98,9 @@ class Structural(Watermark):
 
         return tuned(self, work)
 
-    def check(self, key: Key) -> None:
-        super().check(key)
-        if not fits(key.template):
-            raise BadData(f"key {key.digest[:12]}: its template is damaged")
+    def validate(self, key: Key) -> None:
+        super().validate(key)
+        validate(key.template)
 
     def readings(self, subject: Any, key: Key) -> dict[str, Any]:
         there = active(subject, key.template)
@@ -182,27 +182,3 @@ def planned(template: Json) -> Json:
             for layer in layers
         ],
     }
-
-
-def fits(template: Json) -> bool:
-    """Whether a template is one that this method writes."""
-    try:
-        names = [each["name"] for each in template["skeleton"]]
-        step, layers = template["step"], template["layers"]
-        room = capacity(layers) - 8 * template["payload_bytes"] - template["tag_bits"]
-        return (
-            room >= 0
-            and step > 0
-            and step % 2 == 1
-            and 0 < template["tag_bits"] <= 8 * TAG
-            and all(
-                layer["rows"]
-                and {*layer["rows"]} <= {*names}
-                and all(type(width) is int and width > 0 for _, width in layer["columns"])
-                and 0 < layer["first"] <= layer["channels"] - step * layer["symbols"]
-                and layer["symbols"] > 1
-                for layer in layers
-            )
-        )
-    except (KeyError, TypeError, ValueError):
-        return False

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import UnfitModel
+from assay.errors import BadData, UnfitModel
 from assay.training import Optimizer, Training
 from assay.values import Json
 from assay.watermarks import TAG, Detection, Watermark, Weights, Work
+from assay.watermarks._fields import DRAWN, shown, tensors
 from assay.watermarks._hosts import found, hosts_of, matrices, name_in, replaced
 from assay.watermarks._key import Key
 from assay.watermarks._tails import log10_binomial
@@ -58,6 +59,15 @@ class Uchida(Watermark):
                 f" {8 * message} bits: a shorter payload, or another host"
             )
         return {"hosts": [host]}
+
+    def validate(self, key: Key) -> None:
+        super().validate(key)
+        listed = tensors(key.template)
+        size, drawn = prod(listed[0]["shape"][1:]), 8 * _bytes(key)
+        if len(listed) != 1 or size < drawn:
+            raise BadData(f"its field 'hosts' is {shown(listed)}, no one tensor for {drawn} bits")
+        if size * drawn > DRAWN:
+            raise BadData(f"its field 'hosts[0].shape' is {listed[0]['shape']}, too large")
 
     def embed(self, weights: Weights, key: Key, notes: dict[str, Any]) -> Weights:
         (host,) = key.template["hosts"]

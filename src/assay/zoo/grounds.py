@@ -58,10 +58,12 @@ class Ground:
                 checkpoint=self.checkpoints,
             )
 
-    def derive(self, method: Derivation, parent: nn.Module, seed: int) -> Derived:
-        """What a method makes of a network, quickly."""
+    def derive(self, method: Derivation, *parents: nn.Module, seed: int) -> Derived:
+        """What a method makes of networks, quickly."""
         with in_bfloat16():
-            return method.derive(parent, data=self.training, seed=seed, checkpoint=self.checkpoints)
+            return method.derive(
+                *parents, data=self.training, seed=seed, checkpoint=self.checkpoints
+            )
 
     def percent(self, module: nn.Module) -> float:
         """A network's accuracy on the pictures for testing."""

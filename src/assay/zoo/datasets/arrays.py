@@ -6,6 +6,9 @@ An ``.npz`` file, a folder of ``inputs.npy`` and ``labels.npy``, or a folder of 
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from assay.running.examples import Examples
 from assay.zoo.datasets.pictures import Split, part, reading
 
 _INPUTS, _LABELS = "inputs.npy", "labels.npy"
+_MAGIC = b"\x93NUMPY"
 
 
 def is_in(folder: Path) -> bool:
@@ -48,21 +52,35 @@ def read_whole(path: Path) -> Examples:
 
 def _packed(path: Path) -> Examples:
     with reading(path), path.open("rb") as stream:
-        held = np.load(stream)  # reads no pickle
-        if not isinstance(held, np.lib.npyio.NpzFile):
-            raise BadData("it is not an .npz file")
-        with held:
+        if not zipfile.is_zipfile(stream):
+            raise BadData("it is not an .npz file as numpy.savez writes it, or a part of one")
+        stream.seek(0)
+        with np.load(stream) as held, _plain():  # reads no pickle
             arrays = {name: held[name] for name in ("inputs", "labels") if name in held}
         if "inputs" not in arrays:
             raise BadData("there is no array 'inputs' in it")
         return _examples(arrays["inputs"], arrays.get("labels"))
 
 
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Where NumPy would speak of options of its own."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadData("an array is damaged, or holds Python objects") from error
+
+
 def _array(path: Path) -> NDArray[Any]:
     with reading(path), path.open("rb") as stream:
-        array = np.load(stream)
-        if not isinstance(array, np.ndarray):
-            raise BadData("it holds several arrays: name it .npz")
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            several = zipfile.is_zipfile(stream)
+            raise BadData(
+                "it holds several arrays: name it .npz" if several else "it is no .npy file"
+            )
+        stream.seek(0)
+        with _plain():
+            array: NDArray[Any] = np.load(stream)
         return array
 
 
