@@ -102,9 +102,10 @@ def mark(
     """Put a mark into MODEL that only the key finds, also once the model was pruned or tuned.
 
     Without data, weights are marked as they are, in .safetensors and .onnx files; with data,
-    a file with a graph is tuned under the mark.  MODEL stays as it is.  Beside the marked model
-    only the key is written, and no record: that would tell strangers where to look.  Needs the
-    extra watermarks; with data, torch too.
+    a file with a graph is tuned under the mark.  A structural mark needs such a file, and no data.
+    MODEL stays as it is.  Beside the marked model only the key is written, and no record: that
+    would tell strangers where to look.  Needs the extra watermarks; with data, or for a structural
+    mark, torch too.
     """
     watermark = make_watermark(method, given)
     if plan:

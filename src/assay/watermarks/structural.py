@@ -46,8 +46,8 @@ class Structural(Watermark):
     """The model with fewer channels in each layer; how many fewer is the mark."""
 
     tolerance: int = 1  # channels that a thief may take from each layer, or add
-    least: float = 0.1  # of a layer's channels that go
-    most: float = 0.7
+    least: float = 0.1  # share of a layer's channels that go, at the least …
+    most: float = 0.7  # … and at the most
     layers: tuple[str, ...] = ()  # names of weights whose channels may go; by default all that can
     training: Training | None = None  # of what is left; by default none
 
