@@ -2,73 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from capacity import rows
+from marks import cell, few, key_of, marked, network, percent, size, trained
 from plan import Job, adam, marker, sgd
 from torch import nn
 
 from assay.derivations import DERIVATIONS, Derivation
-from assay.errors import AssayError, UnfitModel
-from assay.formats import read
 from assay.running.channels import Group, narrow, widen
 from assay.running.examples import Examples
 from assay.running.find_channels import find_channels
-from assay.running.modules import accuracy, copy_of, on
+from assay.running.modules import copy_of, on
 from assay.running.removal import gammas, importance
 from assay.running.removal import rows as givers
 from assay.training import train
 from assay.values import Json
-from assay.watermarks import Watermark, Weights, verify
-from assay.watermarks._hosts import matrices
-from assay.watermarks._key import Key
+from assay.watermarks import verify
 from assay.watermarks._marking import weights_of
 from assay.watermarks._quantizing import removed, wanted
-from assay.weights import Weight
-from assay.zoo.families import records
 from assay.zoo.grounds import Ground
-from assay.zoo.networks import build
 
 FEW = 10  # wrong keys in an attack's cell; false alarms have jobs of their own
-LEVELS = (-2, -3)
-
-
-def secret(*words: object) -> bytes:
-    """The same in each run: results can be made again."""
-    return hashlib.sha256(" ".join(map(str, words)).encode()).digest()
-
-
-def key_of(method: Watermark, described: Weights, bits: int, number: int) -> Key:
-    """Key ``number`` with a payload of its own."""
-    key = method.new_key(described, bits, secret(method.method, bits, number))
-    return key.carrying(secret("payload", bits, number)[: bits // 8])
-
-
-def network(job: Job, place: Ground, width: float) -> nn.Module:
-    """A network of the zoo, new."""
-    return build(job.network, place.test.inputs.shape[1:], 10, 0, width)
-
-
-def trained(job: Job, place: Ground) -> nn.Module:
-    """The network of a job as it was trained."""
-    return place.load(job.network, network(job, place, job.scope.networks[job.network]))
-
-
-def few(place: Ground) -> Examples:
-    """Enough to run a network on."""
-    return place.test.take(slice(64))
-
-
-def percent(module: nn.Module, place: Ground) -> float:
-    """Its accuracy."""
-    return round(100 * accuracy(module, place.test), 2)
 
 
 def dense(job: Job, place: Ground) -> Json:
@@ -79,37 +37,10 @@ def dense(job: Job, place: Ground) -> Json:
     return {"accuracy": percent(module, place), "parameters": size(module)}
 
 
-def size(module: nn.Module) -> int:
-    """How many parameters it has."""
-    return sum(each.numel() for each in module.parameters())
-
-
 def capacities(job: Job, place: Ground) -> Json:
     """Of published networks."""
     method: Any = marker(1)
     return {"least": method.least, "most": method.most, "rows": rows(method.least, method.most)}
-
-
-def cell(found: Any, key: Key) -> Json:
-    """What an attacked model still says."""
-    detail = found.detail
-    return {
-        "score": round(found.score, 4),
-        "log10": found.log10_false_alarm,
-        "payload": detail["payload"] == key.payload.hex(),
-        "misread": detail["valid"] and detail["payload"] != key.payload.hex(),
-        "read": detail["read"],
-    }
-
-
-def marked(job: Job, place: Ground, number: int = 0, tuned: bool = True) -> tuple[Key, nn.Module]:
-    """A key, and the network that carries it, tuned afterwards or not."""
-    method = marker(job.scope.tolerance, sgd(0.02, 1) if tuned else None)
-    base = trained(job, place)
-    key = key_of(method, method.described(base, few(place)), job.scope.bits, number)
-    module = method.mark(base, key, data=place.training, seed=number).module
-    assert module is not None
-    return key, module
 
 
 def accuracies(job: Job, place: Ground) -> Json:
@@ -258,87 +189,3 @@ def moved(
 def _wider(member: Any, values: torch.Tensor, count: int) -> torch.Tensor:
     new = values[:count] * (member.role != "column")
     return torch.cat([values, new])
-
-
-def wrong_keys(job: Job, place: Ground) -> Json:
-    """How often wrong keys are found in a network that carries a mark, and read something."""
-    method = marker(job.scope.tolerance)
-    key, module = marked(job, place, tuned=False)
-    suspect = weights_of(module)
-    wrong = [key.wrong(number) for number in range(job.scope.wrong_keys)]
-    tails = [method.detect(suspect, each).log10_tail or 0.0 for each in wrong]
-    valid = sum(method.payload(suspect, each) is not None for each in wrong)
-    return {**alarms(tails), "valid": valid}
-
-
-def forged(job: Job, place: Ground) -> Json:
-    """A claimant fits the template's numbers of channels to a network that was never marked.
-
-    Each try has another secret.  Of the naive scheme nothing that is drawn follows from the
-    template: there the fitted one agrees in each symbol.
-    """
-    method = marker(job.scope.tolerance)
-    base = trained(job, place)
-    half = key_of(method, method.described(base, few(place)), job.scope.bits, 0)
-    suspect, step = weights_of(base), half.template["step"]
-    tails, whole = [], 0
-    for number in range(job.scope.forged):
-        key = replace(half, secret=secret("forger", number))
-        template = json.loads(json.dumps(key.template))
-        for each, symbol in zip(template["layers"], wanted(key), strict=True):
-            each["channels"] += removed(each, symbol, step)  # as if it had lost just these
-            size, most = each["channels"], removed(each, each["symbols"] - 1, step)
-            assert most < size
-        found = method.detect(suspect, replace(key, template=template))
-        whole += found.score == 1.0
-        tails.append(found.log10_tail or 0.0)
-    return {"tries": len(tails), "whole": whole, "lowest": round(min(tails), 2), **alarms(tails)}
-
-
-def clean_models(families: Path, others: Path | None) -> Callable[[Job, Ground], Json]:
-    """How often keys made for one model are found in others that nobody marked."""
-
-    def measured(job: Job, place: Ground) -> Json:
-        own: list[float] = []
-        larger: list[float] = []
-        payloads, looked_at, small = 0, 0, 0
-        files = [families / record["file"] for record in records(families)]
-        files += sorted(p for p in others.rglob("*") if p.is_file()) if others else []
-        for number, file in enumerate(files):
-            try:
-                weights = read(file).weights
-                matrices(weights)
-            except AssayError:
-                continue
-            looked_at += 1
-            # of the model's own architecture; and as if it had lost half of each layer's channels
-            method = marker(0)
-            for tails, times in ((own, 1), (larger, 2)):
-                try:
-                    key = key_for(weights, times, job.scope.bits, number)
-                except UnfitModel:
-                    small += times == 2
-                    continue
-                tails.append(method.detect(weights, key).log10_tail or 0.0)
-                payloads += method.payload(weights, key) is not None
-        found = {"own template": alarms(own), "twice the channels": alarms(larger)}
-        return {"models": looked_at, "too_small": small, "payloads": payloads, "templates": found}
-
-    return measured
-
-
-def key_for(weights: Weights, times: int, bits: int, number: int) -> Key:
-    """A key of the numbers of channels of a model, or so many times as many."""
-    known = matrices(weights)
-    grown = {
-        name: Weight(name, (times * w.shape[0], *w.shape[1:]), w.dtype, w.read, w.canonical)
-        for name, w in known.items()
-    }
-    make: Any = type(marker(0))
-    return key_of(make(tolerance=0, layers=tuple([*known][:-1])), grown, bits, number)
-
-
-def alarms(tails: Sequence[float]) -> Json:
-    """How many are at or below each level."""
-    counts = {f"1e{level}": sum(tail <= level for tail in tails) for level in LEVELS}
-    return {"keys": len(tails), **counts, "lowest": round(min(tails, default=0.0), 2)}

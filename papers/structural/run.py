@@ -23,16 +23,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from measure import (
-    accuracies,
-    capacities,
-    clean_models,
-    dense,
-    derivations,
-    forged,
-    tolerance,
-    wrong_keys,
-)
+from measure import accuracies, capacities, dense, derivations, tolerance
+from nulls import clean_models, forged, wrong_keys
 from page import results, tables
 from plan import FULL, SMALL, Job, Scope, jobs
 

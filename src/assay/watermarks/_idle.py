@@ -40,22 +40,18 @@ class _Network:
     """The marked layers' channels, and which of them are one, or read by nobody."""
 
     def __init__(self, weights: Weights, template: Json) -> None:
-        found = located(weights, template)
-        self.layers: list[Json] = template["layers"]
-        self.sizes = [agreed(found, layer) for layer in self.layers]
+        self.found = found = located(weights, template)
+        self.sizes = [agreed(found, layer) for layer in template["layers"]]
         self.same: list[Index] = [np.arange(size or 0) for size in self.sizes]
         self.heard = [np.ones(size or 0, bool) for size in self.sizes]
-        self.values: dict[str, Array] = {}  # (outputs, inputs, …)
-        self.gives: dict[str, int] = {}
-        self.reads: dict[str, int] = {}
-        for place, (layer, size) in enumerate(zip(self.layers, self.sizes, strict=True)):
+        self.gives: dict[str, int] = {}  # tensors, and the layer whose channels they give
+        self.reads: dict[str, int] = {}  # … or read
+        for place, (layer, size) in enumerate(zip(template["layers"], self.sizes, strict=True)):
             columns = [name for name, each in layer["columns"]
                 if size and name in found and found[name].shape[1] == size * each]  # fmt: skip
             for name in columns if len(columns) == len(layer["columns"]) else ():
                 self.reads[name] = place
             self.gives |= dict.fromkeys(layer["rows"] if size else (), place)
-        for name in {*self.gives, *self.reads}:
-            self.values[name] = np.nan_to_num(np.asarray(found[name].read(), np.float64))
 
     def left(self) -> list[int | None]:
         """How many of each layer do something, as far as is known."""
@@ -77,9 +73,13 @@ class _Network:
     def _of(self, known: dict[str, int], place: int) -> list[str]:
         return [name for name, other in known.items() if other == place]
 
+    def _values(self, name: str) -> Array:
+        """(outputs, inputs, …); read each time: a model may be larger than memory."""
+        return np.nan_to_num(np.asarray(self.found[name].read(), np.float64), posinf=0, neginf=0)
+
     def _folded(self, name: str) -> Array:
         """(outputs, classes, …) a tensor's values, those that read equal channels added up."""
-        values = self.values[name]
+        values = self._values(name)
         if name not in self.reads:
             return values
         same = self.same[self.reads[name]]
@@ -91,7 +91,7 @@ class _Network:
     def _is_heard(self, name: str) -> NDArray[np.bool_]:
         """(size,) which channels a reader hears that is heard itself."""
         values, same = self._folded(name), self.same[self.reads[name]]
-        least = _NOTHING * np.abs(self.values[name]).max(initial=0)
+        least = _NOTHING * np.abs(self._values(name)).max(initial=0)
         if name in self.gives:
             values = values[self.heard[self.gives[name]]]
         heard: NDArray[np.bool_] = (np.abs(values) > least).any((0, 2))[same]

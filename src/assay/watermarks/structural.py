@@ -2,8 +2,8 @@
 
 Channels are pruned at rates that say the payload: quantization-index modulation of the rate, with
 a step that tolerates some channels more or fewer.  Whatever keeps the architecture keeps the mark.
-Of a suspect the shapes of weights are read, and nothing else; a layer that lost none says nothing,
-so an unmarked model carries no mark.  The key's template has the original's numbers of channels.
+Of a suspect only numbers of channels are read: shapes, and which channels do nothing.  A layer that
+lost none says nothing, so an unmarked model has no mark.  The template has the original's numbers.
 """
 
 from __future__ import annotations
