@@ -22,6 +22,7 @@ from assay.running.removal import rows as givers
 from assay.training import train
 from assay.values import Json
 from assay.watermarks import verify
+from assay.watermarks._key import Key
 from assay.watermarks._marking import weights_of
 from assay.watermarks._quantizing import removed, wanted
 from assay.zoo.grounds import Ground
@@ -106,23 +107,37 @@ def derivations(job: Job, place: Ground) -> Json:
     key, module = marked(job, place)
     found: dict[str, Json] = {}
     some = place.training.take(slice(1000))
-
-    def note(group: str, name: str, suspect: nn.Module) -> None:
-        evidence = verify(suspect, key, controls=FEW)
-        found[name] = {"group": group, "accuracy": percent(suspect, place)}
-        found[name] |= cell(evidence, key)
-
     for group, attacks in (("keeps", KEEPING), ("hides", HIDING), ("changes", CHANGING)):
         for name, (method, options) in [*attacks.items()][:: job.scope.every]:
             student = network(job, place, 1.0) if method == "distill" else None
-            note(group, name, derived(module, method, some, options, student))
+            suspect = derived(module, method, some, options, student)
+            found[name] = attacked(suspect, group, key, place)
     tuning = {"training": sgd(0.01, 1)}
     tuned = derived(module, "fine-tune", some, tuning)
     make: Any = DERIVATIONS["average"]
-    note("keeps", "averaged with a tuned copy", make().derive(module, tuned).module)
+    averaged = make().derive(module, tuned).module
+    found["averaged with a tuned copy"] = attacked(averaged, "keeps", key, place)
     hidden = derived(module, "dummy-neurons", some, {"kind": "split"})
-    note("changes", "neurons added, then tuned", derived(hidden, "fine-tune", some, tuning))
+    hidden = derived(hidden, "fine-tune", some, tuning)
+    found["neurons added, then tuned"] = attacked(hidden, "changes", key, place)
     return {"accuracy": percent(module, place), "attacks": found}
+
+
+def removal(job: Job, place: Ground) -> Json:
+    """A thief who removes channels and tunes what is left."""
+    key, module = marked(job, place)
+    found, some = {}, place.training.take(slice(1000))
+    for rate in (0.05, 0.1):
+        options = {"rate": rate, "importance": "l1", "training": sgd(0.01, 1)}
+        suspect = derived(module, "channel-prune", some, options)
+        found[f"channels removed, {rate:.0%}, tuned"] = attacked(suspect, "changes", key, place)
+    return {"attacks": found}
+
+
+def attacked(suspect: nn.Module, group: str, key: Key, place: Ground) -> Json:
+    """What an attack left of accuracy and mark."""
+    evidence = verify(suspect, key, controls=FEW)
+    return {"group": group, "accuracy": percent(suspect, place), **cell(evidence, key)}
 
 
 def derived(

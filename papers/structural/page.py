@@ -34,7 +34,7 @@ def tables(found: Json) -> dict[str, str]:
     return {
         "capacity": _capacity(found.get("capacity", [])),
         "accuracy": _accuracy(found.get("accuracy", [])),
-        "derivations": _derivations(found.get("derivations", [])),
+        "derivations": _derivations(found.get("derivations", []), found.get("removal", [])),
         "tolerance": _tolerance(found.get("tolerance", [])),
         "alarms": _alarms(found),
         "forged": _forged(found.get("forged templates", [])),
@@ -68,7 +68,9 @@ def _accuracy(entries: Sequence[Json]) -> str:
     return _table((*head, *more), rows)
 
 
-def _derivations(entries: Sequence[Json]) -> str:
+def _derivations(entries: Sequence[Json], removal: Sequence[Json]) -> str:
+    more = {e["network"]: e["attacks"] for e in removal}
+    entries = [{**e, "attacks": e["attacks"] | more.get(e["network"], {})} for e in entries]
     names = list(dict.fromkeys(name for e in entries for name in e["attacks"]))
     rows = []
     for group in ("keeps", "hides", "changes"):
@@ -119,7 +121,7 @@ def _alarm(what: str, where: str, each: Json, payloads: object) -> tuple[object,
 
 def _forged(entries: Sequence[Json]) -> str:
     rows = [
-        (e["network"], e["tries"], e["tries"], e["whole"], f"{e['lowest']:.1f}") for e in entries
+        (e["network"], e["tries"], e["naive"], e["whole"], f"{e['lowest']:.1f}") for e in entries
     ]
     head = ("network", "tries", "all symbols, words drawn without the template")
     return _table((*head, "all symbols, as it is", "lowest log₁₀ p"), rows)

@@ -108,7 +108,7 @@ def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
         for number in range(scope.keys):
             yield Job("accuracy", network, (number,), scope)
             if not number:
-                for kind in ("derivations", "wrong keys", "forged templates"):
+                for kind in ("derivations", "wrong keys", "forged templates", "removal"):
                     yield Job(kind, network, (), scope)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from measure import accuracies, capacities, dense, derivations, tolerance
+from measure import accuracies, capacities, dense, derivations, removal, tolerance
 from nulls import clean_models, forged, wrong_keys
 from page import results, tables
 from plan import FULL, SMALL, Job, Scope, jobs
@@ -46,6 +46,7 @@ def make_all(
         "accuracy": accuracies,
         "derivations": derivations,
         "tolerance": tolerance,
+        "removal": removal,
         "wrong keys": wrong_keys,
         "forged templates": forged,
     }
@@ -54,7 +55,8 @@ def make_all(
 
     def make(job: Job, done: Mapping[str, Json]) -> Json:
         known = place.path(job.network).exists()  # the ledger may have come without it
-        if job.kind in ("accuracy", "derivations", "wrong keys", "forged templates") and not known:
+        needs = job.network in scope.networks and job.kind not in ("dense", "tolerance")
+        if needs and not known:
             dense(Job("dense", job.network, (), scope), place)
         started = process_time()
         found = measures[job.kind](job, place)
