@@ -65,7 +65,7 @@ SMALL = Scope(
     draws=5,
     wrong_keys=100,
     forged=50,
-    every=6,
+    every=12,
 )
 
 
