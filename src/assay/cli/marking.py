@@ -19,6 +19,7 @@ from assay.report import json_line, printable
 from assay.values import Json
 
 if TYPE_CHECKING:
+    from assay.running.examples import Examples
     from assay.training import Progress
     from assay.watermarks import Marked, Watermark, Weights
     from assay.watermarks._key import Key
@@ -119,7 +120,7 @@ def mark(
     wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape)
     phrase = passphrase_for(wanted.key, passphrase, passphrase_file)  # before the long work
     wanted = replace(wanted, passphrase=phrase)
-    if data is None and watermark.needs == "nothing":
+    if data is None and watermark.reads != "structure":
         if limit is not None:
             raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
         said = mark_weights(watermark, wanted)
@@ -149,9 +150,11 @@ class Wanted:
             if self.output.absolute() == Path(other).absolute():
                 raise BadOption(f"--output {self.output}: is {other}: name another file")
 
-    def known_key(self, watermark: Watermark, weights: Weights, model: str) -> tuple[Key, bool]:
+    def known_key(
+        self, watermark: Watermark, weights: Weights, model: str, data: Examples | None = None
+    ) -> tuple[Key, bool]:
         """See ``key_for``."""
-        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model)
+        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model, data)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -201,7 +204,7 @@ def mark_tuned(
 
         try:
             known_of = watermark.described(parent.module, known or random_inputs(parent, seed))
-            key, is_new = wanted.known_key(watermark, known_of, parent.sha256)
+            key, is_new = wanted.known_key(watermark, known_of, parent.sha256, known)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -219,7 +222,7 @@ def mark_tuned(
 
 def described(watermark: Watermark, path: str, shapes: options.Shapes, seed: int) -> Weights:
     """What a mark of a file's model is planned on.  Raises UnfitModel."""
-    if watermark.reads == "weights":
+    if watermark.reads != "structure":
         from assay.formats import read
 
         return read(Path(path), shapes).weights
@@ -283,6 +286,9 @@ def text(said: Json) -> str:
         if "outlives" in host:
             shares = (f"{share:.2%} of the {what}" for what, share in host["outlives"].items())
             rows.append(("outlives", f"pruning of {' or '.join(shares)}"))
+    if "triggers" in said["notes"]:
+        known, of = said["notes"]["triggers"]
+        rows.append(("triggers", f"{known} of {of} are answered as the key says"))
     if "accuracy" in said:
         rows.append(("accuracy", " → ".join(f"{share:.2%}" for share in said["accuracy"])))
     model, key = shlex.quote(said["model"]), shlex.quote(said["key"])
