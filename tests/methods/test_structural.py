@@ -211,6 +211,7 @@ def test_a_network_loses_channels_and_what_does_nothing_does_not_hide_it(network
     before, made = digest(module), method("structural", tolerance=0, layers=())
     described = made.described(module, data)
     key = key_for(made, described, payload=b"A")
+    assert made.new_key(module, 8, key.secret, data).digest == key.digest
     assert [each["channels"] for each in key.template["layers"]] == [16, 16, 32, 32, 64, 64]
     marked = made.mark(module, key, data=data)
     assert marked.module is not None

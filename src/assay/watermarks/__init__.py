@@ -101,7 +101,8 @@ class Watermark(ABC):
         """A key for a mark of so many bits in ``model``, which tells nothing of its values.
 
         ``secret``: 32 bytes that nobody knows; by default they are drawn.  ``data``: some of the
-        examples, for a mark in behavior: what is asked must look like them.
+        examples, for a mark in behavior: what is asked must look like them; and for one in
+        structure, with a module that is run on them.
 
         Raises:
             UnfitModel: the model has no place for a mark like that.
@@ -113,6 +114,8 @@ class Watermark(ABC):
         if bits < 8 or bits % 8:
             raise BadOption(f"a payload of {bits} bits: whole bytes, one at least")
         message = bits // 8 + TAG
+        if data is not None and not isinstance(model, Mapping):
+            model = self.described(model, data)
         template = {**self.template(_weights(model), message), **self.asks(data, message)}
         template["payload_bytes"] = bits // 8
         return Key(self.method, template, secret or new_secret())
