@@ -206,10 +206,7 @@ class Watermark(ABC):
         return original
 
     def readings(self, subject: Any, key: Key) -> Mapping[str, Any]:
-        """Other ways to look at a suspect, by name, which follow from it and the template alone.
-
-        As for one that hides a structure behind channels that do nothing.
-        """
+        """Other ways to look at a suspect, by name, which follow from it and the template alone."""
         return {}
 
     def log10_false_alarm(self, found: Detection, controls: Sequence[Detection]) -> float | None:
