@@ -26,6 +26,22 @@ def weight(name: str, values: np.ndarray[Any, Any]) -> Weight:
     return Weight(name, values.shape, "float32", lambda: values, canonical=True)
 
 
+LAYERED = tuple(f"layer{number}.weight" for number in range(24))
+
+
+@cache
+def layered(channels: int = 128) -> Weights:
+    """Weights of a deep model, enough for a mark in its structure."""
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(LAYERED, (channels, channels))
+    shapes |= {"head.weight": (10, channels), "body.bias": (48,)}
+    return {name: weight(name, np.ones(shape)) for name, shape in shapes.items()}
+
+
+def model_for(name: str) -> Weights:
+    """Weights that a key of this method can be made of."""
+    return layered() if name == "structural" else stranger()
+
+
 @cache
 def stranger(seed: int = 0) -> Weights:
     """A model's weights at random: heavier tails than a normal's, as trained ones have."""
@@ -45,6 +61,8 @@ def method(name: str, **options: Any) -> Watermark:
     from assay.watermarks import WATERMARKS
 
     make: Any = WATERMARKS[name]
+    if name == "structural":
+        options.setdefault("layers", LAYERED)
     made: Watermark = make(**options)
     return made
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_marks import PAYLOAD, changed, key_for, method, stranger
+from small_marks import PAYLOAD, changed, key_for, method, model_for, stranger
 from small_tasks import squares, trained
 
 from assay.errors import BadData, BadOption, UnfitModel
@@ -129,7 +129,7 @@ def test_renamed_weights_are_found_by_their_shapes(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_key_survives_its_file_and_tells_no_values(name: str, tmp_path: Path) -> None:
-    made, model = method(name), stranger()
+    made, model = method(name), model_for(name)
     key = key_for(made, model)
     file = tmp_path / "mine.key"
     key.save(file)
@@ -159,12 +159,12 @@ def damages(held: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_key_is_named_with_its_field(name: str, tmp_path: Path) -> None:
-    made, model = method(name), stranger()
+    made, model = method(name), model_for(name)
     key, file = key_for(made, model), tmp_path / "mine.key"
     tried = [*damages(key.template)]
     assert len(tried) > 3 * len(key.template)
     for path, template in tried:
-        if path.endswith(".name") and template["hosts"][0].get("name") == "x":
+        if path.endswith(".name") and '"name": "x"' in json.dumps(template):
             continue  # a tensor may be called so
         broken = replace(key, template=template)
         with pytest.raises(BadData, match=f"{broken.digest[:12]} is damaged: .*field") as caught:
@@ -180,7 +180,7 @@ def test_a_damaged_key_is_named_with_its_field(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_does_not_fit_is_said(name: str) -> None:
-    made, model = method(name), stranger()
+    made, model = method(name), model_for(name)
     key = key_for(made, model)
     with pytest.raises(BadOption, match="whole bytes"):
         made.new_key(model, 12)
@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_said(name: str) -> None:
         made.mark(model, key.carrying(b""))
     with pytest.raises(BadOption, match="carries nothing"):
         verify(model, key.carrying(b""))
-    with pytest.raises(UnfitModel if made.reads == "weights" else BadData):
+    with pytest.raises(BadData if made.reads == "behavior" else UnfitModel):
         made.new_key({"bias": model["body.bias"]})  # a mark in behavior takes examples
     with pytest.raises(UnfitModel):
         made.mark({"head.weight": model["head.weight"]}, key)

@@ -15,7 +15,7 @@ from assay.cli._claims import ALONE, TOLERANCE, claim
 from assay.cli._keys import make_watermark, read_key
 from assay.cli.committing import head_option
 from assay.errors import BadOption
-from assay.values import Evidence, Report
+from assay.values import Evidence, Relation, Report
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def told(report: Report, mark: Mark, suspect: str, source: str, shapes: options.
         verifying.look(suspect, asked, claimed), ALONE if claimed is None else claimed.in_words
     )
     (kin,) = report.matches
-    kin = with_mark(kin, found, TOLERANCE, is_logged=claimed is not None)
+    shows = Relation.SAME_ARCHITECTURE if reads == "structure" else Relation.COMMON_ANCESTOR
+    kin = with_mark(kin, found, TOLERANCE, is_logged=claimed is not None, shows=shows)
     return replace(report, matches=(kin,))
 
 

@@ -103,15 +103,14 @@ def mark(
     """Put a mark into MODEL that only the key finds, also once the model was pruned or tuned.
 
     Without data, weights are marked as they are, in .safetensors and .onnx files; with data,
-    a file with a graph is tuned under the mark.  MODEL stays as it is.  Beside the marked model
-    only the key is written, and no record: that would tell strangers where to look.  Needs the
-    extra watermarks; with data, torch too.
+    a file with a graph is tuned under the mark.  A structural mark needs such a file, and no data.
+    MODEL stays as it is.  Beside the marked model only the key is written, and no record: that
+    would tell strangers where to look.  Needs the extra watermarks; with data, or for a structural
+    mark, torch too.
     """
     watermark = make_watermark(method, given)
     if plan:
-        from assay.formats import read
-
-        found = watermark.plan(read(Path(model), input_shape).weights, bits)
+        found = watermark.plan(described(watermark, model, input_shape, seed), bits)
         say(json_line({"model": model, "method": method, **found}) if as_json else listed(found))
         return
     if key_path is None or output is None:
@@ -121,7 +120,7 @@ def mark(
     wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape)
     phrase = passphrase_for(wanted.key, passphrase, passphrase_file)  # before the long work
     wanted = replace(wanted, passphrase=phrase)
-    if data is None:
+    if data is None and watermark.reads != "structure":
         if limit is not None:
             raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
         said = mark_weights(watermark, wanted)
@@ -184,13 +183,12 @@ def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
 
 
 def mark_tuned(
-    watermark: Watermark, wanted: Wanted, data: str, limit: int | None, seed: int
+    watermark: Watermark, wanted: Wanted, data: str | None, limit: int | None, seed: int
 ) -> Json:
-    """Mark a file's network while it is tuned on examples, and write it as the suffix says."""
+    """Mark a file's network while it is tuned, or run, and write it as the suffix says."""
     from assay.cli._examples import data_for, judge_for, random_inputs
     from assay.cli._model_files import SAVE, read_parent
     from assay.running.modules import accuracy, on
-    from assay.watermarks._marking import weights_of
 
     save = SAVE.get(wanted.output.suffix.lower())
     if save is None:
@@ -205,8 +203,8 @@ def mark_tuned(
             stages.show("Tuning", progress.step, progress.steps, note)
 
         try:
-            weights = weights_of(parent.module)
-            key, is_new = wanted.known_key(watermark, weights, parent.sha256, known)
+            known_of = watermark.described(parent.module, known or random_inputs(parent, seed))
+            key, is_new = wanted.known_key(watermark, known_of, parent.sha256, known)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -220,6 +218,19 @@ def mark_tuned(
         both = (accuracy(module, tests) for module in (parent.module, marked.module))
         said["accuracy"] = [round(share, 4) for share in both]
     return said
+
+
+def described(watermark: Watermark, path: str, shapes: options.Shapes, seed: int) -> Weights:
+    """What a mark of a file's model is planned on.  Raises UnfitModel."""
+    if watermark.reads != "structure":
+        from assay.formats import read
+
+        return read(Path(path), shapes).weights
+    from assay.cli._examples import random_inputs
+    from assay.cli._model_files import read_parent
+
+    parent = read_parent(path, shapes)
+    return watermark.described(parent.module, random_inputs(parent, seed))
 
 
 def about(watermark: Watermark, wanted: Wanted, key: Key, marked: Marked) -> Json:

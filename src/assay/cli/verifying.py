@@ -167,7 +167,8 @@ def verdict(path: str, evidence: Evidence, is_found: bool, rests: str, can_align
     detail, alarm = evidence.detail, evidence.log10_false_alarm or 0.0
     wrong = detail["controls"]
     share = f"{evidence.score:.1%} of the mark"
-    counts = [f"{right} of {of} {what}" for what in ("blocks", "ones", "bits", "triggers")
+    kinds = ("blocks", "ones", "bits", "symbols", "triggers")
+    counts = [f"{right} of {of} {what}" for what in kinds
         if (pair := detail.get(what)) for right, of in [pair]]  # fmt: skip
     payload = detail["payload"] or "none: no word that this key gave can be read"
     if detail["valid"] and payload != detail["expected"]:
@@ -185,6 +186,8 @@ def verdict(path: str, evidence: Evidence, is_found: bool, rests: str, can_align
         rows.append(("but", detail["why"]))
     if None in detail.get("hosts", ()):
         rows.append(("but", "it has no layer of the shape of the one that is marked"))
+    if "limit" in detail:
+        rows.append(("but", detail["limit"]))
     if not is_found and can_align:
         rows.append(("try", "--original MARKED: channels that were moved are put back first"))
     return "\n".join([printable(path), *(f"  {key:11} {printable(value)}" for key, value in rows)])

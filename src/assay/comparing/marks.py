@@ -7,7 +7,14 @@ from dataclasses import replace
 from assay.values import Evidence, Kin, Relation
 
 
-def with_mark(kin: Kin, mark: Evidence, alarm: float, *, is_logged: bool) -> Kin:
+def with_mark(
+    kin: Kin,
+    mark: Evidence,
+    alarm: float,
+    *,
+    is_logged: bool,
+    shows: Relation = Relation.COMMON_ANCESTOR,
+) -> Kin:
     """``kin`` with a mark beside its evidence; found, it shows a common ancestor at the most.
 
     A mark says whose key is in a model, and not which file that comes from.  And a key that was
@@ -19,7 +26,10 @@ def with_mark(kin: Kin, mark: Evidence, alarm: float, *, is_logged: bool) -> Kin
         mark: What ``assay.watermarks.verify`` has found.
         alarm: The false alarm up to which it counts as found.
         is_logged: Whether the false alarm is that of a key in a log, before a head was kept.
+        shows: The relation that it shows.  Of a mark in structure no more than the same
+            architecture: that can be copied without any weight.
     """
-    if is_logged and mark.holds_at(alarm) and kin.relation < Relation.COMMON_ANCESTOR:
-        return replace(kin, relation=Relation.COMMON_ANCESTOR, evidence=(mark, *kin.evidence))
+    shows = min(shows, Relation.COMMON_ANCESTOR)
+    if is_logged and mark.holds_at(alarm) and kin.relation < shows:
+        return replace(kin, relation=shows, evidence=(mark, *kin.evidence))
     return replace(kin, evidence=(*kin.evidence, mark))

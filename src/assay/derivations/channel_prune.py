@@ -19,10 +19,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from assay.derivations import Derivation, Needs, Work
 from assay.errors import BadOption, UnfitModel
-from assay.running.channels import Group, Member, by_layer, narrow, others, silence
+from assay.running.channels import Group, Member, by_layer, narrow, others
 from assay.running.examples import Array
 from assay.running.find_channels import find_channels
-from assay.running.tensors import tensor_of
+from assay.running.removal import can_go, gammas, importance, removable, rows
 from assay.running.trial import Trial, sift
 from assay.training import Batch, Objective, Training
 
@@ -65,9 +65,9 @@ class ChannelPrune(Derivation):
                 stage="making channels sparse",
             )
         before = _size(child, example)
-        importances = [_importance(child, self._ranking(group, groups)) for group in groups]
+        importances = [importance(child, self._ranking(group, groups)) for group in groups]
         ranked = [*zip(groups, self._kept(importances), strict=True)]
-        kept = sift(ranked, partial(_removable, Trial(child, example)))
+        kept = sift(ranked, partial(can_go, Trial(child, example)))
         if all(len(numbers) == group.size for group, numbers in kept):
             raise UnfitModel(
                 f"a rate of {self.rate:g} takes none of its channels: set a larger one"
@@ -87,24 +87,14 @@ class ChannelPrune(Derivation):
         ranked = [group for group in found if self._ranking(group, found)]
         if not ranked:
             raise UnfitModel("no hidden layer has a batch normalization: set importance=l1")
-        trial = Trial(child, example)
-        groups = [
-            group
-            for group, _ in sift(
-                [(group, _without(group, place)) for place, group in enumerate(ranked)],
-                partial(_removable, trial),
-            )
-        ]
-        if not groups:
-            raise UnfitModel("the model has no hidden layer of which channels can be removed")
-        return groups
+        return removable(child, example, ranked)
 
     def _ranking(self, group: Group, groups: Sequence[Group]) -> list[Member]:
         """Tensors that say how much a group's channels matter; none where it cannot be said."""
-        gammas = [_gammas(each) for each in groups]
-        if self.importance == "l1" or (self.importance == "auto" and not any(gammas)):
-            return [each for each in group.members if each.role == "row"]
-        return _gammas(group)
+        none = not any(map(gammas, groups))
+        if self.importance == "l1" or (self.importance == "auto" and none):
+            return rows(group)
+        return gammas(group)
 
     def _kept(self, importances: Sequence[Array]) -> list[Array]:
         """The numbers of the channels that stay, of each group."""
@@ -138,31 +128,6 @@ class Sparse(Objective):
     def loss(self, module: nn.Module, batch: Batch) -> Tensor:
         penalty = torch.stack([module.get_parameter(name).abs().sum() for name in self.names])
         return super().loss(module, batch) + self.strength * penalty.sum()
-
-
-def _without(group: Group, place: int) -> Array:
-    """All but some channels, of each group another number: no layer's size may tie two groups."""
-    return np.arange(1 + place % (group.size - 1), group.size)
-
-
-def _removable(trial: Trial, kept: Sequence[tuple[Group, Array]]) -> bool:
-    """Whether channels that are removed and channels that nothing reads are the same."""
-    return trial.agree(partial(narrow, kept=kept), partial(silence, kept=kept))
-
-
-def _gammas(group: Group) -> list[Member]:
-    return [m for m in group.members if m.role == "norm" and m.tensor.endswith("weight")]
-
-
-def _importance(child: nn.Module, ranking: Sequence[Member]) -> Array:
-    """(size,) by gamma as it is; by rows in shares of the group's mean, for fan-ins differ."""
-    norms = []
-    for member in ranking:
-        tensor = tensor_of(child, member.tensor).detach().movedim(member.axis, 0)
-        values = tensor[torch.from_numpy(member.slots)].flatten(1)  # (size, k · …)
-        norms.append(values.abs().mean(1).double().cpu().numpy())
-    importance: Array = np.mean(norms, axis=0)
-    return importance if ranking[0].role == "norm" else importance / importance.mean()
 
 
 def _size(module: nn.Module, example: Tensor) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class Watermark(ABC):
         """A key for a mark of so many bits in ``model``, which tells nothing of its values.
 
         ``secret``: 32 bytes that nobody knows; by default they are drawn.  ``data``: some of the
-        examples, for a mark in behavior: what is asked must look like them.
+        examples, for a mark in behavior: what is asked must look like them; and for one in
+        structure, with a module that is run on them.
 
         Raises:
             UnfitModel: the model has no place for a mark like that.
@@ -113,6 +114,8 @@ class Watermark(ABC):
         if bits < 8 or bits % 8:
             raise BadOption(f"a payload of {bits} bits: whole bytes, one at least")
         message = bits // 8 + TAG
+        if data is not None and not isinstance(model, Mapping):
+            model = self.described(model, data)
         template = {**self.template(_weights(model), message), **self.asks(data, message)}
         template["payload_bytes"] = bits // 8
         return Key(self.method, template, secret or new_secret())
@@ -157,6 +160,17 @@ class Watermark(ABC):
 
         return marked(self, model, key, data, seed, checkpoint, progress)
 
+    def described(self, module: nn.Module, data: Examples) -> Weights:
+        """What a key is made of, and a mark planned on, where a network is at hand.
+
+        Of a mark in structure more than weights: which channels go together.
+
+        Raises:
+            UnfitModel: the network has no place for a mark like that.
+            BadData: it cannot be run on the examples.
+        """
+        return _weights(module)
+
     @abstractmethod
     def template(self, weights: Weights, message: int) -> Json:
         """What reading needs to know of a model and of a mark of so many bytes: JSON."""
@@ -190,6 +204,10 @@ class Watermark(ABC):
         Aligned with the mark itself, a stranger would come to look a little marked.
         """
         return original
+
+    def readings(self, subject: Any, key: Key) -> Mapping[str, Any]:
+        """Other ways to look at a suspect, by name, which follow from it and the template alone."""
+        return {}
 
     def log10_false_alarm(self, found: Detection, controls: Sequence[Detection]) -> float | None:
         """Of ``found``, given what wrong keys found in the same suspect; by default the exact tail.

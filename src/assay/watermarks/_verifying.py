@@ -30,7 +30,7 @@ def verified(suspect: Subject, key: Key, original: Weights | None, controls: int
     method = WATERMARKS[key.method]()
     method.check(key)
     plain = _subject(method, suspect)
-    ways = {"as it is": plain}
+    ways = {"as it is": plain, **method.readings(plain, key)}
     if original is not None and method.reads == "weights":
         ways["aligned with the original"] = aligned(plain, method.blinded(original, key))
     tried = {way: method.detect(subject, key) for way, subject in ways.items()}
