@@ -147,7 +147,7 @@ def _rows(scope: Scope) -> tuple[Row, ...]:
         *(Row(f"deepjudge {name}", judge[name], exciting) for name in ("nod", "nad", "lod", "lad")),
         Row("teacher-fingerprint", teacher, alike, together=True, one_sided=True),
         Row("cka", alignment, layers),
-        Row("partial-correlation", partial, seeds, together=True),
+        Row("partial-correlation", partial, seeds),
         Row("partial-correlation, labels", partial.of_labels(), seeds),
         Row("label-agreement", method("label-agreement", **asked), seeds, together=True),
         Row("zest", zest, parts, together=True),

@@ -164,10 +164,13 @@ def test_a_model_that_tells_labels_alone_is_compared_by_labels(run: Run) -> None
     with served(answered) as url:
         method = ("--method", "partial-correlation", *ON, *STRANGERS, "--alarm", "0.25")
         answer = run("compare", "--json", url, "mine.onnx", *method)
+        known = run("compare", "--json", url, "mine.onnx", "--method", "sac", *method[2:])
     (evidence,) = behavior(answer)
     assert evidence["detail"]["access"] == "labels"
     assert "entries='labels'" in evidence["method"]
-    assert evidence["log10_false_alarm"] is not None
+    assert evidence["log10_false_alarm"] is None
+    assert "it takes twins" in evidence["detail"]["why"]
+    assert behavior(known)[0]["log10_false_alarm"] is not None
 
 
 @pytest.mark.usefixtures("asked")

@@ -26,6 +26,7 @@ from assay.running.predictors import Answers, Predictor
 from assay.running.predictors.answers import Array, alike
 from assay.values import Evidence, Json, Kin, Relation
 
+NO_TWINS = "a stranger of the owner's own network would stand out as much: it takes twins"
 _ITS_OWN = (BadData, BadOption, MissingExtra, Overspent, UnfitModel)  # of one method: others go on
 
 
@@ -106,7 +107,11 @@ def behaviors(several: Sequence[Fingerprint], asking: Asking) -> list[Behavior]:
     if len(failures) == len(several):
         raise failures[0]
     found.sort(key=lambda each: ("distance" not in each.evidence.detail, -each.evidence.score))
-    calibrated = [each.calibrated for each in found if each.calibrated is not None]
+    calibrated = [
+        each.calibrated
+        for each in found
+        if each.calibrated is not None and each.calibrated.why != NO_TWINS
+    ]
     if len(several) > 1 and calibrated:
         return [_together(calibrated, asking), *found]
     return found
@@ -162,7 +167,10 @@ def _calibrated(
     references = [method.ask(model, queries) for _, model in asking.references]
     if not asking.twins:
         roots, alarm = [root for root, _ in asking.references], asking.alarm
-        return calibrate([method], owner, suspect, references, queries, roots=roots, alarm=alarm)
+        found = calibrate([method], owner, suspect, references, queries, roots=roots, alarm=alarm)
+        if method.needs_twins and found.score is not None:
+            return replace(found, log10_false_alarm=None, why=NO_TWINS)
+        return found
     if not method.is_neutral:
         why = "its queries are made of the owner's model, which sets it apart from its twins"
         return Calibrated((repr(method),), None, None, why, 0, suspect.queries)

@@ -100,6 +100,7 @@ class Fingerprint(ABC):
     across_tasks: ClassVar[bool]  # whether the two may tell other classes apart
     needs_labels: ClassVar[bool] = False  # of the seeds
     needs_trained_on: ClassVar[bool] = False  # seeds that the owner's model was trained on
+    needs_twins: ClassVar[bool] = False  # a stranger of the owner's own network stands out by it
     sized_by: ClassVar[str] = "count"  # the option that says how much is asked
     entry: ClassVar[str] = ""  # what each number kept is, where these make a vector to look at
 

@@ -5,6 +5,10 @@ references' answers explain is taken from the owner's and the suspect's; the cor
 is their partial correlation.  Of few references it still holds some of what an architecture has in
 common; so it counts by how far it is above the suspect's with the references that are nearest to
 the owner's model: his cohort, as speakers are verified [Sturim and Reynolds, ICASSP 2005].
+
+A stranger of the owner's own network is above references of others, too: of 208 that were as good,
+105 were where 52 may be (``papers/modeldiff``).  So it takes the owner's model's twins to say how
+likely that is.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class PartialCorrelation(Fingerprint):
     asks = "scores"
     crafts = "answers"
     across_tasks = False
+    needs_twins = True
 
     def __post_init__(self) -> None:
         if self.count < 2 or not self.ridge > 0 or self.cohort < 0:
