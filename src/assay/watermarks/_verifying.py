@@ -106,8 +106,9 @@ def _subject(method: Watermark, suspect: Any) -> Any:
         return suspect
     if method.reads == "behavior":
         from assay.running.predictors import predictor
+        from assay.watermarks._remembering import Remembering
 
-        return predictor(suspect)
+        return Remembering(predictor(suspect))
     from assay.watermarks._marking import weights_as_run
 
     return weights_as_run(suspect)
