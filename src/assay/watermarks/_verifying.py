@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from assay.alignment import align
-from assay.errors import BadOption
+from assay.errors import BadOption, UnfitModel
 from assay.values import Evidence, Json
 from assay.watermarks import WATERMARKS, Detection, Subject, Watermark, Weights
 from assay.watermarks._hosts import matrices
@@ -102,13 +102,15 @@ def _as_high(found: Detection, wrong: Sequence[Detection]) -> int:
 
 def _subject(method: Watermark, suspect: Any) -> Any:
     """What the method reads, of a module."""
-    if isinstance(suspect, Mapping) or not hasattr(suspect, "state_dict"):
-        return suspect
     if method.reads == "behavior":
         from assay.running.predictors import predictor
         from assay.watermarks._remembering import Remembering
 
+        if isinstance(suspect, Mapping):
+            raise UnfitModel(f"{method.method} asks a model, and weights alone do not answer")
         return Remembering(predictor(suspect))
+    if isinstance(suspect, Mapping) or not hasattr(suspect, "state_dict"):
+        return suspect
     from assay.watermarks._marking import weights_as_run
 
     return weights_as_run(suspect)
