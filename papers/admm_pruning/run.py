@@ -45,10 +45,12 @@ def make(run: Run, work: Path, sets: Path | None) -> Json:
         module = run.network(place)
         found: Json = {"losses": place.train(module, run.training, run.seed).losses}
     else:
-        if not place.path(run.twin.file).exists():  # the ledger may have come without it
-            make(run.twin, work, sets)
+        for needed in (run.twin, *run.teachers):
+            if not place.path(needed.file).exists():  # the ledger may have come without it
+                make(needed, work, sets)
         parent = place.load(run.twin.file, run.network(place))
-        derived = place.derive(run.method, parent, seed=run.seed)
+        teachers = [place.load(each.file, each.network(place)) for each in run.teachers]
+        derived = place.derive(run.method, parent, *teachers, seed=run.seed)
         module, found = derived.module, dict(derived.lineage.notes)
     place.save(run.file, module)
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import click
@@ -37,9 +36,7 @@ class Asked:
     @classmethod
     def of(cls, context: click.Context, seed: int = 0) -> Asked:
         """What was given on the command line of a verb that has these options, or some of them."""
-        kept = {field.name: context.meta.get(f"{__name__}.{field.name}") for field in fields(cls)}
-        given = {name: value for name, value in kept.items() if value is not None}
-        return replace(cls(seed=seed), **given)
+        return replace(cls(seed=seed), **options.kept_of(context, cls))
 
     def check(self, suspect: str, sources: Sequence[str]) -> None:
         """Raises BadOption where options do not fit one another."""
@@ -81,14 +78,9 @@ class Asked:
         return found
 
 
-def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
-    """Note what was given, for ``Asked.of``: a verb has not an argument for each option."""
-    context.meta[f"{__name__}.{option.name}"] = value
-
-
 def _keep_method(context: click.Context, option: click.Parameter, name: str | None) -> None:
     known = name == "all" or options.method_of("fingerprints")(context, option, name)
-    _keep(context, option, name if known else None)
+    options.keep(context, option, name if known else None)
 
 
 def _keep_beacon(context: click.Context, option: click.Parameter, text: str | None) -> None:
@@ -96,10 +88,9 @@ def _keep_beacon(context: click.Context, option: click.Parameter, text: str | No
     plain = text and text.lower().removeprefix("0x").lstrip("0").rjust(1, "0")
     if plain is not None and not re.fullmatch("[0-9a-f]{1,1024}", plain):
         raise click.BadParameter(f"{text!r} is neither a number nor hexadecimal")
-    _keep(context, option, plain)
+    options.keep(context, option, plain)
 
 
-_kept = partial(click.option, callback=_keep, expose_value=False)
 _FIXED = 6  # of these, the first ones
 _OPTIONS = (
     click.option(
@@ -109,27 +100,27 @@ _OPTIONS = (
         metavar="NAME",
         help="Ask both models the same by this fingerprint, or by all: 'assay methods' lists them.",
     ),
-    _kept(
+    options.kept(
         "--inputs",
         type=options.FILE,
         metavar="X",
         help="What queries are made of: a folder of pictures, an .npz with inputs and labels, a"
         " data set's name, or noise. The owner's model was not trained on them.",
     ),
-    _kept(
+    options.kept(
         "--trained-on",
         type=options.FILE,
         metavar="X",
         help="The same of what it was trained on: for dataset-inference.",
     ),
-    _kept(
+    options.kept(
         "--references",
         type=options.FILE,
         multiple=True,
         metavar="FILE",
         help="A model of the same task that was made apart, or a folder of such. May be repeated.",
     ),
-    _kept(
+    options.kept(
         "--twins",
         type=options.FILE,
         multiple=True,
@@ -137,19 +128,19 @@ _OPTIONS = (
         help="A model trained as the source was, with another seed, or a folder of such. May be"
         " repeated.",
     ),
-    _kept(
+    options.kept(
         "--queries",
         type=click.IntRange(min=1),
         metavar="N",
         help="Ask so many inputs at most.",
     ),
-    _kept(
+    options.kept(
         "--budget",
         type=click.IntRange(min=1),
         metavar="N",
         help="Inputs that a URL may be sent in all, repeated requests included.",
     ),
-    _kept(
+    options.kept(
         "--alarm",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         default=ALARM,
@@ -157,7 +148,7 @@ _OPTIONS = (
         help="False alarm of answers up to which a model is to be reviewed; by default 0.01.",
     ),
     options.seed,
-    _kept(
+    options.kept(
         "--commitment",
         type=options.FILE,
         metavar="FILE",
@@ -171,7 +162,7 @@ _OPTIONS = (
         metavar="NUMBER",
         help="What a public beacon gave after the commitment was logged; decimal or hexadecimal.",
     ),
-    _kept(
+    options.kept(
         "--plot",
         type=options.FILE,
         metavar="FILE",

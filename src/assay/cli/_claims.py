@@ -15,6 +15,7 @@ from assay.values import Evidence
 if TYPE_CHECKING:
     from assay.transparency.proofs import Proved
 
+TOLERANCE = 1e-6  # the false alarm up to which a mark counts as found
 ALONE = "one key, fixed before the suspect was seen, of one: --proof and --head show that of a log"
 
 

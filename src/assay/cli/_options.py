@@ -6,6 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +17,8 @@ import click
 from assay.errors import AssayError, BadOption
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from assay.hashers import Hasher
     from assay.registry import Registry, Where
 
@@ -50,6 +54,18 @@ def shapes(context: click.Context, option: click.Parameter, given: tuple[str, ..
     return found
 
 
+def keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Note what was given, for ``kept_of``: a verb has not an argument for each option."""
+    context.meta[f"{__name__}.{option.name}"] = value
+
+
+def kept_of(context: click.Context, fields_of: type[DataclassInstance]) -> dict[str, Any]:
+    """What was given of the kept options that a data class has fields for, by name."""
+    known = {each.name: context.meta.get(f"{__name__}.{each.name}") for each in fields(fields_of)}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+kept = partial(click.option, callback=keep, expose_value=False)
 FILE = click.Path(readable=False)  # whether it can be read is seen file by file, in a batch
 registry = click.option(
     "--registry",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,13 +13,15 @@ from assay.cli import _options as options
 from assay.errors import BadOption, UnreadableKey
 
 VARIABLE = "ASSAY_PASSPHRASE"
-passphrase_file = click.option(
+passphrase_option = partial(
+    click.option,
     "--passphrase-file",
     type=options.FILE,
     metavar="FILE",
     help="The key's passphrase is the first line of FILE; by default it is read from"
     f" {VARIABLE}, else asked for.",
 )
+passphrase_file = passphrase_option()
 
 
 def of_file(file: str) -> str:

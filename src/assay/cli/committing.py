@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,13 +19,15 @@ from assay.values import Json
 
 HEADINGS = ("ENTRY", "LOGGED", "STAMPS", "COMMITMENT")
 
-kept_head = click.option(
+head_option = partial(
+    click.option,
     "--head",
     "head_file",
     type=options.FILE,
     metavar="FILE",
     help="A head of the log that you kept: what 'assay log head' once wrote.",
 )
+kept_head = head_option()
 authority = click.option(
     "--authority",
     "authority_file",

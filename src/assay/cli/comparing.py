@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from assay.cli import _marked as marked
 from assay.cli import _options as options
 from assay.cli._asked import Asked, options_of
 from assay.cli._terminal import attempts
@@ -23,6 +24,7 @@ Examples:
   assay compare app.apk!/assets/face.tflite mine.onnx --method modeldiff --inputs pictures
   assay compare https://example.org/ask mine.onnx --method akh --inputs held-out.npz \\
     --references strangers --budget 500
+  assay compare suspect.onnx marked.onnx --key mine.key --proof proof.json --head head.txt
 """
 
 
@@ -38,6 +40,7 @@ Examples:
     help="What both may come from: what it has explains what they share. May be repeated.",
 )
 @options_of
+@marked.options_of
 @options.input_shape
 @options.html
 @options.sarif
@@ -67,40 +70,39 @@ def compare(
     SUSPECT is the model in question, SOURCE what it may come from.  Of several sources it says
     whether the suspect is a merge of them.  A model in an app is named as app.apk!/assets/a.tflite.
     With --method both models are run, too, and asked the same; the suspect may be a URL then.  Run
-    only files that you may run.  Whoever will accuse somebody in public binds his queries first, by
-    'assay commit'.  Exit status: 0, nothing to review; 1, common-ancestor or more that no base
-    explains; 2, an error.  An input shape holds for all files.
+    only files that you may run.  With --key the mark of SOURCE's owner is looked for, too; it
+    counts for the relation where a log shows that its key is old.  Whoever will accuse somebody in
+    public binds his queries first, by 'assay commit'.  Exit status: 0, nothing to review; 1,
+    common-ancestor or more that no base explains; 2, an error.  An input shape holds for all files.
     """
     outputs = Outputs(html_path, sarif_path, folder)
     if len(sources) > 1 and (html_path or folder):
         raise BadOption("--html and --model-explorer show two files: give one source")
     asked = Asked.of(context, seed)
     asked.check(suspect, sources)
+    mark = marked.Mark.of(context)
+    mark.check(suspect, sources)
     is_url = suspect.startswith(("http://", "https://"))
     if is_url and (folder or bases):
         raise BadOption("--model-explorer and --base are for files, and the suspect is a URL")
-    report = _of_files(suspect, sources, bases, input_shape, as_json, is_url)
-    if report is None:
+    of_files = _of_files(suspect, sources, bases, input_shape, as_json, is_url)
+    if of_files is None:
         context.exit(2)
-    drawn = ""
-    if asked.method is not None:
-        from assay.cli import _behaving as behaving
-
-        for path, found, wrong in attempts(
-            (suspect,), lambda _: behaving.found(asked, suspect, sources[0], input_shape)
-        ):
-            if found is None:
-                unanswered(path, wrong, as_json)
-                context.exit(2)
-            report = behaving.told(report, found, asked.alarm)
-            drawn = behaving.picture(found)
+    ((_, found, wrong),) = attempts(
+        (suspect,), lambda _: _more(of_files, asked, mark, sources[0], input_shape)
+    )
+    if found is None:
+        unanswered(suspect, wrong, as_json)
+        context.exit(2)
+    report, drawn = found
     answer(report, as_json)
     if asked.plot is not None:
         write_through(Path(asked.plot), drawn)
     if is_url:
         outputs.write([report])
     else:
-        outputs.write_comparison(report, (suspect, sources[0]), input_shape, asked.words(), drawn)
+        words = [*asked.words(), *mark.words()]
+        outputs.write_comparison(report, (suspect, sources[0]), input_shape, words, drawn)
     context.exit(int(report.needs_review))
 
 
@@ -134,6 +136,21 @@ def _of_files(
             unanswered(path, wrong, as_json)
         return report
     return None
+
+
+def _more(
+    report: Report, asked: Asked, mark: marked.Mark, source: str, shapes: options.Shapes
+) -> tuple[Report, str]:
+    """The report with what is asked and looked for besides, and a picture of the answers."""
+    suspect, drawn = report.suspect.path, ""
+    if asked.method is not None:
+        from assay.cli import _behaving as behaving
+
+        found = behaving.found(asked, suspect, source, shapes)
+        report, drawn = behaving.told(report, found, asked.alarm), behaving.picture(found)
+    if mark.key is not None:
+        report = marked.told(report, mark, suspect, source, shapes)
+    return report, drawn
 
 
 VERBS = (compare,)

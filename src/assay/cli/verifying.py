@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 
 from assay.cli import _options as options
 from assay.cli import _secrets as secrets
-from assay.cli._claims import ALONE, Claim, claim
+from assay.cli._claims import ALONE, TOLERANCE, Claim, claim
 from assay.cli._keys import make_watermark, read_key
 from assay.cli._terminal import attempts, say
 from assay.cli.committing import kept_head
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from assay.watermarks import Reads, Subject, Weights
     from assay.watermarks._key import Key
 
+CONTROLS = 200  # wrong keys
 EXAMPLES = """\b
 Examples:
   assay verify suspect.onnx --key mine.key
@@ -52,14 +52,14 @@ Examples:
 @click.option(
     "--controls",
     type=click.IntRange(1, 100_000),
-    default=200,
+    default=CONTROLS,
     metavar="N",
-    help="Wrong keys that are tried on each suspect; by default 200.",
+    help=f"Wrong keys that are tried on each suspect; by default {CONTROLS}.",
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=1e-6,
+    default=TOLERANCE,
     metavar="P",
     help="The false alarm up to which a mark counts as found; by default 1e-6.",
 )
@@ -116,14 +116,14 @@ def verify(
         failed |= bool(wrong)
         if evidence is None:
             continue
-        is_found = (evidence.log10_false_alarm or 0.0) <= log10(tolerance)
-        missed |= not is_found
+        found = evidence.holds_at(tolerance)
+        missed |= not found
         if as_json:
-            say(json_line({"suspect": path, "found": is_found, "evidence": evidence.to_json()}))
+            say(json_line({"suspect": path, "found": found, "evidence": evidence.to_json()}))
         else:
             rests = ALONE if claimed is None else claimed.in_words
             can_align = original is None and method.reads == "weights"
-            say(verdict(path, evidence, is_found, rests, can_align))
+            say(verdict(path, evidence, found, rests, can_align))
     context.exit(2 if failed else int(missed))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log10
 from typing import Any
 
 from assay.errors import BadData, BadOption, MissingExtra, Overspent, UnfitModel
@@ -116,8 +115,7 @@ def behaviors(several: Sequence[Fingerprint], asking: Asking) -> list[Behavior]:
 def with_behavior(kin: Kin, found: Sequence[Behavior], alarm: float) -> Kin:
     """``kin`` with what was found beside its evidence: no more than a common ancestor by it."""
     evidence = tuple(each.evidence for each in found)
-    known = (each.log10_false_alarm for each in evidence)
-    near = any(each is not None and each <= log10(alarm) + 1e-9 for each in known)
+    near = any(each.holds_at(alarm) for each in evidence)
     if near and kin.relation < Relation.COMMON_ANCESTOR:
         return replace(kin, relation=Relation.COMMON_ANCESTOR, evidence=(*evidence, *kin.evidence))
     return replace(kin, evidence=(*kin.evidence, *evidence))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib import import_module
+from math import log10
 from typing import Any
 
 from assay.errors import AssayError
@@ -44,6 +45,11 @@ class Evidence:
     score: float
     log10_false_alarm: float | None  # of such a score between independent models; None: unknown
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds_at(self, alarm: float) -> bool:
+        """Whether its false alarm is known, and no larger than this probability."""
+        known = self.log10_false_alarm
+        return known is not None and known <= log10(alarm) + 1e-9  # a rank is exactly at it
 
     def to_json(self) -> Json:
         return {
