@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from small_tasks import squares
 
 from assay.weights import Weight
 
@@ -49,8 +50,9 @@ def method(name: str, **options: Any) -> Watermark:
 
 
 def key_for(made: Watermark, model: Any, number: int = 0, payload: bytes = PAYLOAD) -> Key:
+    """A key; of a mark in behavior for small pictures of four classes."""
     secret = number.to_bytes(32, "little")
-    return made.new_key(model, 8 * len(payload), secret).carrying(payload)
+    return made.new_key(model, 8 * len(payload), secret, squares(96, 3)).carrying(payload)
 
 
 def pruned(values: np.ndarray[Any, Any], rate: float) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from small_files import save_examples, save_network
 from small_marks import at_rate, stranger
+from small_servers import Reply, reply, served
 from small_tasks import squares
 
 from assay.formats import read
@@ -289,3 +290,47 @@ def test_an_onnx_file_is_marked_as_it_is_and_while_it_is_tuned(run: Run) -> None
     ours, theirs = ([(o.op, o.inputs) for o in each.operators] for each in (before, after))
     assert ours == theirs
     assert run("verify", "b.onnx", "--key", "a.key", "--controls", "9").status == 1
+
+
+@pytest.mark.torch
+def test_a_mark_in_behavior_is_asked_for_in_a_file_that_is_run_and_behind_a_url(run: Run) -> None:
+    from assay.running.predictors import predictor
+
+    save_network("cnn", "model.onnx")
+    save_examples("data.npz", squares(400, 1))
+    adi = ("--method", "adi", "--set", "triggers=24", "--payload", "0123")
+    training = ("training.epochs=16", "training.batch=32", "training.optimizer.name=adam",
+        "training.optimizer.rate=0.005")  # fmt: skip
+    given = [word for each in training for word in ("--set", each)]
+    mark = ("mark", "model.onnx", "--key", "mine.key", "--output", "marked.onnx", *adi)
+    alone = run(*mark)
+    assert alone.status == 2
+    assert "a key takes examples with labels" in alone.error
+    done = run(*mark, "--data", "data.npz", *given)
+    assert (done.status, "of 24 are answered as the key says" in done.out) == (0, True)
+    verify = ("--key", "mine.key", "--controls", "4", "--tolerance", "1e-5")
+    assert run("verify", "marked.onnx", *verify).status == 0
+    missed = run("verify", "model.onnx", *verify)
+    assert (missed.status, "of 24 triggers" in missed.out) == (1, True)
+    model = predictor("marked.onnx")
+
+    def answered(inputs: Any) -> Reply:
+        return reply(labels=model.ask(inputs).labels.tolist())
+
+    with served(answered) as url:
+        (found,) = run("verify", url, *verify, "--budget", "144", "--json").json
+        spent = run("verify", url, *verify, "--budget", "100")
+    assert found["found"]
+    assert (spent.status, "budget" in spent.error) == (2, True)
+    assert run(*MARK[:1], "model.onnx", *MARK[2:-1], "b.onnx").status == 2  # the key is adi's
+    save_file({"w": np.zeros((3, 3), np.float32)}, "weights.safetensors")
+    assert "no graph" in run("verify", "weights.safetensors", *verify).error
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_url_has_no_weights_to_be_read(run: Run) -> None:
+    assert run(*MARK).status == 0
+    answer = run("verify", "http://127.0.0.1:9/", *OWN)
+    assert answer.error == (
+        "http://127.0.0.1:9/: a URL can only be asked, and constant-weight reads a file"
+    )

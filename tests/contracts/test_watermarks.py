@@ -135,8 +135,8 @@ def test_a_key_survives_its_file_and_tells_no_values(name: str, tmp_path: Path) 
     key.save(file)
     assert load_key(file) == key
     assert file.stat().st_mode & 0o077 == 0
-    assert made.new_key(model, 64, key.secret).digest == key.digest
-    assert made.new_key(model, 64).digest != key.digest
+    assert key_for(made, model).digest == key.digest
+    assert key_for(made, model, 1).digest != key.digest
 
 
 def damages(held: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -144,7 +144,7 @@ def damages(held: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     for place, value in held.items() if isinstance(held, dict) else enumerate(held):
         inner = f"{path}.{place}" if isinstance(place, str) and path else f"{path}{place}"
         inner = f"{path}[{place}]" if isinstance(place, int) else inner
-        for other in ("x", -1, None, 0.5):
+        for other in ("x", None, *((-1, 0.5) if type(value) is int else ())):
             made = copy(held)
             made[place] = other
             yield inner, made
@@ -162,7 +162,7 @@ def test_a_damaged_key_is_named_with_its_field(name: str, tmp_path: Path) -> Non
     made, model = method(name), stranger()
     key, file = key_for(made, model), tmp_path / "mine.key"
     tried = [*damages(key.template)]
-    assert len(tried) > 4 * len(key.template)
+    assert len(tried) > 3 * len(key.template)
     for path, template in tried:
         if path.endswith(".name") and template["hosts"][0].get("name") == "x":
             continue  # a tensor may be called so
@@ -188,8 +188,8 @@ def test_what_does_not_fit_is_said(name: str) -> None:
         made.mark(model, key.carrying(b""))
     with pytest.raises(BadOption, match="carries nothing"):
         verify(model, key.carrying(b""))
-    with pytest.raises(UnfitModel):
-        made.new_key({"bias": model["body.bias"]})
+    with pytest.raises(UnfitModel if made.reads == "weights" else BadData):
+        made.new_key({"bias": model["body.bias"]})  # a mark in behavior takes examples
     with pytest.raises(UnfitModel):
         made.mark({"head.weight": model["head.weight"]}, key)
     with pytest.raises(BadOption, match="one at least"):

@@ -12,6 +12,7 @@ from assay.cli._settings import settings
 from assay.errors import BadOption, MissingExtra
 
 if TYPE_CHECKING:
+    from assay.running.examples import Examples
     from assay.watermarks import Watermark, Weights
     from assay.watermarks._key import Key
 
@@ -59,11 +60,14 @@ def key_for(
     payload: str | None,
     weights: Weights,
     model: str,
+    data: Examples | None = None,
 ) -> tuple[Key, bool]:
     """The key of a file, or a new one, with the payload that it is to carry; whether it is new.
 
     Raises BadOption where the key is another mark's.
     """
+    from assay.watermarks import BITS
+
     said = _payload(payload)
     if path.exists():
         key = _reader()[0](path, passphrase)
@@ -72,7 +76,7 @@ def key_for(
                 raise BadOption(f"--key {path}: is of a mark that says {key.payload.hex()}")
             return key, False
     else:
-        key = watermark.new_key(weights, 8 * len(said) if said is not None else 128)
+        key = watermark.new_key(weights, 8 * len(said) if said is not None else BITS, data=data)
     if said is None:
         text = f"assay mark {key.digest} {model}"
         said = hashlib.sha256(text.encode()).digest()[: key.template["payload_bytes"]]

@@ -19,6 +19,7 @@ from assay.report import json_line, printable
 from assay.values import Json
 
 if TYPE_CHECKING:
+    from assay.running.examples import Examples
     from assay.training import Progress
     from assay.watermarks import Marked, Watermark, Weights
     from assay.watermarks._key import Key
@@ -150,9 +151,11 @@ class Wanted:
             if self.output.absolute() == Path(other).absolute():
                 raise BadOption(f"--output {self.output}: is {other}: name another file")
 
-    def known_key(self, watermark: Watermark, weights: Weights, model: str) -> tuple[Key, bool]:
+    def known_key(
+        self, watermark: Watermark, weights: Weights, model: str, data: Examples | None = None
+    ) -> tuple[Key, bool]:
         """See ``key_for``."""
-        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model)
+        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model, data)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -203,7 +206,7 @@ def mark_tuned(
 
         try:
             weights = weights_of(parent.module)
-            key, is_new = wanted.known_key(watermark, weights, parent.sha256)
+            key, is_new = wanted.known_key(watermark, weights, parent.sha256, known)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -272,6 +275,9 @@ def text(said: Json) -> str:
         if "outlives" in host:
             shares = (f"{share:.2%} of the {what}" for what, share in host["outlives"].items())
             rows.append(("outlives", f"pruning of {' or '.join(shares)}"))
+    if "triggers" in said["notes"]:
+        known, of = said["notes"]["triggers"]
+        rows.append(("triggers", f"{known} of {of} are answered as the key says"))
     if "accuracy" in said:
         rows.append(("accuracy", " → ".join(f"{share:.2%}" for share in said["accuracy"])))
     model, key = shlex.quote(said["model"]), shlex.quote(said["key"])

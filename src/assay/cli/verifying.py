@@ -167,7 +167,7 @@ def verdict(path: str, evidence: Evidence, is_found: bool, rests: str, can_align
     detail, alarm = evidence.detail, evidence.log10_false_alarm or 0.0
     wrong = detail["controls"]
     share = f"{evidence.score:.1%} of the mark"
-    counts = [f"{right} of {of} {what}" for what in ("blocks", "ones", "bits")
+    counts = [f"{right} of {of} {what}" for what in ("blocks", "ones", "bits", "triggers")
         if (pair := detail.get(what)) for right, of in [pair]]  # fmt: skip
     payload = detail["payload"] or "none: no word that this key gave can be read"
     if detail["valid"] and payload != detail["expected"]:
@@ -181,6 +181,8 @@ def verdict(path: str, evidence: Evidence, is_found: bool, rests: str, can_align
         ("read", detail["read"]),
         ("rests on", rests),
     ]  # fmt: skip
+    if "why" in detail:
+        rows.append(("but", detail["why"]))
     if None in detail.get("hosts", ()):
         rows.append(("but", "it has no layer of the shape of the one that is marked"))
     if not is_found and can_align:

@@ -91,20 +91,30 @@ class Watermark(ABC):
         """What it asks of the data that a model is marked with."""
         return "nothing"
 
-    def new_key(self, model: Weights | nn.Module, bits: int = BITS, secret: bytes = b"") -> Key:
+    def new_key(
+        self,
+        model: Weights | nn.Module,
+        bits: int = BITS,
+        secret: bytes = b"",
+        data: Examples | None = None,
+    ) -> Key:
         """A key for a mark of so many bits in ``model``, which tells nothing of its values.
 
-        ``secret``: 32 bytes that nobody knows; by default they are drawn.
+        ``secret``: 32 bytes that nobody knows; by default they are drawn.  ``data``: some of the
+        examples, for a mark in behavior: what is asked must look like them.
 
         Raises:
             UnfitModel: the model has no place for a mark like that.
+            BadData: examples are missing, or do not fit.
             BadOption: the bits are not whole bytes, or more than an option allows.
         """
         from assay.watermarks._key import Key, new_secret
 
         if bits < 8 or bits % 8:
             raise BadOption(f"a payload of {bits} bits: whole bytes, one at least")
-        template = {**self.template(_weights(model), bits // 8 + TAG), "payload_bytes": bits // 8}
+        message = bits // 8 + TAG
+        template = {**self.template(_weights(model), message), **self.asks(data, message)}
+        template["payload_bytes"] = bits // 8
         return Key(self.method, template, secret or new_secret())
 
     def plan(self, model: Weights | nn.Module, bits: int = BITS) -> Json:
@@ -150,6 +160,10 @@ class Watermark(ABC):
     @abstractmethod
     def template(self, weights: Weights, message: int) -> Json:
         """What reading needs to know of a model and of a mark of so many bytes: JSON."""
+
+    def asks(self, data: Examples | None, message: int) -> Json:
+        """What more reading needs to know of inputs, for a mark in behavior.  Raises BadData."""
+        return {}
 
     def embed(self, weights: Weights, key: Key, notes: dict[str, Any]) -> Weights:
         """``weights`` with the mark, where it takes no data.  Raises UnfitModel."""

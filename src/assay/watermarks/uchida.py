@@ -7,8 +7,9 @@ data, the mean is moved by the least change that does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,13 +75,23 @@ class Uchida(Watermark):
         hosts_of(weights, [name_in(weights, host) or host["name"]], 1)
         name, values = name_in(weights, host), found(weights, host)
         assert name is not None and values is not None  # noqa: PT018
-        mean = _mean(values)
-        projection, signs = matrix(key), 2.0 * bits(key) - 1
-        least = self.margin * float(np.linalg.norm(mean))  # of a projection of a stranger's: σ
-        moved = mean + _change(mean, projection, signs, least)
-        new = values + (moved - mean).reshape(values.shape[1:]).astype(np.float32)
+        mean = mean_kernel(values)
+        new = values + self.change(mean, key).reshape(values.shape[1:]).astype(np.float32)
         notes["hosts"] = [{"name": name, "change": _share(new - values, values)}]
         return replaced(weights, name, new)
+
+    def read(self, mean: Array, key: Key) -> Array:
+        """(t,) the numbers whose signs are bits, of a mean kernel (d,)."""
+        found: Array = matrix(key) @ mean
+        return found
+
+    def change(self, mean: Array, key: Key) -> Array:
+        """(d,) about the smallest change after which each bit is right by the margin."""
+        least = self.margin * float(np.linalg.norm(mean))  # of a projection of a stranger's: σ
+        projection = matrix(key)
+        return smallest_change(
+            mean, signs(key), lambda moved: (projection @ moved, projection), least
+        )
 
     def tune(self, work: Work) -> nn.Module:
         from assay.watermarks._projecting import tuned
@@ -113,8 +124,8 @@ class Uchida(Watermark):
         values = found(subject, key.template["hosts"][0])
         if values is None or not np.isfinite(values).all():
             return None
-        mean = _mean(values)
-        return matrix(key) @ mean > 0 if mean.any() else None
+        mean = mean_kernel(values)
+        return self.read(mean, key) > 0 if mean.any() else None
 
 
 def matrix(key: Key) -> Array:
@@ -128,27 +139,43 @@ def bits(key: Key) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(key.sealed(), np.uint8)).astype(bool)
 
 
-def _bytes(key: Key) -> int:
-    return int(key.template["payload_bytes"]) + TAG
+def signs(key: Key) -> Array:
+    """(t,) the bits as −1 and 1."""
+    return 2.0 * bits(key) - 1
 
 
-def _mean(values: NDArray[np.float32]) -> Array:
+def mean_kernel(values: NDArray[np.float32]) -> Array:
     """(d,) over output channels."""
     found: Array = values.reshape(len(values), -1).mean(0, dtype=np.float64)
     return found
 
 
-def _change(mean: Array, projection: Array, signs: Array, least: float) -> Array:
-    """(d,) about the smallest change after which each sign is right by ``least``."""
-    moved = mean.copy()
+def smallest_change(
+    mean: Array,
+    wanted: Array,
+    read: Callable[[Array], tuple[Array, Array]],
+    least: float,
+    most: float = inf,
+) -> Array:
+    """(d,) about the smallest change after which each sign is the wanted one, by ``least``.
+
+    ``read`` gives the numbers (t,) and their derivatives (t, d) [Gauss and Newton]; a step is no
+    larger than ``most`` times the mean.
+    """
+    moved, longest = mean.copy(), most * float(np.linalg.norm(mean))
     for _ in range(_ROUNDS):
-        short = least - signs * (projection @ moved)
+        numbers, slopes = read(moved)
+        short = least - wanted * numbers
         wrong = short > least / 1000
         if not wrong.any():
             break
-        rows = projection[wrong]
-        moved += np.linalg.lstsq(rows, (signs * short)[wrong], rcond=None)[0]
+        step = np.linalg.lstsq(slopes[wrong], (wanted * short)[wrong], rcond=None)[0]
+        moved += step * min(1.0, longest / max(float(np.linalg.norm(step)), 1e-30))
     return moved - mean
+
+
+def _bytes(key: Key) -> int:
+    return int(key.template["payload_bytes"]) + TAG
 
 
 def _share(change: NDArray[np.float32], values: NDArray[np.float32]) -> float:
