@@ -26,27 +26,28 @@ if TYPE_CHECKING:
     from assay.watermarks._key import Key
 
 pytestmark = pytest.mark.torch
-PAYLOAD = b"\x5a\x0f"
+PAYLOAD = b"\x5a"
 
 
 def ingrain(**options: Any) -> Any:
     from assay.training import Optimizer, Training
 
-    training = Training(epochs=5, batch=32, optimizer=Optimizer(rate=0.02, weight_decay=0))
+    optimizer = Optimizer("adam", rate=0.005, weight_decay=0)
+    training = Training(epochs=15, batch=32, optimizer=optimizer)
     return method("ingrain", **{"queries": 300, "training": training, **options})
 
 
 @cache
 def key_of(number: int = 0) -> Key:
     pytest.importorskip("torch")
-    made: Key = ingrain().new_key(trained("mlp"), 16, bytes([number]) * 32, squares(400, 1))
+    made: Key = ingrain().new_key(trained("mlp"), 8, bytes([number]) * 32, squares(800, 1))
     return made.carrying(PAYLOAD)
 
 
 @cache
 def marked() -> Marked:
     method: Watermark = ingrain(strength=1.5)
-    return method.mark(trained("mlp"), key_of(), data=squares(400, 1), seed=1)
+    return method.mark(trained("mlp"), key_of(), data=squares(800, 1), seed=1)
 
 
 class Answering(Predictor):
@@ -111,7 +112,7 @@ def test_directions_are_turned_by_the_key_and_of_one_variance() -> None:
     assert np.allclose(np.cov(looked.T), np.eye(looked.shape[1]), atol=1e-3)
     assert not np.allclose(one.arrays["directions"], other.arrays["directions"], atol=0.1)
     assert np.array_equal(one.arrays["queries"], other.arrays["queries"])
-    assert set(np.bincount(spread(one))) <= {3, 4}  # 160 signs for 48 bits
+    assert set(np.bincount(spread(one))) <= {4}  # 160 signs for 40 bits
     assert abs(signs(one).mean()) < 0.3
 
 
@@ -131,7 +132,7 @@ def test_the_whole_mark_is_read_with_its_payload() -> None:
     assert found.detail["payload"] == PAYLOAD.hex()
     assert found.detail["controls"]["null"] == "exact"
     assert max(found.detail["controls"]["scores"]) < 0.75
-    other = verify(ideal(key), replace(key, payload=b"\xa5\xf0"), controls=20)
+    other = verify(ideal(key), replace(key, payload=b"\xa5"), controls=20)
     assert other.log10_false_alarm is not None
     assert other.log10_false_alarm > found.log10_false_alarm + 5  # the payload counts as signs
 
@@ -145,15 +146,15 @@ def test_a_tuned_model_has_the_mark_and_its_student_too() -> None:
     assert suspect.module is not None
     found = verify(suspect.module, key, controls=50)
     assert found.log10_false_alarm is not None
-    assert found.log10_false_alarm < -8
-    assert suspect.notes["log10_false_alarm"] < -8
+    assert found.log10_false_alarm < -10
+    assert suspect.notes["log10_false_alarm"] < -10
     assert accuracy(suspect.module, judge) > accuracy(trained("mlp"), judge) - 0.06
     training = Training(epochs=8, batch=32, optimizer=Optimizer("adam", rate=0.005))
     make: Any = DERIVATIONS["extract"]
     student = make(training=training).derive(suspect.module, data=squares(1500, 5), seed=3).module
     carried = verify(student, key, controls=50).log10_false_alarm
     assert carried is not None
-    assert carried < -3
+    assert carried < -5
     before = verify(trained("mlp"), key, controls=5)
     assert before.log10_false_alarm is not None
     assert before.log10_false_alarm > -2
@@ -163,10 +164,10 @@ def test_wrong_keys_are_found_no_more_often_than_is_stated() -> None:
     made, key = ingrain(), key_of()
     for suspect in (ideal(key), Answering(lambda inputs: inputs.reshape(len(inputs), -1)[:, :4])):
         subject = Remembering(suspect)
-        tails = [made.detect(subject, key.wrong(n)).log10_tail for n in range(1000)]
-        assert sum(tail <= -2 for tail in tails) <= 22  # 10 expected; more: one in 2,600
-        assert sum(tail <= -3 for tail in tails) <= 6
-        assert sum(tail <= np.log10(0.5) for tail in tails) == pytest.approx(500, abs=80)
+        tails = [made.detect(subject, key.wrong(n)).log10_tail for n in range(600)]
+        assert sum(tail <= -2 for tail in tails) <= 16  # 6 expected; more: one in 4,000
+        assert sum(tail <= -3 for tail in tails) <= 5
+        assert sum(tail <= np.log10(0.5) for tail in tails) == pytest.approx(300, abs=60)
 
 
 def test_labels_alone_suffice() -> None:

@@ -19,6 +19,8 @@ from assay.report import json_line, printable
 from assay.values import Json
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from assay.running.examples import Examples
     from assay.training import Progress
     from assay.watermarks import Marked, Watermark, Weights
@@ -152,10 +154,14 @@ class Wanted:
                 raise BadOption(f"--output {self.output}: is {other}: name another file")
 
     def known_key(
-        self, watermark: Watermark, weights: Weights, model: str, data: Examples | None = None
+        self,
+        watermark: Watermark,
+        model: Weights | nn.Module,
+        sha256: str,
+        data: Examples | None = None,
     ) -> tuple[Key, bool]:
         """See ``key_for``."""
-        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model, data)
+        return key_for(watermark, self.key, self.passphrase, self.payload, model, sha256, data)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -190,7 +196,6 @@ def mark_tuned(
     from assay.cli._examples import data_for, judge_for, random_inputs
     from assay.cli._model_files import SAVE, read_parent
     from assay.running.modules import accuracy, on
-    from assay.watermarks._marking import weights_of
 
     save = SAVE.get(wanted.output.suffix.lower())
     if save is None:
@@ -205,8 +210,7 @@ def mark_tuned(
             stages.show("Tuning", progress.step, progress.steps, note)
 
         try:
-            weights = weights_of(parent.module)
-            key, is_new = wanted.known_key(watermark, weights, parent.sha256, known)
+            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, known)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -278,6 +282,9 @@ def text(said: Json) -> str:
     if "triggers" in said["notes"]:
         known, of = said["notes"]["triggers"]
         rows.append(("triggers", f"{known} of {of} are answered as the key says"))
+    if "bits" in said["notes"]:
+        right, of = said["notes"]["bits"]
+        rows.append(("bits", f"{right} of {of} signs lean as the key says"))
     if "accuracy" in said:
         rows.append(("accuracy", " → ".join(f"{share:.2%}" for share in said["accuracy"])))
     model, key = shlex.quote(said["model"]), shlex.quote(said["key"])

@@ -26,7 +26,6 @@ from assay.values import Json
 from assay.watermarks import BITS, TAG, Detection, Needs, Watermark, Weights, Work
 from assay.watermarks._directions import features, readings
 from assay.watermarks._fields import DRAWN, shown, whole
-from assay.watermarks._hosts import matrices
 from assay.watermarks._key import Key
 from assay.watermarks._signs import log10_signed_tail, sizes_of
 
@@ -71,8 +70,6 @@ class Ingrain(Watermark):
         return "labels" if self.label_share > 0 else "inputs"
 
     def template(self, weights: Weights, message: int) -> Json:
-        if not matrices(weights):
-            raise UnfitModel("the model has no weight of two axes or more to be marked")
         return {}
 
     def new_key(
