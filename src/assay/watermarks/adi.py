@@ -111,11 +111,10 @@ class Adi(Watermark):
             said = (self._answers(subject, key) - mask(key)) % classes
         except BadData:  # ``detect`` says why
             return None
-        number = 0
-        for votes in reversed(
-            [said[d :: digits(length, classes)] for d in range(digits(length, classes))]
-        ):
-            number = classes * number + int(np.bincount(votes, minlength=classes).argmax())
+        number, count = 0, digits(length, classes)
+        for digit in reversed(range(count)):  # each stands in every ``count``th label
+            votes = np.bincount(said[digit::count], minlength=classes)
+            number = classes * number + int(votes.argmax())
         return key.opened(number.to_bytes(length, "little")) if number < 256**length else None
 
     def _answers(self, subject: Predictor, key: Key) -> Labels:
