@@ -48,9 +48,9 @@ Array = NDArray[np.float64]
 class Ingrain(Watermark):
     """The model tuned towards its own answers, shifted by a linear classifier of the key."""
 
-    strength: float = 0.9  # of the shift: deviation of a logit, where the model is in doubt
+    strength: float = 0.8  # of the shift: deviation of a logit, where the model is in doubt
     directions: int = 40  # along which inputs are looked at, at most; each has a sign a class
-    queries: int = 2000  # inputs that a suspect is asked: those that the model doubts most
+    queries: int = 4000  # inputs that a suspect is asked: those that the model doubts most
     label_share: float = 0.1  # weight of the true labels beside the shifted answers
     training: Training = field(
         default_factory=lambda: Training(epochs=8, optimizer=Optimizer(rate=0.02, weight_decay=0))
