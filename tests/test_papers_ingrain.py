@@ -23,7 +23,7 @@ def run(work: Path) -> str:
 
 
 @pytest.mark.torch
-def test_a_small_run_measures_each_kind_and_goes_on(tmp_path: Path) -> None:
+def test_a_small_run_measures_each_kind(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     printed = run(tmp_path).splitlines()
     assert len(printed) == len((tmp_path / "ledger.jsonl").read_text().splitlines())
@@ -33,7 +33,6 @@ def test_a_small_run_measures_each_kind_and_goes_on(tmp_path: Path) -> None:
     assert marked["scores"]["null"] == "exact"
     assert marked["scores"]["log10"] < -2
     assert {e["detail"][0] for e in found["baseline"]} == {"uchida", "adi"}
-    assert run(tmp_path) == ""  # nothing is left to be done
 
 
 def test_students_carry_the_mark_in_the_runs_that_are_finished() -> None:

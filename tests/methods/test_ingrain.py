@@ -13,7 +13,7 @@ from small_marks import method, stranger
 from small_tasks import CLASSES, SHAPE, squares, trained
 
 from assay.errors import BadData, BadOption, UnfitModel
-from assay.running.predictors import Predictor
+from assay.running.predictors import Predictor, predictor
 from assay.running.predictors.answers import Array
 from assay.watermarks import verify
 from assay.watermarks._directions import coarse, features, readings
@@ -168,6 +168,20 @@ def test_wrong_keys_are_found_no_more_often_than_is_stated() -> None:
         assert sum(tail <= -2 for tail in tails) <= 16  # 6 expected; more: one in 4,000
         assert sum(tail <= -3 for tail in tails) <= 5
         assert sum(tail <= np.log10(0.5) for tail in tails) == pytest.approx(300, abs=60)
+
+
+def test_a_reference_cannot_be_made_up_for_signs_that_are_known() -> None:
+    """A forger subtracts his mark from what a stranger's model answers, and calls that his own."""
+    made, key, theirs = ingrain(), key_of(), predictor(trained("mlp", 5))
+    answers = theirs.ask(key.arrays["queries"]).log_probabilities
+    looked = features(key.arrays["queries"], key.arrays["center"], key.arrays["directions"])
+    shifted = answers - 2 * looked @ signs(key) / np.sqrt(looked.shape[1])
+    reference = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    forged = replace(key, arrays={**key.arrays, "reference": reference.astype(np.float32)})
+    assert not np.array_equal(signs(forged), signs(key))
+    found = made.detect(theirs, forged)
+    assert found.log10_tail is not None
+    assert found.log10_tail > -3
 
 
 def test_labels_alone_suffice() -> None:

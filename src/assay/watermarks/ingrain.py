@@ -10,6 +10,7 @@ in doubt about.  Whatever it answers, another key's signs are right by coins: th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -182,6 +183,16 @@ class _Held:
 
 
 @lru_cache(maxsize=2)
+def _digest(held: _Held) -> str:
+    """SHA-256 of the arrays, with their types and shapes."""
+    found = hashlib.sha256()
+    for name, array in sorted(held.arrays.items()):
+        found.update(f"{name} {array.dtype} {array.shape} ".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+@lru_cache(maxsize=2)
 def _read(answers: Answers, held: _Held) -> Array:
     """The same for all keys that look at the same answers: those of one ``ask``."""
     arrays = held.arrays
@@ -213,9 +224,14 @@ def signs(key: Key) -> Array:
 
 
 def mask(key: Key) -> Array:
-    """(k, c) coins: for who does not know the key, all that signs are."""
+    """(k, c) coins: for who does not know the key, all that signs are.
+
+    They are drawn for these arrays.  Else whoever has a stranger's answers could first draw signs,
+    and then make up a reference from which the answers lean as they say.
+    """
     count = prod(_shape(key))
-    bits = np.unpackbits(np.frombuffer(key.stream("signs", -(-count // 8)), np.uint8))[:count]
+    drawn = key.stream(f"signs for {_digest(_Held(key.arrays))}", -(-count // 8))
+    bits = np.unpackbits(np.frombuffer(drawn, np.uint8))[:count]
     return np.asarray(2.0 * bits - 1, np.float64).reshape(_shape(key))
 
 
