@@ -36,16 +36,16 @@ def test_a_small_run_measures_each_kind(tmp_path: Path) -> None:
 
 
 def test_students_carry_the_mark_in_the_runs_that_are_finished() -> None:
-    kinds = {tuple(entry["detail"]) for entry in RESULTS["student"]}
-    for kind in kinds:
-        tails = [e["scores"]["log10"] for e in RESULTS["student"] if tuple(e["detail"]) == kind]
+    students = RESULTS.get("student", [])
+    for kind in {tuple(entry["detail"]) for entry in students}:
+        tails = [e["scores"]["log10"] for e in students if tuple(e["detail"]) == kind]
         missed = sum(tail > WANTED["log10_false_alarm"] for tail in tails)
         assert missed <= WANTED["of_runs"] - WANTED["runs_carried"], kind
 
 
 def test_little_accuracy_is_lost_and_no_payload_misread() -> None:
-    lost = [entry["lost"] for entry in RESULTS["marked"]]
-    assert sum(lost) / len(lost) <= WANTED["lost_points"]
+    lost = [entry["lost"] for entry in RESULTS.get("marked", [])]
+    assert sum(lost) <= WANTED["lost_points"] * len(lost)
     for kind in ("marked", "student", "attack"):
         for entry in RESULTS.get(kind, []):
             assert not entry["scores"]["misread"]
