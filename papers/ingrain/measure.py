@@ -31,9 +31,10 @@ LEVELS = (-2, -3)
 
 @dataclass(frozen=True)
 class Place:
-    """The owner's ground, and the pictures of the thief, who has others."""
+    """The owner's ground, more of his that nothing is trained on, and the thief's pictures."""
 
     owner: Ground
+    asked: Examples
     thief: Examples
 
 
@@ -75,7 +76,7 @@ def marked(job: Job, place: Place) -> Json:
             train(base, place.owner.training, sgd(OWN, job.scope), seed=job.run)
         place.owner.save(name, base)
     made = method(job.scope)
-    key = made.new_key(base, job.scope.bits, secret("ingrain", job.run), place.owner.training)
+    key = made.new_key(base, job.scope.bits, secret("ingrain", job.run), place.asked)
     key = key.carrying(secret("payload", job.run)[: job.scope.bits // 8])
     place.owner.networks.mkdir(parents=True, exist_ok=True)
     key.save(_key_path(job, place))

@@ -29,7 +29,7 @@ class Scope:
     """What a run of the script does."""
 
     data: str
-    pictures: int  # of the owner, and as many others of the thief
+    pictures: int  # of the owner, as many others for queries, and of the thief
     judged: int
     epochs: int  # of each training
     queries: int  # that a suspect is asked
@@ -50,7 +50,7 @@ FULL = Scope(
     pictures=12_000,
     judged=10_000,
     epochs=8,
-    queries=4_000,
+    queries=8_000,
     runs=10,
     students=("cnn", OWN, "mlp"),
     few=3_000,

@@ -60,6 +60,11 @@ def make_all(scope: Scope, ledger: Path, place: Place, families: Path | None) ->
         print(f"{job.key}: {found['cpu_seconds']:.0f} s", flush=True)
 
 
+def split(order: Any, size: int) -> list[Any]:
+    """Rows of three parts of that size."""
+    return [order[start : start + size] for start in range(0, 3 * size, size)]
+
+
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -75,11 +80,9 @@ def main() -> None:
     if not chosen.report:
         training, test = pictures(scope.data, chosen.sets)
         order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0)).numpy()
-        own, other = order[: scope.pictures], order[scope.pictures : 2 * scope.pictures]
-        owner = Ground(
-            training.take(own), test.take(slice(scope.judged)), work, work / "state", scope.width
-        )
-        make_all(scope, ledger, Place(owner, training.take(other)), chosen.families)
+        own, other, more = (training.take(rows) for rows in split(order, scope.pictures))
+        owner = Ground(own, test.take(slice(scope.judged)), work, work / "state", scope.width)
+        make_all(scope, ledger, Place(owner, more, other), chosen.families)
     entries = [*finished(jobs(scope, families=True), ledger).values()]
     found = results(entries, scope)
     write_report(chosen.folder, found, tables(found))

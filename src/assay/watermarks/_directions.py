@@ -7,12 +7,13 @@ by a rotation that the key draws.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.watermarks._key import Key
+if TYPE_CHECKING:
+    from assay.watermarks._key import Key
 
 Array = NDArray[np.float64]
 _GRID = 7  # fields along each axis of space
