@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from small_tasks import squares
+from small_tasks import squares, trained
 
 from assay.weights import Weight
 
@@ -68,7 +69,12 @@ def method(name: str, **options: Any) -> Watermark:
 
 
 def key_for(made: Watermark, model: Any, number: int = 0, payload: bytes = PAYLOAD) -> Key:
-    """A key; of a mark in behavior for small pictures of four classes."""
+    """A key; of a mark in behavior for small pictures of four classes.
+
+    One that asks the model before it is marked asks a small network.
+    """
+    if made.method == "ingrain" and isinstance(model, Mapping):
+        model = trained("mlp")
     secret = number.to_bytes(32, "little")
     return made.new_key(model, 8 * len(payload), secret, squares(96, 3)).carrying(payload)
 

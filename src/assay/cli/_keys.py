@@ -12,6 +12,8 @@ from assay.cli._settings import settings
 from assay.errors import BadOption, MissingExtra
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from assay.running.examples import Examples
     from assay.watermarks import Watermark, Weights
     from assay.watermarks._key import Key
@@ -58,8 +60,8 @@ def key_for(
     path: Path,
     passphrase: str | None,
     payload: str | None,
-    weights: Weights,
-    model: str,
+    model: Weights | nn.Module,
+    sha256: str,
     data: Examples | None = None,
 ) -> tuple[Key, bool]:
     """The key of a file, or a new one, with the payload that it is to carry; whether it is new.
@@ -76,9 +78,9 @@ def key_for(
                 raise BadOption(f"--key {path}: is of a mark that says {key.payload.hex()}")
             return key, False
     else:
-        key = watermark.new_key(weights, 8 * len(said) if said is not None else BITS, data=data)
+        key = watermark.new_key(model, 8 * len(said) if said is not None else BITS, data=data)
     if said is None:
-        text = f"assay mark {key.digest} {model}"
+        text = f"assay mark {key.digest} {sha256}"
         said = hashlib.sha256(text.encode()).digest()[: key.template["payload_bytes"]]
     return key.carrying(said), True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,16 @@ import click
 from assay.cli import _options as options
 from assay.cli import _secrets as secrets
 from assay.cli._keys import key_for, make_watermark, passphrase_for
+from assay.cli._mark_words import listed, text
 from assay.cli._terminal import Stages, say
 from assay.cli._writing import writable
 from assay.errors import BadOption, Diverged, UnfitModel
-from assay.report import json_line, printable
+from assay.report import json_line
 from assay.values import Json
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from assay.running.examples import Examples
     from assay.training import Progress
     from assay.watermarks import Marked, Watermark, Weights
@@ -151,10 +153,14 @@ class Wanted:
                 raise BadOption(f"--output {self.output}: is {other}: name another file")
 
     def known_key(
-        self, watermark: Watermark, weights: Weights, model: str, data: Examples | None = None
+        self,
+        watermark: Watermark,
+        model: Weights | nn.Module,
+        sha256: str,
+        data: Examples | None = None,
     ) -> tuple[Key, bool]:
         """See ``key_for``."""
-        return key_for(watermark, self.key, self.passphrase, self.payload, weights, model, data)
+        return key_for(watermark, self.key, self.passphrase, self.payload, model, sha256, data)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -203,8 +209,8 @@ def mark_tuned(
             stages.show("Tuning", progress.step, progress.steps, note)
 
         try:
-            known_of = watermark.described(parent.module, known or random_inputs(parent, seed))
-            key, is_new = wanted.known_key(watermark, known_of, parent.sha256, known)
+            shown = known or random_inputs(parent, seed)
+            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error
@@ -244,56 +250,6 @@ def about(watermark: Watermark, wanted: Wanted, key: Key, marked: Marked) -> Jso
         "payload": key.payload.hex(),
         "notes": marked.notes,
     }
-
-
-def listed(found: Json, within: str = "") -> str:
-    """A plan for people: a line for each figure."""
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            lines += [listed(each, f"{within}{name}.") for each in value]
-        elif isinstance(value, dict):
-            lines.append(listed(value, f"{within}{name}."))
-        else:
-            shown = f"{value:.5g}" if isinstance(value, float) else value
-            lines.append(f"{within}{name}  {printable(str(shown))}")
-    return "\n".join(lines)
-
-
-def placed(host: Json) -> str:
-    """What became of one layer, for people."""
-    if "ones" not in host:
-        words = (f"{name} {value}" for name, value in host.items() if name != "name")
-        return f"{host['name']}: {', '.join(words)}"
-    return (
-        f"{host['name']}: of {host['positions']:,} secret weights {host['ones']} are above"
-        f" {host['high']:.3g}, {host['deviations']:.1f} standard deviations, the others below"
-        f" {host['low']:.3g}"
-    )
-
-
-def text(said: Json) -> str:
-    """What was done, for people, and what to do next."""
-    rows = [
-        ("model", said["model"]),
-        ("method", said["method"]),
-        ("of", said["of"]),
-        ("key", f"{said['key']}, digest {said['key_digest'][:16]}: keep it secret, and keep it"),
-        ("payload", said["payload"]),
-    ]
-    for host in said["notes"].get("hosts", ()):
-        rows.append(("in", placed(host)))
-        if "outlives" in host:
-            shares = (f"{share:.2%} of the {what}" for what, share in host["outlives"].items())
-            rows.append(("outlives", f"pruning of {' or '.join(shares)}"))
-    if "triggers" in said["notes"]:
-        known, of = said["notes"]["triggers"]
-        rows.append(("triggers", f"{known} of {of} are answered as the key says"))
-    if "accuracy" in said:
-        rows.append(("accuracy", " → ".join(f"{share:.2%}" for share in said["accuracy"])))
-    model, key = shlex.quote(said["model"]), shlex.quote(said["key"])
-    rows.append(("to see it", f"assay verify {model} --key {key}"))
-    return "\n".join(f"{name:11}  {printable(str(value))}" for name, value in rows)
 
 
 VERBS = (mark,)

@@ -104,10 +104,11 @@ def _subject(method: Watermark, suspect: Any) -> Any:
     """What the method reads, of a module."""
     if method.reads == "behavior":
         from assay.running.predictors import predictor
+        from assay.watermarks._remembering import Remembering
 
         if isinstance(suspect, Mapping):
             raise UnfitModel(f"{method.method} asks a model, and weights alone do not answer")
-        return predictor(suspect)
+        return Remembering(predictor(suspect))
     if isinstance(suspect, Mapping) or not hasattr(suspect, "state_dict"):
         return suspect
     from assay.watermarks._marking import weights_as_run
