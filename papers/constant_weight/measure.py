@@ -25,7 +25,7 @@ from assay.zoo.families import records
 from assay.zoo.grounds import Ground
 from assay.zoo.networks import build
 
-FEW = 2  # wrong keys in an attack's cell; false alarms have jobs of their own
+FEW = 4  # wrong keys in an attack's cell, as few as may test a null; alarms have own jobs
 STEPS = 9  # of bisection: rates are told to 1/512
 
 
