@@ -230,7 +230,8 @@ def test_what_abstains_is_left_out_of_a_fusion() -> None:
     assert fuse([fewer, silent, whole], 0.2) == whole
     others = calibrate([LOGITS], victim, suspect, references, ASKED, roots=[*"abcd"], alarm=0.2)
     assert others.null == whole.null
-    assert fuse([whole, others], 0.2) == whole  # as many, but nobody says that they are the same
+    assert fuse([whole, others], 0.2) == others  # as many, but nobody says that they are the same
+    assert fuse([others, whole], 0.2) == fuse([whole, others], 0.2)  # whichever stands out more
     short = fuse([whole], 0.05)
     assert short.log10_false_alarm is None
     assert short.why == "a false alarm of 0.05 takes 19 references, and there are 4"

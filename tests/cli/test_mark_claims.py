@@ -56,6 +56,13 @@ def test_compare_shows_a_mark_and_counts_that_of_a_logged_key(run: Run) -> None:
     assert found["copied", True] == (1, "common-ancestor", True)
     assert found["other", True] == (0, alone, False)
     assert found["marked", False][1:] == ("identical", True)
+    own = ("--key", "mine.key", *proof)
+    apart = run("compare", "marked.safetensors", "other.safetensors", *own, "--json")
+    assert apart.json[0]["verdict"] == alone  # whose mark it is does not make a stranger kin
+    (kin,) = apart.json[0]["matches"]
+    assert "other.safetensors has no such mark" in kin["evidence"][-1]["detail"]["in_words"]
+    based = ("copied.safetensors", "marked.safetensors", "--base", "mine.safetensors")
+    assert run("compare", *based, *own).status == 1  # the base has not what is marked
     told = run("compare", "copied.safetensors", "marked.safetensors", "--key", "mine.key", *proof)
     assert "constant-weight: score 1.000" in told.out
     assert "the false alarm is of entry 2 of 3, logged " in told.out

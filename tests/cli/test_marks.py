@@ -218,11 +218,15 @@ def test_a_mark_in_behavior_is_asked_for_in_a_file_that_is_run_and_behind_a_url(
     mark = ("mark", "model.onnx", "--key", "mine.key", "--output", "marked.onnx", *adi)
     alone = run(*mark)
     assert alone.status == 2
-    assert "a key takes examples with labels" in alone.error
+    assert "it is trained in, with --data" in alone.error
     done = run(*mark, "--data", "data.npz", *given)
     assert (done.status, "of 24 are answered as the key says" in done.out) == (0, True)
     verify = ("--key", "mine.key", "--controls", "4", "--tolerance", "1e-5")
     assert run("verify", "marked.onnx", *verify).status == 0
+    assert (
+        "does not look at weights"
+        in run("verify", "marked.onnx", *verify, "--original", "model.onnx").error
+    )
     missed = run("verify", "model.onnx", *verify)
     assert (missed.status, "of 24 triggers" in missed.out) == (1, True)
     model = predictor("marked.onnx")
@@ -231,7 +235,8 @@ def test_a_mark_in_behavior_is_asked_for_in_a_file_that_is_run_and_behind_a_url(
         return reply(labels=model.ask(inputs).labels.tolist())
 
     with served(answered) as url:
-        (found,) = run("verify", url, *verify, "--budget", "144", "--json").json
+        both = run("verify", "marked.onnx", url, *verify, "--budget", "144", "--json")
+        _, found = both.json  # the budget is the URL's
         spent = run("verify", url, *verify, "--budget", "100")
     assert found["found"]
     assert (spent.status, "budget" in spent.error) == (2, True)

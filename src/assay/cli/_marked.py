@@ -47,10 +47,13 @@ class Mark:
         return [word for name, value in given if value is not None for word in (name, value)]
 
 
-def told(report: Report, mark: Mark, suspect: str, source: str, shapes: options.Shapes) -> Report:
+def told(
+    report: Report, mark: Mark, source: str, bases: Sequence[str], shapes: options.Shapes
+) -> Report:
     """The report on two models, with what is found of the mark of the source's owner.
 
-    Raises as ``assay verify`` does.
+    It counts where the source has it, too; and a base that has not does not explain it.  Raises as
+    ``assay verify`` does.
     """
     from assay.cli import verifying
     from assay.comparing.marks import with_mark
@@ -62,12 +65,22 @@ def told(report: Report, mark: Mark, suspect: str, source: str, shapes: options.
     claimed = claim(mark.proof, mark.head_file, mark.key, 1)
     original = read(Path(source), shapes).weights if reads == "weights" else None
     asked = verifying.Asked(key, reads, original, verifying.CONTROLS, None, shapes)
-    found = _explained(
-        verifying.look(suspect, asked, claimed), ALONE if claimed is None else claimed.in_words
-    )
+    found = verifying.look(report.suspect.path, asked, claimed)
+    rests = ALONE if claimed is None else claimed.in_words
+    is_own = verifying.look(source, asked, None).holds_at(TOLERANCE)
+    if not is_own:
+        rests += f"; {source} has no such mark, so it says nothing of the two"
     (kin,) = report.matches
+    in_base = any(verifying.look(base, asked, None).holds_at(TOLERANCE) for base in bases)
     shows = Relation.SAME_ARCHITECTURE if reads == "structure" else Relation.COMMON_ANCESTOR
-    kin = with_mark(kin, found, TOLERANCE, is_logged=claimed is not None, shows=shows)
+    kin = with_mark(
+        kin,
+        _explained(found, rests),
+        TOLERANCE,
+        counts=is_own and claimed is not None,
+        shows=shows,
+        in_base=in_base,
+    )
     return replace(report, matches=(kin,))
 
 

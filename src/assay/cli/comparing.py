@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -89,7 +90,7 @@ def compare(
     if of_files is None:
         context.exit(2)
     ((_, found, wrong),) = attempts(
-        (suspect,), lambda _: _more(of_files, asked, mark, sources[0], input_shape)
+        (suspect,), lambda _: _more(of_files, asked, mark, (sources[0], *bases), input_shape)
     )
     if found is None:
         unanswered(suspect, wrong, as_json)
@@ -139,17 +140,24 @@ def _of_files(
 
 
 def _more(
-    report: Report, asked: Asked, mark: marked.Mark, source: str, shapes: options.Shapes
+    report: Report,
+    asked: Asked,
+    mark: marked.Mark,
+    others: Sequence[str],
+    shapes: options.Shapes,
 ) -> tuple[Report, str]:
-    """The report with what is asked and looked for besides, and a picture of the answers."""
-    suspect, drawn = report.suspect.path, ""
+    """The report with what is asked and looked for besides, and a picture of the answers.
+
+    ``others``: the source, then its bases.
+    """
+    (source, *bases), drawn = others, ""
     if asked.method is not None:
         from assay.cli import _behaving as behaving
 
-        found = behaving.found(asked, suspect, source, shapes)
+        found = behaving.found(asked, report.suspect.path, source, shapes)
         report, drawn = behaving.told(report, found, asked.alarm), behaving.picture(found)
     if mark.key is not None:
-        report = marked.told(report, mark, suspect, source, shapes)
+        report = marked.told(report, mark, source, bases, shapes)
     return report, drawn
 
 

@@ -111,6 +111,10 @@ def mark(
     mark, torch too.
     """
     watermark = make_watermark(method, given)
+    if watermark.reads == "behavior" and (plan or data is None):
+        raise BadOption(
+            f"{method} lies in answers: it is trained in, with --data, and has no --plan"
+        )
     if plan:
         found = watermark.plan(described(watermark, model, input_shape, seed), bits)
         say(json_line({"model": model, "method": method, **found}) if as_json else listed(found))

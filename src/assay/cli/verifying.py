@@ -108,6 +108,10 @@ def verify(
     method = make_watermark(key.method, ())
     claimed = claim(proof, head_file, key_path, len(suspects))
     own = None if original is None else read(Path(original), input_shape).weights
+    if budget is not None and method.reads != "behavior":
+        raise BadOption(f"--budget: {key.method} reads files, and asks nobody")
+    if original is not None and method.reads != "weights":
+        raise BadOption(f"--original: {key.method} does not look at weights")
     asked = Asked(key, method.reads, own, controls, budget, input_shape)
     missed = failed = False
     for path, evidence, wrong in attempts(
@@ -156,7 +160,8 @@ def opened(path: str, asked: Asked) -> Subject:
     from assay.formats import read
 
     if asked.reads == "behavior":
-        return answering.answering(path, asked.shapes, asked.budget)
+        budget = asked.budget if answering.is_url(path) else None
+        return answering.answering(path, asked.shapes, budget)
     if answering.is_url(path):
         raise BadOption(f"{path}: a URL can only be asked, and {asked.key.method} reads a file")
     return read(Path(path), asked.shapes).weights

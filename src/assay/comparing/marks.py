@@ -12,8 +12,9 @@ def with_mark(
     mark: Evidence,
     alarm: float,
     *,
-    is_logged: bool,
+    counts: bool,
     shows: Relation = Relation.COMMON_ANCESTOR,
+    in_base: bool = False,
 ) -> Kin:
     """``kin`` with a mark beside its evidence; found, it shows a common ancestor at the most.
 
@@ -25,11 +26,20 @@ def with_mark(
         kin: What else is known.
         mark: What ``assay.watermarks.verify`` has found.
         alarm: The false alarm up to which it counts as found.
-        is_logged: Whether the false alarm is that of a key in a log, before a head was kept.
+        counts: Whether the false alarm is that of a key in a log, before a head was kept, and the
+            other model has the mark, too.
         shows: The relation that it shows.  Of a mark in structure no more than the same
             architecture: that can be copied without any weight.
+        in_base: Whether a public base has the mark, too; one that has not does not explain it.
     """
-    shows = min(shows, Relation.COMMON_ANCESTOR)
-    if is_logged and mark.holds_at(alarm) and kin.relation < shows:
+    shows, beside = (
+        min(shows, Relation.COMMON_ANCESTOR),
+        replace(kin, evidence=(*kin.evidence, mark)),
+    )
+    if not (counts and mark.holds_at(alarm)):
+        return beside
+    if kin.relation < shows:
         return replace(kin, relation=shows, evidence=(mark, *kin.evidence))
-    return replace(kin, evidence=(*kin.evidence, mark))
+    if shows == Relation.COMMON_ANCESTOR and not in_base:
+        return replace(beside, explained_by=None)
+    return beside

@@ -177,7 +177,8 @@ def fuse(several: Sequence[Calibrated], alarm: float = 0.01) -> Calibrated:
     settled without looking at scores.  Those that abstain, or that not all references could be
     compared by, are left out.
     """
-    among = max((each.among for each in several if each.score is not None), key=len, default=())
+    groups = {each.among for each in several if each.score is not None}
+    among = max(groups, key=lambda names: (len(names), names), default=())  # whatever the scores
     fit = [each for each in several if each.score is not None and each.among == among != ()]
     names, sent = tuple(name for each in fit for name in each.methods), sum(e.queries for e in fit)
     if not fit:

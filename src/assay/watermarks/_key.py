@@ -165,7 +165,7 @@ def load_key(path: Path, passphrase: str | None = None) -> Key:
         arrays = {n.removeprefix("array."): a for n, a in held.items() if n.startswith("array.")}
         secret, payload = held["secret"].tobytes(), bytes.fromhex(found["payload"])
         key = Key(str(found["method"]), found["template"], secret, payload, arrays)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         lacks = "it has no " if isinstance(error, KeyError) else ""
         raise BadData(f"{path}: a damaged key: {lacks}{error}") from error
     try:
@@ -194,8 +194,8 @@ def _parsed(content: bytes, path: Path) -> tuple[dict[str, str], dict[str, Array
     length = int.from_bytes(content[:8], "little")
     try:
         held = load(content)
-        about = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError) as error:
+        about = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    except (SafetensorError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise BadData(f"{path}: not a key: {error}") from error
     if not str(about.get("assay", "")).startswith("watermark key"):
         raise BadData(f"{path}: not a key of assay")

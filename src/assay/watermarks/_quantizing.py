@@ -53,7 +53,7 @@ def tag_bits(layers: Sequence[Json], payload: int, step: int) -> int:
         raise UnfitModel(
             f"a payload of {payload} bits: {len(layers)} layers hold {there} bits at"
             f" tolerance={step // 2}, of which a tag takes {LEAST_TAG} at least; {fits}, or set"
-            " tolerance lower or most higher"
+            f" {'tolerance lower or ' if step > 1 else ''}most higher"
         )
     return min(left, 8 * TAG)
 

@@ -10,7 +10,7 @@ The payload is written in the labels, to the base of the classes, under a mask t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil, isfinite, log, prod
+from math import ceil, log, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EXTRA = "watermarks"
 _GRID = 7  # fields along a side of a trigger picture: coarse, so that it can be resized
+_FARTHEST = 1e30  # from zero, of values that are asked
 _MOST = 2**16  # trigger pictures
 
 Labels = NDArray[np.int64]
@@ -88,7 +89,7 @@ class Adi(Watermark):
             raise BadData(f"its field 'shape' is {shown(template['shape'])}, too large")
         span = held(template, "span")
         numbers = isinstance(span, list) and all(type(end) in (int, float) for end in span)
-        if not numbers or len(span) != 2 or not (span[0] < span[1] and all(map(isfinite, span))):
+        if not numbers or len(span) != 2 or not -_FARTHEST < span[0] < span[1] < _FARTHEST:
             raise BadData(f"its field 'span' is {shown(span)}, no least and largest value")
 
     def tune(self, work: Work) -> nn.Module:

@@ -119,6 +119,8 @@ class Ingrain(Watermark):
             if key.arrays[name].dtype.kind != "f" or not np.isfinite(key.arrays[name]).all():
                 raise BadData(f"its array {name!r} is not of finite numbers")
         asked, values = key.arrays["queries"], key.arrays["center"].shape
+        if asked.ndim < 2 or not len(asked):
+            raise BadData(f"its array 'queries' has shape {shown([*asked.shape])}, too small")
         shapes = {"reference": (len(asked), classes), "directions": (*values, count)}
         for name, shape in shapes.items():
             if key.arrays[name].shape != shape or asked.ndim < 2 or len(values) != 1:
