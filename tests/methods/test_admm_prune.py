@@ -141,7 +141,7 @@ def test_further_models_teach_in_the_place_of_the_parent() -> None:
         outputs(method.derive(parent, twin, data=DATA).module, JUDGE.inputs), abs=0.05
     )
     assert taught.parents == (own.parents[0], digest(twin))
-    with pytest.raises(BadOption, match="teach soft_answers"):
+    with pytest.raises(BadOption, match="further ones teach"):
         prune(keep=(0.2,)).derive(parent, twin, data=DATA)
     with pytest.raises(UnfitModel, match="a teacher has outputs of shape"):
         method.derive(parent, torch.nn.Sequential(parent, torch.nn.Linear(4, 3)), data=DATA)

@@ -172,7 +172,8 @@ class Derivation(ABC):
         if self.takes_teachers and given > wanted:
             if not getattr(self, "soft_answers", 0):
                 raise BadOption(
-                    f"{self.method}: further models teach soft_answers: set their weight"
+                    f"{self.method} is made from {wanted} models, not {given}: further ones teach"
+                    " soft_answers, which have no weight"
                 )
         elif given != wanted and (wanted == 1 or given < wanted):
             more = "" if wanted == 1 else " or more"
