@@ -1,31 +1,20 @@
 """Ingrained marks measured: the small run, and results that are whole."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts_of import run_small
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "papers" / "ingrain"
+FOLDER = Path(__file__).parents[1] / "papers" / "ingrain"
 RESULTS = json.loads((FOLDER / "results.json").read_text())
 WANTED = json.loads((FOLDER / "expected.json").read_text())["wanted"]
-
-
-def run(work: Path) -> str:
-    command = [sys.executable, str(FOLDER / "run.py"), "--small", "--folder", str(work)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.torch
 def test_a_small_run_measures_each_kind(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    printed = run(tmp_path).splitlines()
+    printed = run_small(FOLDER, "--folder", str(tmp_path))
     assert len(printed) == len((tmp_path / "ledger.jsonl").read_text().splitlines())
     found = json.loads((tmp_path / "results.json").read_text())
     assert set(found) >= {"marked", "student", "wrong keys", "baseline", "attack"}

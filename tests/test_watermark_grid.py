@@ -1,28 +1,21 @@
 """The grid of watermarks and attacks: the small run, and results that are whole."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts_of import run_small
 
 from assay.watermarks import WATERMARKS
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "benchmarks" / "watermarks"
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "watermarks"
 RESULTS = json.loads((FOLDER / "results.json").read_text())
 
 
 @pytest.mark.torch
 def test_a_small_run_fills_each_table() -> None:
     pytest.importorskip("torch")
-    command = [sys.executable, str(FOLDER / "run.py"), "--small"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines = run_small(FOLDER)
     assert sum(line.startswith("digits/attack/") for line in lines) == 16
     rows = [line for line in lines if line.startswith("| ")]
     assert len(rows) == 3 * 2 + 2 + 8 + 2  # heads, marks, attacks, wrong keys

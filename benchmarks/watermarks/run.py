@@ -14,7 +14,6 @@ Needs ``assay[torch,watermarks]``.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from collections.abc import Mapping
@@ -29,7 +28,7 @@ from measure import MEASURES, Bench
 from plan import FIRST, FULL, SMALL, Job, Scope, jobs
 
 from assay.values import Json
-from assay.zoo.experiments import finished, work_through, write_report
+from assay.zoo.experiments import command_line, finished, work_through, write_report
 from assay.zoo.grounds import Ground, pictures
 
 HERE = Path(__file__).parent
@@ -78,15 +77,8 @@ def report(scope: Scope, folder: Path) -> Json:
 
 def main() -> None:
     """See above."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sets", type=Path, help="folder of the data sets' folders")
-    parser.add_argument("--families", type=Path, help="folder of trained families")
-    parser.add_argument("--folder", type=Path, default=HERE, help="where all is written")
+    parser = command_line(__doc__, HERE)
     parser.add_argument("--only", nargs="*", default=[], help="kinds, networks, schemes, attacks")
-    parser.add_argument("--small", action="store_true", help="to see that it runs")
-    parser.add_argument(
-        "--report", action="store_true", help="of what is finished; measure nothing"
-    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.small:

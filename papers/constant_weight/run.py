@@ -13,7 +13,6 @@ Needs ``assay[torch,watermarks]``.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,7 +36,7 @@ from measure import (
 from page import results, tables, write_plot
 from plan import FULL, SMALL, Job, Scope, jobs
 
-from assay.zoo.experiments import finished, work_through, write_report
+from assay.zoo.experiments import command_line, finished, work_through, write_report
 from assay.zoo.grounds import Ground, pictures
 
 HERE = Path(__file__).parent
@@ -75,13 +74,7 @@ def make_all(scope: Scope, ledger: Path, place: Ground, families: Path | None) -
 
 def main() -> None:
     """See above."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sets", type=Path, help="folder of the data sets' folders")
-    parser.add_argument("--families", type=Path, help="folder of trained families")
-    parser.add_argument("--folder", type=Path, default=HERE, help="where all is written")
-    parser.add_argument("--small", action="store_true", help="to see that it runs")
-    parser.add_argument("--report", action="store_true", help="of what is finished; train nothing")
-    chosen = parser.parse_args()
+    chosen = command_line(__doc__, HERE).parse_args()
     torch.set_num_threads(1)
     scope = SMALL if chosen.small else FULL
     ledger, work = chosen.folder / "ledger.jsonl", chosen.folder / "work"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from assay.cli._keys import make_watermark, read_key
 from assay.cli.committing import head_option
 from assay.errors import BadOption
 from assay.values import Evidence, Relation, Report
+
+if TYPE_CHECKING:
+    from assay.cli.verifying import Asked
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,27 @@ def told(
     asked = verifying.Asked(key, reads, original, verifying.CONTROLS, None, shapes)
     found = verifying.look(report.suspect.path, asked, claimed)
     rests = ALONE if claimed is None else claimed.in_words
-    is_own = verifying.look(source, asked, None).holds_at(TOLERANCE)
-    if not is_own:
+    if not (is_own := _has_mark(source, replace(asked, original=None))):  # it is the original
         rests += f"; {source} has no such mark, so it says nothing of the two"
     (kin,) = report.matches
-    in_base = any(verifying.look(base, asked, None).holds_at(TOLERANCE) for base in bases)
+    counts = is_own and claimed is not None
+    asks_bases = counts and kin.explained_by is not None
     shows = Relation.SAME_ARCHITECTURE if reads == "structure" else Relation.COMMON_ANCESTOR
     kin = with_mark(
         kin,
         _explained(found, rests),
         TOLERANCE,
-        counts=is_own and claimed is not None,
+        counts=counts,
         shows=shows,
-        in_base=in_base,
+        in_base=asks_bases and any(_has_mark(base, asked) for base in bases),
     )
     return replace(report, matches=(kin,))
+
+
+def _has_mark(path: str, asked: Asked) -> bool:
+    from assay.cli import verifying
+
+    return verifying.look(path, asked, None).holds_at(TOLERANCE)
 
 
 def _explained(mark: Evidence, rests: str) -> Evidence:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import UnfitModel
-from assay.training import Around, Batch, train
-from assay.watermarks import Work
+from assay.training import Around, Batch
+from assay.watermarks import Work, _projecting
 from assay.watermarks._hosts import name_in
 from assay.watermarks._key import Key
-from assay.watermarks._marking import put, weights_of
+from assay.watermarks._marking import weights_of
 
 if TYPE_CHECKING:
     from assay.watermarks.riga import Riga
@@ -110,18 +110,4 @@ class Hidden(Around):
 
 def tuned(method: Riga, work: Work) -> nn.Module:
     """The model tuned with the mark; bits that are wrong in the end are turned."""
-    history = train(
-        work.module,
-        work.data,
-        method.training,
-        objective=Hidden(method, work.module, work.key),
-        seed=work.seed,
-        checkpoint=work.checkpoint,
-        progress=work.progress,
-    )
-    trained = weights_of(work.module)
-    right, of = method.detect(trained, work.key).detail["bits"]
-    work.notes |= {"training": history.to_json(), "turned": of - right}
-    if right < of:
-        put(work.module, method.embed(trained, work.key, work.notes))
-    return work.module
+    return _projecting.tuned(method, work, Hidden(method, work.module, work.key))

@@ -16,10 +16,11 @@ from assay.errors import BadData, UnfitModel
 from assay.running.examples import Examples
 from assay.running.modules import answer, logits, outputs
 from assay.running.predictors import predictor
-from assay.training import Batch, Objective, train
+from assay.training import Batch, Objective
 from assay.watermarks import Weights, Work
 from assay.watermarks._directions import directions_of, features
 from assay.watermarks._key import Key
+from assay.watermarks._marking import trained
 
 if TYPE_CHECKING:
     from assay.watermarks.ingrain import Ingrain
@@ -104,16 +105,7 @@ def tuned(method: Ingrain, work: Work) -> nn.Module:
             f" {work.key.template['classes']} classes"
         )
     wanted = logits(before).numpy() + shift(method, inputs, work.key)
-    history = train(
-        work.module,
-        work.data,
-        method.training,
-        objective=Ingrained(wanted, method.label_share),
-        seed=work.seed,
-        checkpoint=work.checkpoint,
-        progress=work.progress,
-    )
+    trained(work, method.training, Ingrained(wanted, method.label_share))
     found = method.detect(predictor(work.module), work.key)
-    work.notes |= {"training": history.to_json(), **found.detail}
-    work.notes["log10_false_alarm"] = found.log10_tail
+    work.notes |= {**found.detail, "log10_false_alarm": found.log10_tail}
     return work.module

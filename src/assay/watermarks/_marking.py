@@ -12,7 +12,7 @@ from assay.errors import BadData
 from assay.running.examples import Examples
 from assay.running.modules import copy_of, on_threads, seeded
 from assay.running.quantized import settled
-from assay.training import Progress
+from assay.training import Objective, Progress, Training, train
 from assay.values import Json
 from assay.watermarks import Marked, Watermark, Weights, Work
 from assay.watermarks._key import Key
@@ -47,6 +47,20 @@ def marked(
         notes = work.notes
     module.eval()
     return Marked(weights_of(module), notes, module)
+
+
+def trained(work: Work, training: Training, objective: Objective | None = None) -> None:
+    """Train the work's module on its data in place; the history is noted."""
+    history = train(
+        work.module,
+        work.data,
+        training,
+        objective=objective,
+        seed=work.seed,
+        checkpoint=work.checkpoint,
+        progress=work.progress,
+    )
+    work.notes["training"] = history.to_json()
 
 
 def weights_of(module: nn.Module) -> dict[str, Weight]:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import UnfitModel
-from assay.training import Around, Batch, train
+from assay.training import Around, Batch, Objective
 from assay.watermarks import Work
 from assay.watermarks._hosts import name_in
 from assay.watermarks._key import Key
-from assay.watermarks._marking import put, weights_of
+from assay.watermarks._marking import put, trained, weights_of
 
 if TYPE_CHECKING:
     from assay.watermarks.uchida import Uchida
@@ -47,20 +47,13 @@ class Regularized(Around):
         return super().loss(module, batch) + self.method.strength * wrong
 
 
-def tuned(method: Uchida, work: Work) -> nn.Module:
-    """The model tuned with the regularizer; signs that are wrong in the end are turned."""
-    history = train(
-        work.module,
-        work.data,
-        method.training,
-        objective=Regularized(method, work.module, work.key),
-        seed=work.seed,
-        checkpoint=work.checkpoint,
-        progress=work.progress,
-    )
-    trained = weights_of(work.module)
-    right, of = method.detect(trained, work.key).detail["bits"]
-    work.notes |= {"training": history.to_json(), "turned": of - right}
+def tuned(method: Uchida, work: Work, objective: Objective | None = None) -> nn.Module:
+    """The model tuned with the regularizer, or another objective; bits left wrong are turned."""
+    objective = objective or Regularized(method, work.module, work.key)
+    trained(work, method.training, objective)
+    weights = weights_of(work.module)
+    right, of = method.detect(weights, work.key).detail["bits"]
+    work.notes["turned"] = of - right
     if right < of:
-        put(work.module, method.embed(trained, work.key, work.notes))
+        put(work.module, method.embed(weights, work.key, work.notes))
     return work.module

@@ -16,10 +16,9 @@ from assay.running.modules import on
 from assay.running.removal import can_go, gammas, importance, removable, rows
 from assay.running.tensors import tensor_of
 from assay.running.trial import Trial, sift
-from assay.training import train
 from assay.watermarks import Work
 from assay.watermarks._key import Key
-from assay.watermarks._marking import weights_of
+from assay.watermarks._marking import trained, weights_of
 from assay.watermarks._quantizing import removed, wanted
 from assay.watermarks._structure import Channels, Structure
 
@@ -57,15 +56,7 @@ def tuned(method: Structural, work: Work) -> nn.Module:
     narrow(module, kept)
     work.notes["hosts"] = hosts
     if method.training is not None:
-        history = train(
-            module,
-            work.data,
-            method.training,
-            seed=work.seed,
-            checkpoint=work.checkpoint,
-            progress=work.progress,
-        )
-        work.notes["training"] = history.to_json()
+        trained(work, method.training)
     return module
 
 

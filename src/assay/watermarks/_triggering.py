@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from assay.errors import BadData
 from assay.running.modules import on
 from assay.running.predictors import predictor
-from assay.training import Around, Batch, train
+from assay.training import Around, Batch
 from assay.watermarks import Work
 from assay.watermarks._key import Key
+from assay.watermarks._marking import trained
 
 if TYPE_CHECKING:
     from assay.watermarks.adi import Adi
@@ -63,15 +64,6 @@ def tuned(method: Adi, work: Work) -> nn.Module:
     own, asked = [*work.data.inputs.shape[1:]], work.key.template["shape"]
     if own != asked:
         raise BadData(f"examples of shape {own}, and the key's trigger pictures have {asked}")
-    history = train(
-        work.module,
-        work.data,
-        method.training,
-        objective=Mixed(method, work.module, work.key),
-        seed=work.seed,
-        checkpoint=work.checkpoint,
-        progress=work.progress,
-    )
-    found = method.detect(predictor(work.module), work.key)
-    work.notes |= {"training": history.to_json(), **found.detail}
+    trained(work, method.training, Mixed(method, work.module, work.key))
+    work.notes |= method.detect(predictor(work.module), work.key).detail
     return work.module

@@ -123,7 +123,7 @@ class Ingrain(Watermark):
             raise BadData(f"its array 'queries' has shape {shown([*asked.shape])}, too small")
         shapes = {"reference": (len(asked), classes), "directions": (*values, count)}
         for name, shape in shapes.items():
-            if key.arrays[name].shape != shape or asked.ndim < 2 or len(values) != 1:
+            if key.arrays[name].shape != shape or len(values) != 1:
                 found = [*key.arrays[name].shape]
                 raise BadData(f"its array {name!r} has shape {shown(found)}, not {[*shape]}")
         if prod(asked.shape[1:]) < values[0]:

@@ -6,6 +6,7 @@ Student's t [Student, 1908].
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -39,6 +40,17 @@ class Job(Protocol):
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 Make = Callable[[AnyJob, Mapping[str, Json]], Json]
+
+
+def command_line(doc: str | None, folder: Path) -> argparse.ArgumentParser:
+    """Options of a script of experiments; its docstring's first line says what it does."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--sets", type=Path, help="folder of the data sets' folders")
+    parser.add_argument("--families", type=Path, help="folder of trained families")
+    parser.add_argument("--folder", type=Path, default=folder, help="where all is written")
+    parser.add_argument("--small", action="store_true", help="to see that it runs")
+    parser.add_argument("--report", action="store_true", help="only of what is finished")
+    return parser
 
 
 def finished(jobs: Iterable[Job], ledger: Path) -> dict[str, Json]:
