@@ -52,14 +52,15 @@ def _marks(found: Json) -> str:
 
 
 def _attacks(found: Json) -> str:
-    """An attack a row, a network and a watermark a column: accuracy, mark left, log₁₀ p."""
+    """For each network an attack a row, a watermark a column: accuracy, mark left, log₁₀ p."""
     cells = {(e["attack"], e["network"], e["scheme"]): e for e in found.get("attack", [])}
-    columns = list(dict.fromkeys((network, scheme) for _, network, scheme in cells))
-    rows = [
-        [name, *(_cell(cells.get((name, *column))) for column in columns)]
-        for name in dict.fromkeys(name for name, *_ in cells)
-    ]
-    return _table(["attack", *(f"{scheme}, {network}" for network, scheme in columns)], rows)
+    names = dict.fromkeys(name for name, *_ in cells)
+    blocks = []
+    for network in dict.fromkeys(network for _, network, _ in cells):
+        schemes = dict.fromkeys(scheme for _, of, scheme in cells if of == network)
+        rows = [[n, *(_cell(cells.get((n, network, s))) for s in schemes)] for n in names]
+        blocks.append(_table([network, *schemes], rows))
+    return "\n".join(blocks)
 
 
 def _cell(entry: Json | None) -> str:

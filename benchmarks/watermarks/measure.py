@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+import torch
 from plan import Attack, Job, adam
 from torch import nn
 
 from assay.derivations import DERIVATIONS, Derivation
 from assay.errors import AssayError, BadData, UnfitModel
 from assay.running.examples import Examples
-from assay.running.modules import accuracy
+from assay.running.modules import accuracy, copy_of
 from assay.running.predictors import predictor
 from assay.training import Training, train
 from assay.values import Json
 from assay.watermarks import Watermark, verify
 from assay.watermarks._key import Key
 from assay.watermarks._marking import weights_as_run, weights_of
+from assay.watermarks._remembering import Remembering
 from assay.zoo.families import load, records
 from assay.zoo.grounds import Ground
 from assay.zoo.networks import build
@@ -41,10 +44,10 @@ def key_of(method: Watermark, module: nn.Module, bits: int, number: int, data: E
 
 
 class Bench:
-    """The ground, and the networks that are kept on it."""
+    """The ground, pictures of the owner's that nobody trains on, and networks that are kept."""
 
-    def __init__(self, place: Ground, families: Path | None) -> None:
-        self.place, self.families = place, families
+    def __init__(self, place: Ground, asked: Examples, families: Path | None) -> None:
+        self.place, self.asked, self.families = place, asked, families
 
     def percent(self, module: nn.Module) -> float:
         return round(100 * accuracy(module, self.place.test), 2)
@@ -69,7 +72,7 @@ class Bench:
         """The method, its key, and the marked network, which is kept."""
         row = job.scope.schemes[job.scheme]
         method, base = row.method(job.scheme), self.dense(job)
-        key = key_of(method, base, job.scope.bits, 0, self.place.training)
+        key = key_of(method, base, job.scope.bits_of(job.scheme), 0, self.asked)
         how = replace(job, kind="mark", attack="").behavior
         name = f"{job.scope.data}-{job.network}-{job.scheme}-{secret(how).hex()[:8]}"
         if self.place.path(name).exists():
@@ -77,7 +80,8 @@ class Bench:
         data = self.place.training if row.tuned else None
         marked = method.mark(base, key, data=data, checkpoint=self.place.checkpoints).module
         assert marked is not None
-        self.place.save(name, marked)
+        if not row.reshapes:
+            self.place.save(name, marked)
         return method, key, marked
 
     def twin(self, job: Job) -> nn.Module:
@@ -99,23 +103,34 @@ class Bench:
         if attack.derivation == "overwrite":
             row = scope.schemes[job.scheme]
             method = row.method(job.scheme)
-            other = key_of(method, module, scope.bits, 1, place.training)
+            other = key_of(method, module, scope.bits_of(job.scheme), 1, self.asked)
             data = place.training.take(slice(scope.thief)) if row.tuned else None
             over = method.mark(module, other, data=data, seed=1).module
             assert over is not None
             return over
-        make: Any = DERIVATIONS[attack.derivation]
-        derivation: Derivation = make(**attack.options)
-        parents = [module]
-        if attack.derivation == "average":
-            parents.append(self.twin(job))
-        student = None
-        if attack.student:
-            student = self.blank(job, scope.networks[job.network], 1)
-        found = derivation.derive(*parents, data=thief, student=student, seed=1).module
+        if attack.derivation == "shrink":
+            found = shrunk(module, **attack.options)
+        else:
+            make: Any = DERIVATIONS[attack.derivation]
+            derivation: Derivation = make(**attack.options)
+            parents = [module, *([self.twin(job)] if attack.derivation == "average" else [])]
+            student = self.blank(job, job.student, 1) if attack.student else None
+            found = derivation.derive(*parents, data=thief, student=student, seed=1).module
         for each in attack.then:
             found = self.attacked(job, found, each)
         return found
+
+
+def shrunk(module: nn.Module, rate: float) -> nn.Module:
+    """A copy, that share of each matrix's largest weights cut down to the next one's size."""
+    made = copy_of(module)
+    with torch.no_grad():
+        for weights in (each for each in made.parameters() if each.dim() > 1):
+            most = float(
+                weights.abs().flatten().kthvalue(ceil((1 - rate) * weights.numel())).values
+            )
+            weights.clamp_(-most, most)
+    return made
 
 
 def cell(suspect: nn.Module, key: Key, marked: nn.Module) -> Json:
@@ -168,32 +183,49 @@ def suspect_answers(suspect: nn.Module, test: Examples) -> bool:
 def wrong_keys(job: Job, bench: Bench) -> Json:
     """How often wrong keys are found in a network that carries a mark."""
     method, key, marked = bench.made(job)
-    return alarms(
-        [tail(method, marked, key.wrong(number)) for number in range(job.scope.wrong_keys)]
-    )
+    subject = subject_of(method, marked)
+    wrong = [key.wrong(number) for number in range(job.scope.wrong_keys)]
+    return alarms([tail(method, subject, each) for each in wrong])
 
 
-def tail(method: Watermark, module: nn.Module, key: Key) -> float:
-    """log₁₀ of the false alarm that one key states; a method without one states none."""
+def subject_of(method: Watermark, module: nn.Module) -> Any:
+    """What a method looks at."""
     behaves = method.reads == "behavior"
-    subject: Any = predictor(module) if behaves else weights_as_run(module)
+    return Remembering(predictor(module)) if behaves else weights_as_run(module)
+
+
+def tail(method: Watermark, subject: Any, key: Key) -> float:
+    """log₁₀ of the false alarm that one key states; a method without one states none."""
     return method.detect(subject, key).log10_tail or 0.0
 
 
 def clean_models(job: Job, bench: Bench) -> Json:
-    """How often keys are found in models that were trained apart; each has a key of its own."""
+    """How often keys are found in models that were trained apart; each has a key of its own.
+
+    A key that holds what a model answered is another of the first marked network's.
+    """
     assert bench.families is not None
-    method, tails, small = job.scope.schemes[job.scheme].method(job.scheme), list[float](), 0
+    row, bits = job.scope.schemes[job.scheme], job.scope.bits_of(job.scheme)
+    method, tails, small = row.method(job.scheme), list[float](), 0
+    first = replace(job, kind="mark", network=job.scope.of(job.scheme)[0])
+    answered = bench.made(first)[1] if row.keeps_answers else None
     for number, record in enumerate(records(bench.families)):
         if record["parents"] or not record["file"].endswith(".safetensors"):
             continue
         module = load(bench.families, record["name"])
         try:
-            key = key_of(method, module, job.scope.bits, 100 + number, bench.place.training)
-        except (UnfitModel, BadData):  # too small for a mark of this kind
+            if answered is None:
+                key = key_of(method, module, bits, 100 + number, bench.asked)
+            else:
+                key = answered.wrong(10_000 + number)
+            found = method.detect(subject_of(method, module), key)
+        except (UnfitModel, BadData):  # too small for a mark of this kind, or of other inputs
             small += 1
             continue
-        tails.append(tail(method, module, key))
+        if "why" in found.detail:  # it cannot be read there
+            small += 1
+        else:
+            tails.append(found.log10_tail or 0.0)
     return {"too_small": small, **alarms(tails)}
 
 

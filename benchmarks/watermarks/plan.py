@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.derivations import DERIVATIONS
 from assay.training import Optimizer, Training
 from assay.watermarks import WATERMARKS, Watermark
 
@@ -19,6 +20,10 @@ class Scheme:
 
     tuned: bool  # with data; else weights are marked as they are
     options: Options = field(default_factory=dict)
+    bits: int = 0  # of a payload; 0: as many as the scope says
+    networks: tuple[str, ...] = ()  # by default those of the scope
+    reshapes: bool = False  # whether marked networks have other shapes: they are made anew
+    keeps_answers: bool = False  # whether a key holds what its model answered
 
     def method(self, name: str) -> Watermark:
         """It, with its options."""
@@ -29,7 +34,11 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Attack:
-    """What a thief does: a derivation with its options, on some of his pictures or on all."""
+    """What a thief does: a derivation with its options, on some of his pictures or on all.
+
+    ``overwrite`` is another mark by a key of his, ``shrink`` cuts each layer's largest weights down
+    to a quantile.
+    """
 
     derivation: str
     options: Options = field(default_factory=dict)
@@ -54,13 +63,16 @@ def pruned(rate: float, scope: str, **more: Any) -> Attack:
     return Attack("magnitude-prune", {"rate": rate, "scope": scope}, **more)
 
 
-def attacks(epochs: int, students: dict[str, str]) -> dict[str, Attack]:
-    """Each by its name; ``epochs`` of a thief's tuning, ``students`` of each network.
+def cut(share: float) -> Any:
+    """The memristor method's option: that share of each layer's columns stays."""
+    memristor: Any = DERIVATIONS["memristor"]
+    return type(memristor().cut)(keep=(share,))
 
-    What another attack needs than a derivation, such as one that knows the scheme, is one more
-    case in ``measure``.
-    """
+
+def attacks(epochs: int, students: dict[str, str]) -> dict[str, Attack]:
+    """Each by its name; ``epochs`` of a thief's tuning, ``students`` of each network."""
     learning = {"training": Training(epochs, 64, Optimizer("adam", 1e-3, schedule="cosine"))}
+    half = {"training": adam(1e-3, max(1, epochs // 2)), "retraining": adam(1e-3, 1)}
     first: dict[str, Attack] = {
         "tuned at 1e-4": tuned(1e-4, epochs, order=FIRST),
         "tuned at 1e-3": tuned(1e-3, epochs, order=FIRST),
@@ -80,6 +92,12 @@ def attacks(epochs: int, students: dict[str, str]) -> dict[str, Attack]:
         "permuted": Attack("permute-neurons"),
         "rescaled": Attack("rescale-channels"),
         "neurons added": Attack("dummy-neurons"),
+        "neurons added, tuned": Attack("dummy-neurons", then=(tuned(1e-3, epochs),)),
+        "classes renumbered": Attack("relabel-head"),
+        "float16": Attack("convert", {"dtype": "float16"}),
+        "ADMM, a tenth left": Attack("admm-prune", {"keep": (0.1,), **half}, "some"),
+        "ADMM, 3 bits": Attack("admm-cluster", half, "some"),
+        "for memristors": Attack("memristor", {"cut": cut(0.3), **half}, "some"),
         "channels removed, 20 %": Attack("channel-prune", {"rate": 0.2, "importance": "l1"}),
         "pruned .9, tuned": pruned(0.9, "layer", then=(tuned(1e-3, epochs),)),
         "distilled to another": Attack("distill", learning, "all", student="another"),
@@ -87,7 +105,12 @@ def attacks(epochs: int, students: dict[str, str]) -> dict[str, Attack]:
         "transferred": Attack(
             "transfer", {"training": Training(epochs, 64, Optimizer(rate=0.01))}, "some"
         ),
+        "permuted, pruned .5, tuned": Attack(
+            "permute-neurons", then=(pruned(0.5, "layer", then=(tuned(1e-3, epochs),)),)
+        ),
         "overwritten": Attack("overwrite"),
+        "largest 5 % shrunk": Attack("shrink", {"rate": 0.05}),
+        "largest 20 % shrunk": Attack("shrink", {"rate": 0.2}),
         "averaged with its twin": Attack("average"),
     }
 
@@ -100,6 +123,7 @@ class Scope:
     networks: dict[str, str]  # each with another one that is its student
     schemes: dict[str, Scheme]
     pictures: int  # of the owner
+    asked: int  # more of them, of which queries are taken
     judged: int
     thief: int  # pictures
     epochs: int  # of a thief's tuning
@@ -107,6 +131,14 @@ class Scope:
     wrong_keys: int
     width: float = 1.0
     order: int = ALL
+
+    def of(self, scheme: str) -> tuple[str, ...]:
+        """The networks that are marked by a scheme."""
+        return self.schemes[scheme].networks or (*self.networks,)
+
+    def bits_of(self, scheme: str) -> int:
+        """The payload's."""
+        return self.schemes[scheme].bits or self.bits
 
     def attacks(self) -> dict[str, Attack]:
         found = attacks(self.epochs, self.networks)
@@ -118,15 +150,21 @@ SCHEMES = {
     "uchida": Scheme(tuned=False),
     "constant-weight": Scheme(tuned=False),
     "riga": Scheme(tuned=True),
-    "structural": Scheme(tuned=False),
-    "ingrain": Scheme(tuned=True),
+    "structural": Scheme(
+        tuned=True,
+        options={"tolerance": 0, "training": Training(3, 64, Optimizer(rate=0.02))},
+        bits=8,
+        networks=("mobilenet", "vgg", "resnet"),  # cnn has too few channels for a mark
+        reshapes=True,
+    ),
+    "ingrain": Scheme(tuned=True, bits=16, keeps_answers=True),
 }
-KNOWN = {name: scheme for name, scheme in SCHEMES.items() if name in WATERMARKS}
 FULL = Scope(
     data="fashion-mnist",
     networks={"cnn": "resnet", "vgg": "cnn", "resnet": "cnn"},
-    schemes=KNOWN,
+    schemes=SCHEMES,
     pictures=6_000,
+    asked=10_000,
     judged=2_000,
     thief=1_500,
     epochs=10,
@@ -142,6 +180,7 @@ SMALL = Scope(
         "uchida": Scheme(tuned=False),
     },
     pictures=300,
+    asked=300,
     judged=100,
     thief=100,
     epochs=1,
@@ -175,20 +214,26 @@ class Job:
         if self.kind == "dense":
             return f"{sizes}"
         row = scope.schemes[self.scheme]
-        marked = f"{sizes} {scope.bits} {row.tuned} {row.method(self.scheme)!r}"
+        marked = f"{sizes} {scope.bits_of(self.scheme)} {row.tuned} {row.method(self.scheme)!r}"
         if self.kind == "attack":
             done = scope.attacks()[self.attack]
-            return f"{marked} {scope.thief} {scope.epochs} {done} {scope.networks[self.network]}"
+            return f"{marked} {scope.thief} {scope.epochs} {done} {self.student}"
         return f"{marked} {scope.wrong_keys}" if self.kind == "wrong keys" else marked
+
+    @property
+    def student(self) -> str:
+        """Another network, which is distilled to."""
+        return self.scope.networks.get(self.network, "cnn")
 
 
 def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
     """All of them, what matters most first: a killed run has something of each kind early."""
-    for network in scope.networks:
+    networks = {network: None for name in scope.schemes for network in scope.of(name)}
+    for network in networks:
         yield Job("dense", network, scope=scope)
     for order in (FIRST, ALL):
-        for network in scope.networks:
-            for name in scope.schemes:
+        for network in networks:
+            for name in (each for each in scope.schemes if network in scope.of(each)):
                 if order == FIRST:
                     yield Job("mark", network, name, scope=scope)
                 for attack, each in scope.attacks().items():

@@ -56,7 +56,8 @@ def run(
     place = Ground(
         training.take(slice(scope.pictures)), test.take(slice(scope.judged)), work, work / "state"
     )
-    bench = Bench(place, families)
+    asked = training.take(slice(scope.pictures, scope.pictures + scope.asked))
+    bench = Bench(place, asked, families)
     wanted = [each for each in jobs(scope, families is not None) if only <= words(each)]
     make_all(wanted, folder / "ledger.jsonl", bench)
 
