@@ -40,15 +40,18 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _marks(found: Json) -> str:
+    kin = {(e["scheme"], e["network"]): (e["check"], e["compare"]) for e in found.get("kin", [])}
     rows = [
         (
             e["scheme"], e["network"], f"{e['twin']:.2f}", f"{e['accuracy'] - e['twin']:+.2f}",
             f"{e['score']:.3f}", f"{e['log10']:.1f}", "yes" if e["payload"] else "no",
+            *kin.get((e["scheme"], e["network"]), ("", "")),
         )
         for e in found.get("mark", [])
     ]  # fmt: skip
     head = ("watermark", "network", "unmarked twin, %", "marked, points more")
-    return _table((*head, "of the mark", "log₁₀ p", "payload reads"), rows)
+    mark = ("of the mark", "log₁₀ p", "payload reads")
+    return _table((*head, *mark, "check", "compare"), rows)
 
 
 def _attacks(found: Json) -> str:

@@ -7,17 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from plan import Attack, Job, adam
 from torch import nn
 
+import assay
 from assay.derivations import DERIVATIONS, Derivation
 from assay.errors import AssayError, BadData, UnfitModel
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, copy_of
+from assay.running.modules import accuracy, copy_of, on
 from assay.running.predictors import predictor
+from assay.running.to_onnx import export
 from assay.training import Training, train
 from assay.values import Json
 from assay.watermarks import Watermark, verify
@@ -159,6 +162,19 @@ def mark(job: Job, bench: Bench) -> Json:
     return {"twin": twin, "accuracy": own, **cell(marked, key, marked)}
 
 
+def kin(job: Job, bench: Bench) -> Json:
+    """What files say of the marked network and its original; the mark is not looked for."""
+    _, _, marked = bench.made(job)
+    with TemporaryDirectory() as folder:
+        original, suspect = Path(folder) / "original.onnx", Path(folder) / "marked.onnx"
+        for module, path in ((bench.dense(job), original), (marked, suspect)):
+            export(module, on(module, bench.place.test.inputs[:1]), path)
+        with assay.Registry.open(Path(folder) / "registry") as registry:
+            registry.add(original)
+            verdict = registry.check(suspect).verdict
+        return {"check": str(verdict), "compare": str(assay.compare(suspect, original).relation)}
+
+
 def attack(job: Job, bench: Bench) -> Json:
     """What is left of a mark, and of the network."""
     _, key, marked = bench.made(job)
@@ -238,6 +254,7 @@ def alarms(tails: Sequence[float]) -> Json:
 MEASURES: dict[str, Callable[[Job, Bench], Json]] = {
     "dense": dense,
     "mark": mark,
+    "kin": kin,
     "attack": attack,
     "wrong keys": wrong_keys,
     "clean models": clean_models,

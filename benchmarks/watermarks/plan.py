@@ -195,7 +195,7 @@ SMALL = Scope(
 class Job:
     """One measurement."""
 
-    kind: str  # dense, mark, attack, wrong keys, clean models
+    kind: str  # dense, mark, kin, attack, wrong keys, clean models
     network: str
     scheme: str = ""
     attack: str = ""
@@ -236,6 +236,7 @@ def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
             for name in (each for each in scope.schemes if network in scope.of(each)):
                 if order == FIRST:
                     yield Job("mark", network, name, scope=scope)
+                    yield Job("kin", network, name, scope=scope)
                 for attack, each in scope.attacks().items():
                     if each.order == order:
                         yield Job("attack", network, name, attack, scope)
