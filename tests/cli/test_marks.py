@@ -245,6 +245,28 @@ def test_a_mark_in_behavior_is_asked_for_in_a_file_that_is_run_and_behind_a_url(
     assert "no graph" in run("verify", "weights.safetensors", *verify).error
 
 
+@pytest.mark.torch
+def test_an_ingrained_mark_is_found_in_a_student_from_the_command_line(run: Run) -> None:
+    save_network("cnn", "model.onnx")
+    save_examples("data.npz", squares(800, 1))
+    ingrain = ("--method", "ingrain", "--set", "strength=2", "--set", "directions=12")
+    given = [word for each in ("epochs=8", "batch=32", "optimizer.rate=0.05")
+             for word in ("--set", f"training.{each}")]  # fmt: skip
+    mark = ("mark", "model.onnx", "--key", "mine.key", "--output", "marked.onnx", *ingrain)
+    assert "it is trained in, with --data" in run(*mark, "--payload", "01").error
+    done = run(*mark, "--data", "data.npz", "--payload", "01", *given)
+    assert (done.status, done.err) == (0, "")
+    assert len(load_key(Path("mine.key")).arrays["queries"]) == 160  # of the 640 to train on
+    verify = ("--key", "mine.key", "--controls", "19", "--tolerance", "1e-3", "--json")
+    found = run("verify", "marked.onnx", *verify)
+    missed = run("verify", "model.onnx", *verify)
+    assert (found.status, missed.status) == (0, 1)
+    assert found.json[0]["evidence"]["detail"]["controls"]["as_high"] == 0
+    steal = ("derive", "marked.onnx", "--method", "extract", "--data", "data.npz", *given)
+    assert run(*steal, "--output", "student.onnx").status == 0
+    assert run("verify", "student.onnx", *verify).status == 0
+
+
 @pytest.mark.usefixtures("mine")
 def test_a_url_has_no_weights_to_be_read(run: Run) -> None:
     assert run(*MARK).status == 0

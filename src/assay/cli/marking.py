@@ -214,6 +214,8 @@ def mark_tuned(
 
         try:
             shown = known or random_inputs(parent, seed)
+            if known is not None and watermark.kept_apart:
+                known, shown = known.split(watermark.kept_apart, seed)
             key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:

@@ -80,6 +80,7 @@ class Watermark(ABC):
     """
 
     reads: ClassVar[Reads]  # what of a suspect
+    kept_apart: ClassVar[float] = 0.0  # share of examples that a key is made of, and not tuned on
 
     @property
     def method(self) -> str:

@@ -58,6 +58,7 @@ class Ingrain(Watermark):
     )  # options of the loop
 
     reads = "behavior"
+    kept_apart = 0.25  # a model does not doubt what it was tuned on
 
     def __post_init__(self) -> None:
         self.at_least("strength", 0.01)
