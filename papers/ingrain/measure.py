@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from plan import OWN, Job, method, sgd
+from plan import FURTHER, OWN, Job, method, sgd
 from torch import nn
 
 from assay.derivations import DERIVATIONS, Derivation
@@ -219,13 +219,16 @@ def wrong_keys(job: Job, place: Place) -> Json:
         "not yet marked": place.owner.load("0.base", fresh(OWN, 0, job, place)),
         f"student, {network}": place.owner.load(f"0.{network}.hard", fresh(network, 0, job, place)),
     }
-    return {"suspects": {n: _alarms_of(m, key, job) for n, m in suspects.items()}}
+    first, count = 0, job.scope.wrong_keys
+    if job.detail == (FURTHER,):
+        first, count = count, 5 * count
+    wrong = [key.wrong(number) for number in range(first, first + count)]
+    return {"suspects": {n: _alarms_of(m, wrong, job) for n, m in suspects.items()}}
 
 
-def _alarms_of(module: nn.Module, key: Key, job: Job) -> Json:
+def _alarms_of(module: nn.Module, keys: Sequence[Key], job: Job) -> Json:
     subject, made = Remembering(predictor(module)), method(job.scope)
-    found = [made.detect(subject, key.wrong(n)).log10_tail for n in range(job.scope.wrong_keys)]
-    return alarms([tail or 0.0 for tail in found])
+    return alarms([made.detect(subject, key).log10_tail or 0.0 for key in keys])
 
 
 def clean_models(families: Path) -> Callable[[Job, Place], Json]:

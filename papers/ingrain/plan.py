@@ -10,6 +10,7 @@ from assay.training import Optimizer, Training
 from assay.watermarks import WATERMARKS, Watermark
 
 OWN = "lenet-5"
+FURTHER = "others, five times as many"  # wrong keys
 BASELINES = ("uchida", "adi")
 RATES = {OWN: 0.02}  # of learning, SGD's; the others' is .05
 ATTACKS = (
@@ -103,6 +104,7 @@ def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
                 yield Job("student", run, (student, answers), scope)
         if run == 0:
             yield Job("wrong keys", run, (), scope)
+            yield Job("wrong keys", run, (FURTHER,), scope)
             if families:
                 yield Job("clean models", run, (), scope)
         if run == 1 or scope.runs == 1:
