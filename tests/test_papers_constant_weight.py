@@ -34,7 +34,7 @@ def test_a_small_run_measures_each_kind(tmp_path: Path) -> None:
 
 
 def test_no_bit_is_wrong_below_the_rate_that_a_mark_was_planned_for() -> None:
-    for entry in RESULTS.get("pruning", []):
+    for entry in RESULTS.get("pruning", []) + RESULTS.get("marked in tuning", []):
         for cell in entry["cells"]:
             for attack in cell["attacks"]:
                 name = {"layer": "layer", "global": "model"}[attack["scope"]]

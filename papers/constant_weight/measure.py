@@ -17,7 +17,7 @@ from assay.errors import UnfitModel
 from assay.running.modules import accuracy
 from assay.training import train
 from assay.values import Json
-from assay.watermarks import Watermark, Weights, verify
+from assay.watermarks import Marked, Watermark, Weights, verify
 from assay.watermarks._code import decoded, encoded, number_of, picked, word_of
 from assay.watermarks._key import Key
 from assay.watermarks._marking import put, weights_of
@@ -85,18 +85,25 @@ def pruning(job: Job, place: Ground) -> Json:
     method = weighted()
     for bits in job.scope.bits:
         key = key_of(method, weights_of(base), bits, job.detail[0])
-        marked = method.mark(base, key)
-        assert marked.module is not None
-        one: Json = {"bits": bits, "lost": round(before - percent(marked.module, place), 2)}
-        one["outlives"] = marked.notes["hosts"][0]["outlives"]
-        one["attacks"] = [
-            {"scope": scope, "rate": rate, **cell(verify(pruned, key, controls=FEW), key)}
+        cells.append(pruned(method.mark(base, key), key, before, job, place))
+    return {"accuracy": before, "cells": cells}
+
+
+def pruned(marked: Marked, key: Key, before: float, job: Job, place: Ground) -> Json:
+    """What a marked network lost against another accuracy, and its mark after each pruning."""
+    module = marked.module
+    assert module is not None
+    return {
+        "bits": 8 * len(key.payload),
+        "lost": round(before - percent(module, place), 2),
+        "outlives": marked.notes["hosts"][0]["outlives"],
+        "attacks": [
+            {"scope": scope, "rate": rate, **cell(verify(suspect, key, controls=FEW), key)}
             for scope in ("layer", "global")
             for rate in job.scope.rates
-            for pruned in [derived(marked.module, "magnitude-prune", place, rate=rate, scope=scope)]
-        ]
-        cells.append(one)
-    return {"accuracy": before, "cells": cells}
+            for suspect in [derived(module, "magnitude-prune", place, rate=rate, scope=scope)]
+        ],
+    }
 
 
 def law(job: Job, place: Ground) -> Json:
@@ -187,22 +194,18 @@ def tuning(job: Job, place: Ground) -> Json:
 
 
 def marked_in_tuning(job: Job, place: Ground) -> Json:
-    """A model tuned under the mark in both ways, and its twin tuned without."""
-    base, found = network(job, place), {}
+    """A model tuned under a mark, and its twin tuned without from the same seed."""
+    way, number = job.detail
+    base, twin = network(job, place), network(job, place)
     some, training = place.training.take(slice(job.scope.attack[0] * 2)), sgd(0.01, 2)
-    twin = network(job, place)
-    train(twin, some, training, seed=2)
-    for name, hinge in ((ROBUST, 0.0), (HINGE, 10.0)):
-        method = weighted(hinge=hinge, training=training)
-        key = key_of(method, weights_of(base), 128, 0)
-        marked = method.mark(base, key, data=some, seed=2)
-        assert marked.module is not None
-        found[name] = {
-            "lost": round(percent(twin, place) - percent(marked.module, place), 2),
-            "outlives": marked.notes["hosts"][0]["outlives"],
-            **cell(verify(marked.module, key, controls=FEW), key),
-        }
-    return {"twin": percent(twin, place), "marks": found}
+    train(twin, some, training, seed=number)
+    before, cells = percent(twin, place), []
+    method = weighted(hinge=10.0 if way == HINGE else 0.0, training=training)
+    for bits in job.scope.bits if way == ROBUST else (128,):
+        key = key_of(method, weights_of(base), bits, number)
+        marked = method.mark(base, key, data=some, seed=number)
+        cells.append(pruned(marked, key, before, job, place))
+    return {"accuracy": before, "cells": cells}
 
 
 def wrong_keys(job: Job, place: Ground) -> Json:

@@ -15,6 +15,10 @@ Json = dict[str, Any]
 COLORS = {"lenet-5": "#0072B2", "vgg": "#D55E00", "resnet": "#009E73"}  # Okabe and Ito's
 SIDE, MARGIN = 300, 50  # of one panel
 FLOOR = 0.4  # of both axes
+_CELLS = (
+    "bits", "keys", "most lost, points", "mean", "outlives, of the layer", "no bit wrong",
+    "of the model", "no bit wrong",
+)  # fmt: skip
 
 
 def results(entries: Sequence[Json], scope: Scope) -> Json:
@@ -53,9 +57,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _pruning(entries: Sequence[Json]) -> str:
+    return _table(("network", *_CELLS), _cells(entries))
+
+
+def _cells(entries: Sequence[Json]) -> list[list[object]]:
+    """A row for each network and length of payload, of all keys."""
     rows = []
     groups = {(e["network"], c["bits"]) for e in entries for c in e["cells"]}
-    for network, bits in sorted(groups, key=str):
+    for network, bits in sorted(groups):
         cells = [c for e in entries if e["network"] == network for c in e["cells"]]
         cells = [c for c in cells if c["bits"] == bits]
         lost = [c["lost"] for c in cells]
@@ -65,8 +74,7 @@ def _pruning(entries: Sequence[Json]) -> str:
             whole = sum(a["score"] == 1.0 for a in attacks)
             row += [f"{min(c['outlives'][name] for c in cells):.4f}", f"{whole} of {len(attacks)}"]
         rows.append(row)
-    head = ("network", "bits", "keys", "most lost, points", "mean", "outlives, of the layer")
-    return _table((*head, "no bit wrong", "of the model", "no bit wrong"), rows)
+    return rows
 
 
 def _law(entries: Sequence[Json]) -> str:
@@ -94,16 +102,11 @@ def _tuning(entries: Sequence[Json]) -> str:
 
 
 def _marked(entries: Sequence[Json]) -> str:
+    ways = dict.fromkeys(entry["detail"][0] for entry in entries)
     rows = [
-        (
-            e["network"], name, f"{e['twin']:.2f}", f"{m['lost']:+.2f}",
-            f"{m['outlives']['layer']:.4f}", "yes" if m["payload"] else "no",
-        )
-        for e in entries
-        for name, m in e["marks"].items()
-    ]  # fmt: skip
-    head = ("network", "way", "twin's accuracy, %", "lost against the twin, points")
-    return _table((*head, "outlives, of the layer", "payload reads"), rows)
+        (way, *row) for way in ways for row in _cells([e for e in entries if e["detail"][0] == way])
+    ]
+    return _table(("way", "network", *_CELLS), rows)
 
 
 def _disguises(entries: Sequence[Json]) -> str:

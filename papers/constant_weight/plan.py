@@ -121,7 +121,10 @@ def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
                 yield Job("clean models", "families", (), scope)
             for number in range(1, scope.keys):
                 yield from of_all("pruning", number)
-    yield from of_all("marked in tuning")
+    for number in range(scope.keys):
+        yield from of_all("marked in tuning", ROBUST, number)
+        if not number:
+            yield from of_all("marked in tuning", HINGE, number)
     for number in range(1, scope.law_keys):
         yield from of_all("law", number)
     yield Job("codes", "no network", (), scope)
