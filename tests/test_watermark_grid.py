@@ -18,7 +18,7 @@ def test_a_small_run_fills_each_table() -> None:
     lines = run_small(FOLDER)
     assert sum(line.startswith("digits/attack/") for line in lines) == 16
     rows = [line for line in lines if line.startswith("| ")]
-    assert len(rows) == 3 * 2 + 2 + 8 + 2  # heads, marks, attacks, wrong keys
+    assert len(rows) == 4 * 2 + 2 + 8 + 2 + 2  # heads, marks, attacks, wrong keys, grinding
     assert all(line.count("|") > 3 for line in rows)
 
 

@@ -31,7 +31,12 @@ def results(entries: Sequence[Json], scope: Scope) -> Json:
 
 def tables(found: Json) -> dict[str, str]:
     """Each table of the page by its name."""
-    return {"marks": _marks(found), "attacks": _attacks(found), "alarms": _alarms(found)}
+    return {
+        "marks": _marks(found),
+        "attacks": _attacks(found),
+        "alarms": _alarms(found),
+        "grinding": _grinding(found.get("grinding", [])),
+    }
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -90,6 +95,18 @@ def _alarms(found: Json) -> str:
     ]  # fmt: skip
     head = ("what", "watermark", "in", "keys", "at or below 1e-2", "at or below 1e-3")
     return _table((*head, "lowest log₁₀ p"), rows)
+
+
+def _grinding(entries: Sequence[Json]) -> str:
+    rows = [
+        (
+            e["scheme"], e["network"], e["keys"], f"{e['best']:.1f}", f"{e['corrected']:.1f}",
+            e["payloads"], f"{e['fitted']:.1f}",
+        )
+        for e in entries
+    ]  # fmt: skip
+    head = ("watermark", "network", "keys tried", "best log₁₀ p", "times the keys")
+    return _table((*head, "payloads tried of one key", "best log₁₀ p"), rows)
 
 
 def _interval(count: int, of: int) -> str:

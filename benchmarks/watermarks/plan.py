@@ -195,7 +195,7 @@ SMALL = Scope(
 class Job:
     """One measurement."""
 
-    kind: str  # dense, mark, kin, attack, wrong keys, clean models
+    kind: str  # dense, mark, kin, attack, wrong keys, grinding, clean models
     network: str
     scheme: str = ""
     attack: str = ""
@@ -218,7 +218,8 @@ class Job:
         if self.kind == "attack":
             done = scope.attacks()[self.attack]
             return f"{marked} {scope.thief} {scope.epochs} {done} {self.student}"
-        return f"{marked} {scope.wrong_keys}" if self.kind == "wrong keys" else marked
+        counted = self.kind in ("wrong keys", "grinding")
+        return f"{marked} {scope.wrong_keys}" if counted else marked
 
     @property
     def student(self) -> str:
@@ -242,6 +243,7 @@ def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:
                         yield Job("attack", network, name, attack, scope)
                 if order == FIRST:
                     yield Job("wrong keys", network, name, scope=scope)
+                    yield Job("grinding", network, name, scope=scope)
         if order == FIRST and families:
             for name in scope.schemes:
                 yield Job("clean models", "families", name, scope=scope)
