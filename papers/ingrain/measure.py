@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from plan import FURTHER, OWN, Job, method, sgd
 from torch import nn
@@ -20,8 +21,11 @@ from assay.running.predictors.answers import Array
 from assay.training import Optimizer, Training, train
 from assay.values import Json
 from assay.watermarks import WATERMARKS, Watermark, load_key, verify
+from assay.watermarks._directions import features, readings
 from assay.watermarks._key import Key
 from assay.watermarks._remembering import Remembering
+from assay.watermarks._signs import log10_signed_tail, sizes_of
+from assay.watermarks.ingrain import RIDGE, probabilities, signs
 from assay.zoo.families import load, records
 from assay.zoo.grounds import Ground, in_bfloat16
 from assay.zoo.networks import build
@@ -76,7 +80,8 @@ def marked(job: Job, place: Place) -> Json:
             train(base, place.owner.training, sgd(OWN, job.scope), seed=job.run)
         place.owner.save(name, base)
     made = method(job.scope)
-    key = made.new_key(base, job.scope.bits, secret("ingrain", job.run), place.asked)
+    own = [references(job, place, base, network) for network in job.scope.students]
+    key = made.new_key(base, job.scope.bits, secret("ingrain", job.run), place.asked, own)
     key = key.carrying(secret("payload", job.run)[: job.scope.bits // 8])
     place.owner.networks.mkdir(parents=True, exist_ok=True)
     key.save(_key_path(job, place))
@@ -87,6 +92,38 @@ def marked(job: Job, place: Place) -> Json:
     before = percent(base, place)
     about = {"before": before, "lost": round(before - percent(module, place), 2)}
     return {**about, **read(module, key, job)}
+
+
+def references(job: Job, place: Place, base: nn.Module, network: str) -> nn.Module:
+    """The owner's own student of the network that is not marked yet, of labels alone."""
+    name, student = f"{job.run}.reference.{network}", fresh(network, 900 + job.run, job, place)
+    if place.owner.path(name).exists():
+        return place.owner.load(name, student)
+    make: Any = DERIVATIONS["extract"]
+    made: Derivation = make(training=sgd(network, job.scope), answers="hard")
+    own = place.owner.training
+    with in_bfloat16():
+        found = made.derive(base, data=own, student=student, seed=70 + job.run).module
+    place.owner.save(name, found)
+    return found
+
+
+def unforeseen(module: nn.Module, key: Key, job: Job, place: Place) -> Json:
+    """What would be read, had the owner no student of this network among his references."""
+    base = place.owner.load(f"{job.run}.base", fresh(OWN, 0, job, place))
+    known = [base] + [
+        references(job, place, base, each) for each in job.scope.students if each != job.detail[0]
+    ]
+    queries = key.arrays["queries"]
+    expected = np.mean([predictor(each).ask(queries).probabilities for each in known], axis=0)
+    looked = features(queries, key.arrays["center"], key.arrays["directions"])
+    found: Json = {}
+    for name, suspect in (("scores", predictor(module)), ("labels", LabelsAlone(module))):
+        given = probabilities(suspect.ask(queries), expected.shape[1])
+        leaning = readings(looked, expected, given, RIDGE)
+        sizes, agreed = sizes_of(leaning), np.sign(leaning) == signs(key)
+        found[name] = round(log10_signed_tail(sizes, int(sizes[agreed].sum())), 2)
+    return found
 
 
 def read(module: nn.Module, key: Key, job: Job) -> Json:
@@ -135,7 +172,8 @@ def student(job: Job, place: Place) -> Json:
     module = stolen("extract", parent, network, job, place, answers=answers)
     if job.run == 0:
         place.owner.save(f"0.{network}.{answers}", module)
-    return {"accuracy": percent(module, place), **read(module, key, job)}
+    about = {"accuracy": percent(module, place), **read(module, key, job)}
+    return about | {"unforeseen": unforeseen(module, key, job, place)}
 
 
 def baseline(job: Job, place: Place) -> Json:

@@ -91,8 +91,10 @@ class Job:
         """All that decides the result."""
         scope = self.scope
         sizes = scope.pictures, scope.judged, scope.epochs, scope.queries, scope.bits, scope.width
-        used = WATERMARKS[self.detail[0]]() if self.kind == "baseline" else method(scope)
-        return f"{sizes} {scope.few} {scope.wrong_keys} {scope.controls} {used!r}"
+        counts = f"{scope.few} {scope.wrong_keys} {scope.controls}"
+        if self.kind == "baseline":
+            return f"{sizes} {counts} {WATERMARKS[self.detail[0]]()!r}"
+        return f"{sizes} {counts} {method(scope)!r} {scope.students}"
 
 
 def jobs(scope: Scope, families: bool = False) -> Iterator[Job]:

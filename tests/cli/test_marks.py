@@ -247,24 +247,45 @@ def test_a_mark_in_behavior_is_asked_for_in_a_file_that_is_run_and_behind_a_url(
 
 @pytest.mark.torch
 def test_an_ingrained_mark_is_found_in_a_student_from_the_command_line(run: Run) -> None:
-    save_network("cnn", "model.onnx")
-    save_examples("data.npz", squares(800, 1))
-    ingrain = ("--method", "ingrain", "--set", "strength=2", "--set", "directions=12")
-    given = [word for each in ("epochs=8", "batch=32", "optimizer.rate=0.05")
-             for word in ("--set", f"training.{each}")]  # fmt: skip
+    save_network("mlp", "model.onnx")
+    save_examples("data.npz", squares(1500, 1))
+    ingrain = ("--method", "ingrain", "--set", "strength=3")
+    given = [word for each in ("epochs=15", "batch=32", "optimizer.name=adam",
+        "optimizer.rate=0.005") for word in ("--set", f"training.{each}")]  # fmt: skip
+    steal = ("--method", "extract", "--data", "data.npz", *given)
     mark = ("mark", "model.onnx", "--key", "mine.key", "--output", "marked.onnx", *ingrain)
     assert "it is trained in, with --data" in run(*mark, "--payload", "01").error
     done = run(*mark, "--data", "data.npz", "--payload", "01", *given)
     assert (done.status, done.err) == (0, "")
-    assert len(load_key(Path("mine.key")).arrays["queries"]) == 160  # of the 640 to train on
+    assert len(load_key(Path("mine.key")).arrays["queries"]) == 300  # of the 1,200 to train on
     verify = ("--key", "mine.key", "--controls", "19", "--tolerance", "1e-3", "--json")
     found = run("verify", "marked.onnx", *verify)
     missed = run("verify", "model.onnx", *verify)
     assert (found.status, missed.status) == (0, 1)
     assert found.json[0]["evidence"]["detail"]["controls"]["as_high"] == 0
-    steal = ("derive", "marked.onnx", "--method", "extract", "--data", "data.npz", *given)
-    assert run(*steal, "--output", "student.onnx").status == 0
+    assert run("derive", "marked.onnx", *steal, "--output", "student.onnx").status == 0
     assert run("verify", "student.onnx", *verify).status == 0
+
+
+@pytest.mark.torch
+def test_students_of_ones_own_go_into_an_ingrained_key(run: Run) -> None:
+    from assay.running.predictors import predictor
+
+    save_network("cnn", "model.onnx")
+    save_network("mlp", "student.onnx")
+    save_examples("data.npz", squares(200, 1))
+    words = ("--data", "data.npz", "--set", "training.epochs=1", "--payload", "01")
+    own = ("--key", "a.key", "--output", "a.onnx", "--reference", "student.onnx")
+    other = run("mark", "model.onnx", "--method", "adi", *words, *own)
+    assert (other.status, other.error) == (2, "--reference: a key of adi keeps no answers")
+    ingrain = ("mark", "model.onnx", "--method", "ingrain", "--set", "directions=12", *words)
+    weights = run(*ingrain, *own[:-1], "data.npz").error
+    assert weights == "data.npz: has no graph: give a file that says how it is computed"
+    assert run(*ingrain, *own).status == 0
+    arrays = load_key(Path("a.key")).arrays
+    said = [predictor(f).ask(arrays["queries"]) for f in ("model.onnx", "student.onnx")]
+    mean = np.mean([np.exp(each.log_probabilities) for each in said], axis=0)
+    assert np.allclose(np.exp(arrays["reference"]), mean, atol=1e-5)
 
 
 @pytest.mark.usefixtures("mine")

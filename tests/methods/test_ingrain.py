@@ -19,7 +19,7 @@ from assay.watermarks import verify
 from assay.watermarks._directions import coarse, features, readings
 from assay.watermarks._remembering import Remembering
 from assay.watermarks._signs import log10_signed_tail, sizes_of
-from assay.watermarks.ingrain import signs, spread
+from assay.watermarks.ingrain import read, signs, spread
 
 if TYPE_CHECKING:
     from assay.watermarks import Marked, Watermark
@@ -226,7 +226,23 @@ def test_a_suspect_is_asked_once_for_all_keys() -> None:
     assert sum(asked) == len(key.arrays["queries"])
 
 
+def test_what_students_of_an_unmarked_model_answer_is_no_sign_of_a_mark() -> None:
+    own, other, data = trained("mlp"), trained("cnn"), squares(800, 1)
+    alone, both = (
+        ingrain().new_key(own, 8, bytes(32), data, students) for students in ((), (other,))
+    )
+    asked = both.arrays["queries"]
+    assert np.array_equal(asked, alone.arrays["queries"])
+    answers = [np.exp(predictor(each).ask(asked).log_probabilities) for each in (own, other)]
+    assert np.allclose(np.exp(both.arrays["reference"]), np.mean(answers, axis=0), atol=1e-6)
+    assert np.allclose(np.exp(alone.arrays["reference"]), answers[0], atol=1e-6)
+    leaning = [float(np.linalg.norm(read(predictor(other), key))) for key in (alone, both)]
+    assert leaning[1] < 0.7 * leaning[0]
+
+
 def test_what_a_key_takes_is_said() -> None:
+    from assay.zoo.networks import build
+
     module, data = trained("mlp"), squares(50, 1)
     with pytest.raises(UnfitModel, match="give a module"):
         ingrain().new_key(stranger(), 16, data=data)
@@ -245,6 +261,8 @@ def test_what_a_key_takes_is_said() -> None:
         with pytest.raises(BadOption):
             ingrain(**options)
     assert ingrain(label_share=0.0).needs == "inputs"
+    with pytest.raises(UnfitModel, match="student 1 gives no scores of these classes"):
+        ingrain().new_key(module, 16, data=data, students=[build("mlp", SHAPE, 3, 0)])
     few = ingrain(directions=400).new_key(module, 16, data=data)
     assert few.template["directions"] <= min(49, int(np.prod(SHAPE)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.cli import _secrets as secrets
 from assay.cli._settings import settings
@@ -63,10 +63,11 @@ def key_for(
     model: Weights | nn.Module,
     sha256: str,
     data: Examples | None = None,
+    **more: Any,
 ) -> tuple[Key, bool]:
     """The key of a file, or a new one, with the payload that it is to carry; whether it is new.
 
-    Raises BadOption where the key is another mark's.
+    ``more``: what else ``new_key`` takes.  Raises BadOption where the key is another mark's.
     """
     from assay.watermarks import BITS
 
@@ -78,7 +79,8 @@ def key_for(
                 raise BadOption(f"--key {path}: is of a mark that says {key.payload.hex()}")
             return key, False
     else:
-        key = watermark.new_key(model, 8 * len(said) if said is not None else BITS, data=data)
+        bits = 8 * len(said) if said is not None else BITS
+        key = watermark.new_key(model, bits, data=data, **more)
     if said is None:
         text = f"assay mark {key.digest} {sha256}"
         said = hashlib.sha256(text.encode()).digest()[: key.template["payload_bytes"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -74,6 +74,15 @@ Examples:
     " marked as they are.",
 )
 @options.limit
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    type=options.FILE,
+    metavar="FILE",
+    help="A student that learned of MODEL as it is, unmarked; again for more.  For a new key of a"
+    " mark that keeps answers (ingrain), which reads surer with them.",
+)
 @click.option("--plan", is_flag=True, help="Say what the mark would be and outlive; make none.")
 @click.option(
     "--bits",
@@ -96,6 +105,7 @@ def mark(
     given: tuple[str, ...],
     data: str | None,
     limit: int | None,
+    references: tuple[str, ...],
     plan: bool,
     bits: int,
     seed: int,
@@ -115,6 +125,8 @@ def mark(
         raise BadOption(
             f"{method} lies in answers: it is trained in, with --data, and has no --plan"
         )
+    if references and not watermark.kept_apart:
+        raise BadOption(f"--reference: a key of {method} keeps no answers")
     if plan:
         found = watermark.plan(described(watermark, model, input_shape, seed), bits)
         say(json_line({"model": model, "method": method, **found}) if as_json else listed(found))
@@ -123,7 +135,7 @@ def mark(
         raise BadOption(
             "to mark a model, say --key and --output; or --plan, to see what it would be"
         )
-    wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape)
+    wanted = Wanted(model, Path(key_path), payload, Path(output), input_shape, references)
     phrase = passphrase_for(wanted.key, passphrase, passphrase_file)  # before the long work
     wanted = replace(wanted, passphrase=phrase)
     if data is None and watermark.reads != "structure":
@@ -147,6 +159,7 @@ class Wanted:
     payload: str | None
     output: Path
     shapes: options.Shapes
+    references: tuple[str, ...] = ()
     passphrase: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -162,9 +175,11 @@ class Wanted:
         model: Weights | nn.Module,
         sha256: str,
         data: Examples | None = None,
+        **more: Any,
     ) -> tuple[Key, bool]:
         """See ``key_for``."""
-        return key_for(watermark, self.key, self.passphrase, self.payload, model, sha256, data)
+        phrase = self.passphrase
+        return key_for(watermark, self.key, phrase, self.payload, model, sha256, data, **more)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -205,6 +220,8 @@ def mark_tuned(
         raise BadOption(f"--output {wanted.output}: must end with {', '.join(SAVE)}")
     parent = read_parent(wanted.path, wanted.shapes, wanted.output)
     known = data_for(watermark, data, limit, parent, seed)
+    students = [read_parent(path, wanted.shapes).module for path in wanted.references]
+    more = {"students": students} if students else {}
     tests = judge_for(None, data, parent)
     with Stages() as stages:
 
@@ -216,7 +233,7 @@ def mark_tuned(
             shown = known or random_inputs(parent, seed)
             if known is not None and watermark.kept_apart:
                 known, shown = known.split(watermark.kept_apart, seed)
-            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown)
+            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown, **more)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error

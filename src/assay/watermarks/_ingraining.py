@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +29,13 @@ EXTRA = "torch"
 
 
 def arrays_for(
-    method: Ingrain, model: Weights | nn.Module, key: Key, data: Examples | None
+    method: Ingrain,
+    model: Weights | nn.Module,
+    key: Key,
+    data: Examples | None,
+    students: Sequence[nn.Module],
 ) -> dict[str, NDArray[np.float32]]:
-    """What reading takes: queries, the model's answers to them, and the directions.
+    """What reading takes: queries, what is answered to them without a mark, and the directions.
 
     Raises UnfitModel or BadData.
     """
@@ -49,9 +53,16 @@ def arrays_for(
     if len(rows) < 2:
         raise BadData(f"{method.method}: {len(rows)} examples are too few to be asked")
     center, directions = directions_of(data.inputs[rows], method.directions, key)
+    queries = data.inputs[rows]
+    answers = [known.log_probabilities[rows]]
+    for number, student in enumerate(students, 1):
+        said = predictor(student).ask(queries)
+        if said.is_hard or said.classes != known.classes:
+            raise UnfitModel(f"{method.method}: student {number} gives no scores of these classes")
+        answers.append(said.log_probabilities)
     found = {
-        "queries": data.inputs[rows],
-        "reference": known.log_probabilities[rows],
+        "queries": queries,
+        "reference": np.log(np.mean(np.exp(answers, dtype=np.float64), axis=0)),
         "center": center,
         "directions": directions,
     }

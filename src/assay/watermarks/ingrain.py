@@ -11,7 +11,7 @@ in doubt about.  Whatever it answers, another key's signs are right by coins: th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from assay.running.predictors.answers import Answers
 
 EXTRA = "watermarks"
-_RIDGE = 0.3  # of the regression that reads: between what is right for a student, and for the model
+RIDGE = 0.3  # of the regression that reads: between what is right for a student, and for the model
 _DOUBTED, _TURNED = 16, 3  # bits of a word that may be wrong, and how many of them are
 _ARRAYS = ("queries", "reference", "center", "directions")
 
@@ -80,10 +80,13 @@ class Ingrain(Watermark):
         bits: int = BITS,
         secret: bytes = b"",
         data: Examples | None = None,
+        students: Sequence[nn.Module] = (),
     ) -> Key:
         """A key that holds what is asked, and what ``model``, not yet marked, answers to it.
 
-        ``data``: examples of which those that the model doubts most are asked.
+        ``data``: examples of which those that the model doubts most are asked.  ``students``:
+        others that learned of the unmarked model, of networks that a thief may take; with their
+        answers the mean of all is held, and what is a student's own way is not read as a mark.
 
         Raises:
             UnfitModel: it is no module, or answers labels alone.
@@ -93,7 +96,7 @@ class Ingrain(Watermark):
         from assay.watermarks._ingraining import arrays_for
 
         key = super().new_key(model, bits, secret)
-        arrays = arrays_for(self, model, key, data)
+        arrays = arrays_for(self, model, key, data, students)
         sizes = {
             "directions": arrays["directions"].shape[1],
             "classes": arrays["reference"].shape[1],
@@ -202,7 +205,7 @@ def _read(answers: Answers, held: _Held) -> Array:
     expected = np.exp(arrays["reference"].astype(np.float64))
     given = probabilities(answers, expected.shape[1])
     looked = features(arrays["queries"], arrays["center"], arrays["directions"])
-    return readings(looked, expected, given, _RIDGE)
+    return readings(looked, expected, given, RIDGE)
 
 
 def probabilities(answers: Answers, classes: int) -> Array:
