@@ -67,8 +67,9 @@ def test_rows_count_who_is_nearer_than_all_others(part: Any) -> None:
     assert row["interval"] == [0.5, 1.0]
 
 
-def test_what_is_beside_the_label_is_pushed_away(part: Any) -> None:
-    away = part("adversaries").Away
+def test_what_is_beside_the_label_is_pushed_away() -> None:
+    from assay.zoo.disguises import Away
+
     given = torch.tensor([[3.0, 1.0, 0.0, 2.0]])
 
     class Fixed(torch.nn.Module):  # type: ignore[misc]
@@ -79,7 +80,7 @@ def test_what_is_beside_the_label_is_pushed_away(part: Any) -> None:
 
     batch = Batch(torch.zeros(1, 1), torch.tensor([0]), torch.tensor([0]))
     plain, *pushed = (
-        float(away(stolen.numpy(), weight).loss(Fixed(), batch))
+        float(Away(stolen.numpy(), weight).loss(Fixed(), batch))
         for stolen, weight in ((given, 0.0), (given, 1.0), (-given, 1.0))
     )
     assert plain == pytest.approx(float(torch.nn.functional.cross_entropy(given, batch.labels)))
