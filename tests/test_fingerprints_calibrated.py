@@ -154,6 +154,41 @@ def test_what_comes_from_one_root_is_one_reference() -> None:
         calibrate([LOGITS], victim, suspect, references, ASKED, roots=["one"])
 
 
+@pytest.mark.parametrize("made", [PARTIAL, method("partial-correlation", cohort=0),
+                                  method("modeldiff", entries="scaled")])  # fmt: skip
+def test_siblings_among_the_references_do_not_make_a_stranger_stand_out(made: Fingerprint) -> None:
+    """They explain each other's likeness to the owner's model, and nobody explains the suspect's.
+
+    He comes from one more root, as good as theirs: he must be the nearest as seldom as is said.
+    """
+    rng, found = np.random.default_rng(6), []
+    roots = [str(number // 6) for number in range(30)]
+    for _ in range(150):
+        common = rng.normal(size=(40, 6))
+        victim = common + rng.normal(size=(40, 6))
+        families = [common + rng.normal(size=(40, 6)) for _ in range(6)]
+        kin = [each + 0.3 * rng.normal(size=(40, 6)) for each in families[1:] for _ in range(6)]
+        suspect = families[0] + 0.3 * rng.normal(size=(40, 6))
+        result = calibrate([made], *answers([victim, suspect]), answers(kin), ASKED, roots=roots,
+                           alarm=0.2)  # fmt: skip
+        assert result.log10_false_alarm is not None
+        found.append(10**result.log10_false_alarm)
+    for level in (1 / 6, 1 / 3):
+        assert np.mean(np.array(found) <= level + 1e-9) <= level + 3 * (level / 150) ** 0.5
+
+
+def test_who_is_left_out_of_a_partial_correlation_might_as_well_not_be_there() -> None:
+    made = method("partial-correlation", cohort=2)
+    rows = [made.represent(each, ASKED) for each in answers(models(RNG, 8))]
+    origins = ["a", "b", "b", "b", "c", "d", "c"]
+    found = made.closeness(rows[0], rows[1:], origins)
+    for place, origin in enumerate(origins):
+        rest = [rows[1 + n] for n, other in enumerate(origins) if other != origin]
+        alone = made.closeness(rows[0], [rows[1 + place], *rest])[0]
+        assert found[place] == pytest.approx(alone)
+    assert found != pytest.approx(made.closeness(rows[0], rows[1:]))
+
+
 def test_what_cannot_be_compared_is_no_reference() -> None:
     victim, suspect, *references = answers(models(RNG, 6))
     others = [of_scores(RNG.normal(size=(40, 3))) for _ in range(30)]

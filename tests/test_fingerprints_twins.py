@@ -101,6 +101,18 @@ def test_the_owner_and_its_twins_are_treated_alike() -> None:
     assert sorted(ranks) == [*range(1, 7)]
 
 
+def test_who_is_as_near_as_the_last_of_a_cohort_is_in_it_whoever_comes_first() -> None:
+    """Agreement of few labels is often equal; the owner's model is the first of the pool."""
+    rng = np.random.default_rng(7)
+    made = method("partial-correlation", entries="labels", cohort=3)
+    for _ in range(5):
+        rows = [rng.integers(0, 3, 24) for _ in range(10)]
+        turned = [*range(1, 9), 0]
+        found = made.closeness(rows[9], rows[:9])
+        again = made.closeness(rows[9], [rows[each] for each in turned])
+        assert again == pytest.approx(found[turned])
+
+
 def test_labels_of_a_suspect_suffice() -> None:
     rng = np.random.default_rng(4)
     task, *own = parts(rng, 9)

@@ -99,14 +99,19 @@ def test_a_small_run_fills_every_table(paper: Module, whole: Path) -> None:
         cell = contests[view]["modeldiff"]["all"]
         assert 0 <= cell["right"] <= cell["answered"] == cell["of"] == 3
     assert {*found["ablations"]} == {"as published", *paper("plan").SMALL.ablations}
-    assert found["adversaries"]["probe detector"] is None
+    hidden = paper("adversaries")
+    abstained = {
+        who: found["adversaries"][who]["akh"]["abstained"] for who in ("none", hidden.REMOVAL)
+    }
+    assert len({*abstained.values()}) == 1, abstained
+    assert found["adversaries"][hidden.DETECTOR] == {}  # one of two references answers for him
     assert found["adversaries"]["top-1"].keys() >= {"akh", "together"}
     assert "zest" not in found["adversaries"]["top-1"], "it takes scores"
     assert found["failed"] == {}
     for name in ("calibration.svg", "found.svg"):
         assert (whole / name).read_text().startswith("<svg")
     for name, text in paper("page").tables(found).items():
-        assert text != "Not run yet.\n" or name == "against", name
+        assert text != "Not run yet.\n" or name in ("against", "ranks"), name
 
 
 def test_nobody_is_nearer_to_an_owner_s_model_than_itself(paper: Module, whole: Path) -> None:
@@ -114,11 +119,71 @@ def test_nobody_is_nearer_to_an_owner_s_model_than_itself(paper: Module, whole: 
     court = paper("judging").Court(kept, lineage, paper("plan").SMALL, OWNED)
     for row in paper("plan").SMALL.rows:
         if row.questions.made_on != "suspect" and not row.one_sided:
-            near = court.values(row)
+            near = {name: near for name, near in court.values(row).items() if " as " not in name}
             assert near[OWNED] == max(near.values()) == pytest.approx(0, abs=1e-6), row.name
             others = [near[name] for name in near if lineage.origins[name] != "lenet-5.root.0"]
             if row.name in ("deepjudge nod", "cka"):
                 assert near[f"{OWNED}.prune-50"] > max(others), row.name
+
+
+def test_who_is_derived_answers_in_disguise_and_nobody_else(
+    paper: Module, models: Path, whole: Path
+) -> None:
+    kept, lineage = paper("verdicts").archived(whole / "archive.npz")
+    hidden = paper("adversaries")
+    of_owner = kept.of(("mistakes", OWNED, "scores"))
+    worn = {name for name in of_owner if hidden.undisguised(name) != name}
+    suspects = (f"{OWNED}.prune-50", f"{OWNED}.soft-same")
+    assert worn == {hidden.disguised(n, d) for n in suspects for d in hidden.DISGUISES}
+    ground = paper("ground").opened(models, None)
+    for name in suspects:
+        decoy = hidden.decoy(lineage, name)
+        assert decoy == "lenet-5.five.half-b.0"
+        court = paper("judging").Court(kept, lineage, paper("plan").SMALL, OWNED, hidden.DETECTOR)
+        assert decoy not in court.references(name)
+        assert court.shown(decoy) == decoy
+        folder = whole / "work" / "disguises"
+        evasive = hidden.DISGUISES[hidden.DETECTOR](ground, name, folder)
+        pictures = ground.seeds(name).examples.inputs
+        flagged = evasive.detector.flags(pictures)
+        answers = evasive.ask(pictures).values
+        for chosen, model in ((flagged, decoy), (~flagged, name)):
+            told = ground.model(model).ask(pictures).values[chosen]
+            assert answers[chosen] == pytest.approx(told, abs=1e-4)
+        assert not flagged.all()
+
+
+def test_whom_a_suspect_is_ranked_among_decides_who_is_accused(paper: Module) -> None:
+    ranks, plan = paper("ranks"), paper("plan")
+    kept, lineage = paper("archive").load(FOLDER / "archive.npz")
+    owner = "vgg.digits.half-a.0"  # few others answer its task: one model of each root
+    found = ranks.placed(paper("judging").Court(kept, lineage, plan.PAPER, owner))
+    (suspect, *_) = {each["suspect"] for each in found}
+    placed = {(e["who"], e["how"]): e for e in found if e["suspect"] == suspect}
+    everyone, others = (placed[who, ranks.HOW[1]] for who in (ranks.WHO[0], ranks.WHO[2]))
+    assert lineage.origins[suspect] != owner
+    assert 2 <= others["roots"] < everyone["roots"]
+    assert others["above"][0] <= everyone["roots"]
+    assert len(placed[ranks.WHO[0], ranks.HOW[2]]["above"]) == ranks.DRAWS
+    about = {"who": ranks.WHO[0], "how": ranks.HOW[2], "roots": 3}
+    several = [(False, [0, 1]), (False, [2, 3]), (True, [0, 0])]
+    parts = [[{**about, "is_derived": derived, "above": above}] for derived, above in several]
+    (cell,) = (each for each in ranks.tallied(parts).values() if each)
+    assert cell == {"strangers": 2, "first": 0.5, "first, by chance": 0.5, "second": 1,
+                    "second, by chance": 1, "derived": 1, "found": 1}  # fmt: skip
+
+
+def test_a_disguise_leaves_the_ledger_of_those_who_wear_none(paper: Module) -> None:
+    """Their answers do not depend on it: a run asks only who is in disguise."""
+    from assay.zoo.experiments import finished
+
+    _, lineage = paper("archive").load(FOLDER / "archive.npz")
+    jobs = [*paper("asking").jobs(paper("plan").PAPER, lineage)]
+    done = finished(jobs, FOLDER / "ledger.jsonl")
+    assert [job.key for job in jobs if not job.is_disguised] == [
+        key for key in done if not key.startswith("disguised ")
+    ]
+    assert sum(job.is_disguised for job in jobs) == 11
 
 
 def test_a_second_run_asks_nobody_and_writes_the_same(

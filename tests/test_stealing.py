@@ -11,6 +11,7 @@ import pytest
 from scripts_of import scripts_of
 
 from assay.fingerprints import Calibrated
+from assay.zoo.experiments import with_tables
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -67,8 +68,9 @@ def test_rows_count_who_is_nearer_than_all_others(part: Any) -> None:
     assert row["interval"] == [0.5, 1.0]
 
 
-def test_what_is_beside_the_label_is_pushed_away(part: Any) -> None:
-    away = part("adversaries").Away
+def test_what_is_beside_the_label_is_pushed_away() -> None:
+    from assay.zoo.disguises import Away
+
     given = torch.tensor([[3.0, 1.0, 0.0, 2.0]])
 
     class Fixed(torch.nn.Module):  # type: ignore[misc]
@@ -79,7 +81,7 @@ def test_what_is_beside_the_label_is_pushed_away(part: Any) -> None:
 
     batch = Batch(torch.zeros(1, 1), torch.tensor([0]), torch.tensor([0]))
     plain, *pushed = (
-        float(away(stolen.numpy(), weight).loss(Fixed(), batch))
+        float(Away(stolen.numpy(), weight).loss(Fixed(), batch))
         for stolen, weight in ((given, 0.0), (given, 1.0), (-given, 1.0))
     )
     assert plain == pytest.approx(float(torch.nn.functional.cross_entropy(given, batch.labels)))
@@ -89,5 +91,21 @@ def test_what_is_beside_the_label_is_pushed_away(part: Any) -> None:
 def test_the_page_shows_what_was_measured(part: Any) -> None:
     page = (FOLDER / "README.md").read_text()
     results = json.loads((FOLDER / "results.json").read_text())
-    for text in part("run").tables(results).values():
-        assert text in page
+    tables = part("run").tables(results)
+    assert with_tables(page, tables) == page
+    assert tables["twins"].count("| partial-correlation") == 2
+    assert {text for name, text in tables.items() if "digits" in name} == {"Not run yet.\n"}
+
+
+def test_the_tables_of_an_edition_are_beside_those_of_the_other(part: Any) -> None:
+    known = json.loads((FOLDER / "results.json").read_text())
+    both = {"digits": known["garments"], **known}
+    tables = part("run").tables(both)
+    parts = part("stealing_tables").PARTS
+    assert [tables[f"{name}-digits"] for name in parts] == [tables[name] for name in parts]
+
+
+def test_the_whole_has_the_slow_methods_too(part: Any) -> None:
+    rivals = part("asked").rivals
+    slow = {*rivals(True)} - {*rivals(False)}
+    assert slow == {"ipguard", "teacher-fingerprint", "zest", "dataset-inference"}

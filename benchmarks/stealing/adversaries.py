@@ -1,65 +1,28 @@
-"""Thieves who know how they are looked for.
+"""Thieves who know how they are looked for: models of the ground, changed.
 
 One answers whatever looks like a probe with an honest model; one tunes what was stolen on true
-labels, and away from what it answered beside the label [RemovalNet: Yao et al., 2023]; others tell
-less.  Each is a model of the ground, changed.
+labels, and away from what it answered beside the label (``assay.zoo.disguises``); others tell less.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
-import torch
 from asked import Crowd
 from ground import EDITIONS, THIEF, WIDTH
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
-from assay.fingerprints import FINGERPRINTS, Fingerprint, Queries, Seeds
+from assay.fingerprints import Fingerprint, Queries
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, answer, logits, outputs
+from assay.running.modules import accuracy
 from assay.running.predictors import Answers, predictor
-from assay.training import Batch, Objective, Optimizer, Training, train
 from assay.zoo._making import read, task
-from assay.zoo.networks import build
+from assay.zoo.disguises import Detector, kept, tune
 
-DIVERTED = 0.05  # of natural inputs, that are taken for probes
 TUNED: dict[str, float] = {"tuned": 0.0, "removed": 1.0}  # weight of being unlike what was stolen
-TRAINING = Training(3, 64, Optimizer("adam", rate=1e-3, weight_decay=0.0))
-PROBES: dict[str, dict[str, Any]] = {  # that its maker knows of
-    "modeldiff": {"pairs": 100},
-    "deepjudge": {"count": 100},
-    "sac": {"count": 200, "source": "cutmix"},
-}
-
-
-class Away(Objective):
-    """The true labels, and answers beside them that are unlike those that were stolen."""
-
-    def __init__(self, stolen: np.ndarray, weight: float) -> None:
-        self.stolen, self.weight = torch.from_numpy(stolen), weight
-
-    def __repr__(self) -> str:
-        return f"Away({self.weight})"
-
-    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
-        given = logits(answer(module, batch.inputs))
-        assert batch.labels is not None
-        loss = functional.cross_entropy(given, batch.labels)
-        if not self.weight:
-            return loss
-        others = [_beside(each, batch.labels) for each in (given, self.stolen[batch.rows])]
-        return loss + self.weight * functional.cosine_similarity(*others, dim=1).mean()
-
-
-def _beside(given: Tensor, labels: Tensor) -> Tensor:
-    """(b, c - 1) logits of the other classes, centered."""
-    keep = torch.ones_like(given, dtype=torch.bool).scatter(1, labels[:, None], False)
-    rest = given[keep].reshape(len(given), -1)
-    return rest - rest.mean(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -88,16 +51,7 @@ class Adversaries:
         stolen = read(self.crowd.folder, self.stolen)
         if not name:
             return stolen
-        file = self.crowd.folder / "adversaries" / f"{self.owner}.{name}.safetensors"
-        if file.exists():
-            stolen.load_state_dict(load_file(file))
-            return stolen.eval()
-        own = self._own()
-        answers = outputs(stolen, own.inputs)
-        train(stolen, own, TRAINING, objective=Away(answers, TUNED[name]), seed=0)
-        file.parent.mkdir(exist_ok=True)
-        save_file({n: t.contiguous() for n, t in stolen.state_dict().items()}, file)
-        return stolen.eval()
+        return kept(stolen, self._file(name), lambda made: tune(made, self._own, TUNED[name]))
 
     def answers(self, name: str, method: Fingerprint, queries: Queries) -> Answers:
         """What a suspect of this name answers."""
@@ -117,40 +71,17 @@ class Adversaries:
 
     def diverted(self, queries: Queries) -> np.ndarray:
         """(q,) whether its maker's detector takes them for probes."""
-        detector, least = self._detector()
-        return _suspicion(detector, queries.inputs) > least
+        return self._detector.flags(queries.inputs)
 
+    @cached_property
     def _own(self) -> Examples:
         about = EDITIONS[self.crowd.edition]
         name, most = f"{about.task.examples}/{THIEF}", about.setting.examples
         return task(name, "train", most, self.crowd.data)
 
-    def _detector(self) -> tuple[nn.Module, float]:
-        """A network that learned probes of its own model, and from where on it says so."""
-        own = self._own()
-        file = self.crowd.folder / "adversaries" / f"{self.owner}.detector.safetensors"
-        detector = build("cnn", own.inputs.shape[1:], 2, 0, WIDTH)
-        if file.exists():
-            detector.load_state_dict(load_file(file))
-        else:
-            known = own.take(slice(0, None, 2))
-            probes = np.concatenate(
-                [
-                    FINGERPRINTS[name](**options)  # type: ignore[call-arg]
-                    .craft(self.module(), Seeds(known), 1)
-                    .inputs
-                    for name, options in PROBES.items()
-                ]
-            )
-            both = np.concatenate([known.inputs[: len(probes)], probes]).astype(np.float32)
-            labels = np.repeat([0, 1], [len(both) - len(probes), len(probes)])
-            train(detector, Examples(both, labels), Training(20, 64, TRAINING.optimizer), seed=0)
-            file.parent.mkdir(exist_ok=True)
-            save_file({n: t.contiguous() for n, t in detector.state_dict().items()}, file)
-        natural = _suspicion(detector.eval(), own.take(slice(1, None, 2)).inputs)
-        return detector, float(np.quantile(natural, 1 - DIVERTED))
+    @cached_property
+    def _detector(self) -> Detector:
+        return Detector.of(self.module(), self._own, self._file("detector"), WIDTH)
 
-
-def _suspicion(detector: nn.Module, inputs: np.ndarray) -> np.ndarray:
-    found: np.ndarray = outputs(detector, inputs.astype(np.float32))
-    return found[:, 1] - found[:, 0]
+    def _file(self, name: str) -> Path:
+        return self.crowd.folder / "adversaries" / f"{self.owner}.{name}.safetensors"

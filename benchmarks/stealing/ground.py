@@ -62,7 +62,7 @@ EDITIONS: Mapping[str, Edition] = {
             5,
             "fashion-mnist/half-b/accessories/half-b",
             12,
-            {"vgg": 12, "cnn": 20, "lenet-5": 20},
+            {"vgg": 20, "cnn": 20, "lenet-5": 20},
             {"vgg": 1, "cnn": 1, "lenet-5": 1},
             4,
         ),

@@ -1,10 +1,12 @@
 """How many stolen models are found by their answers, and what thieves can do about it.
 
-    python benchmarks/stealing/run.py garments --models FOLDER --sets DATA    # writes results.json
-    python benchmarks/stealing/run.py small     # scikit-learn's digits, minutes, nothing written
+    python benchmarks/stealing/run.py garments digits --models FOLDER --sets DATA --whole
+    python benchmarks/stealing/run.py --report   # the tables of README.md, of results.json alone
+    python benchmarks/stealing/run.py small      # scikit-learn's digits, minutes, nothing written
 
-Trains what FOLDER lacks of the ground's models, asks them, and keeps their answers there: a killed
-run goes on.  DATA holds the data sets fashion-mnist and mnist, each in a folder of its name.
+Trains what FOLDER lacks of the ground's models, each edition in a folder of its name, asks them,
+and keeps their answers there: a killed run goes on.  DATA holds the data sets fashion-mnist and
+mnist, each in a folder of its name.
 """
 
 from __future__ import annotations
@@ -231,38 +233,57 @@ def disguises(bench: Bench) -> dict[str, Any]:
     return rows
 
 
+def measured(bench: Bench) -> dict[str, Any]:
+    """All that is in results.json of one edition."""
+    return {
+        "seed": bench.seed,
+        "hardware": hardware(),
+        "owners": {o: bench.crowd.records[o]["accuracy"] for o in bench.crowd.owners()},
+        "twins": by_twins(bench),
+        "references": by_references(bench),
+        "budgets": budgets(bench),
+        "disguises": disguises(bench),
+    }
+
+
+def built(edition: str, given: argparse.Namespace, folder: Path) -> Bench:
+    """The edition's models, those that ``folder`` lacks trained."""
+    _building.build(
+        folder,
+        plan(edition),
+        jobs=given.jobs,
+        data=given.sets,
+        progress=lambda name, done, of: print(name, done, of, flush=True),
+    )
+    return Bench(Crowd(edition, folder, given.sets), given.seed, given.whole)
+
+
 def main() -> None:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("edition", choices=[*EDITIONS], nargs="?", default="small")
+    parser.add_argument("editions", nargs="*", metavar="EDITION", help=", ".join(EDITIONS))
     parser.add_argument("--models", type=Path, help="folder of the models; by default one for now")
     parser.add_argument("--sets", type=Path, help="folder with the data sets")
     parser.add_argument("--seed", type=int, default=0, help="of the queries")
     parser.add_argument("--jobs", type=int, default=1, help="processes that train")
     parser.add_argument("--whole", action="store_true", help="ask all methods, also slow ones")
-    parser.add_argument("--small", action="store_const", const="small", dest="edition")
+    parser.add_argument("--small", action="store_const", const=["small"], dest="editions")
+    parser.add_argument("--report", action="store_true", help="of results.json; ask nobody")
     given = parser.parse_args()
+    if unknown := {*given.editions} - {*EDITIONS}:
+        parser.error(f"no edition {', '.join(sorted(unknown))}: there are {', '.join(EDITIONS)}")
+    known: dict[str, Any] = json.loads((HERE / "results.json").read_text())
+    if given.report:
+        write_report(HERE, known, tables(known))
+        return
     with tempfile.TemporaryDirectory() as scratch:
-        folder = given.models or Path(scratch)
-        shown = lambda name, done, of: print(name, done, of, flush=True)  # noqa: E731
-        _building.build(
-            folder, plan(given.edition), jobs=given.jobs, data=given.sets, progress=shown
-        )
-        bench = Bench(Crowd(given.edition, folder, given.sets), given.seed, given.whole)
-        results = {
-            "edition": given.edition,
-            "seed": given.seed,
-            "hardware": hardware(),
-            "owners": {o: bench.crowd.records[o]["accuracy"] for o in bench.crowd.owners()},
-            "twins": by_twins(bench),
-            "references": by_references(bench),
-            "budgets": budgets(bench),
-            "disguises": disguises(bench),
-        }
-    if given.edition == "small":
-        print(json.dumps(results))
-    else:
-        write_report(HERE, results, tables(results))
+        for edition in given.editions or ["small"]:
+            found = measured(built(edition, given, (given.models or Path(scratch)) / edition))
+            if edition == "small":
+                print(json.dumps(found))
+                continue
+            known[edition] = found
+            write_report(HERE, known, tables(known))
 
 
 if __name__ == "__main__":

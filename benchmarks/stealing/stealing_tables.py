@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 
+FIRST, SECOND = "garments", "digits"  # editions; the tables of the second are named after it
+PARTS = ("references", "twins", "disguises", "budgets")
+
 
 def tables(results: Mapping[str, Any]) -> dict[str, str]:
-    """The tables of README.md."""
+    """The tables of README.md, of all editions."""
+    found = {edition: _tables(known) for edition, known in results.items()}
+    return {
+        f"{part}{suffix}": found.get(edition, {}).get(part, "Not run yet.\n")
+        for edition, suffix in ((FIRST, ""), (SECOND, f"-{SECOND}"))
+        for part in PARTS
+    }
+
+
+def _tables(results: Mapping[str, Any]) -> dict[str, str]:
     kinds = [
         f"{how}-{to}"
         for how in ("soft", "hard", "adversarial", "foreign")

@@ -6,7 +6,7 @@ A job's answers are one file, written whole; what was measured of it is its entr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from adversaries import DISGUISES, disguised
+from adversaries import DISGUISES, SETTINGS, disguised
 from archive import Kept, save
 from ground import Ground, Lineage, opened
 from plan import LIMITS, Questions, Row, Scope
@@ -36,11 +36,12 @@ class Job:
     maker: str  # the model's name; of a task, one of its owners'
     scope: Scope
     digest: str  # of all models
+    is_disguised: bool = False  # derived suspects answer in disguise; without, all as they are
 
     @property
     def key(self) -> str:
         """Its name in the ledger."""
-        return f"{self.made_on} {self.maker}"
+        return f"{'disguised ' if self.is_disguised else ''}{self.made_on} {self.maker}"
 
     @property
     def behavior(self) -> str:
@@ -48,23 +49,38 @@ class Job:
         made = [repr(each) for each in self.scope.questions if each.made_on == self.made_on]
         rows = [row.name for row in self.scope.rows if row.questions.made_on == self.made_on]
         changed = repr(self.scope.ablations) if self.made_on == "suspect" else ""
-        text = f"{made} {rows} {changed} {LIMITS} {[*DISGUISES]} {SEED} {self.digest}"
+        hidden = f"{[*DISGUISES]} {SETTINGS}" if self.is_disguised else "[]"
+        text = f"{made} {rows} {changed} {LIMITS} {hidden} {SEED} {self.digest}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def file(self) -> str:
         """The name of its answers' file."""
-        return f"{self.made_on}.{self.maker}.npz"
+        return f"{'disguised.' if self.is_disguised else ''}{self.made_on}.{self.maker}.npz"
 
 
 def jobs(scope: Scope, lineage: Lineage) -> Iterator[Job]:
-    """Of every task, owner and suspect."""
+    """Of every task, owner and suspect; and of the first two once more, for who is in disguise."""
     of_task = {lineage.tasks[owner]: owner for owner in reversed(lineage.owners)}
     suspects = dict.fromkeys(pair.suspect for pair in lineage.pairs)
     makers = {"task": of_task.values(), "owner": lineage.owners, "suspect": suspects}
     for made_on, names in makers.items():
         for name in names:
             yield Job(made_on, name, scope, lineage.digest)
+    for made_on in ("task", "owner"):
+        for name in makers[made_on]:
+            if hiding(lineage, made_on, name):
+                yield Job(made_on, name, scope, lineage.digest, is_disguised=True)
+
+
+def hiding(lineage: Lineage, made_on: str, maker: str) -> list[str]:
+    """Who has a reason to hide: what is derived of the maker's task, of an owner's from it."""
+    found = {
+        pair.suspect for pair in lineage.pairs
+        if pair.is_derived and pair.same_task and lineage.tasks[pair.source] == lineage.tasks[maker]
+        and (made_on == "task" or pair.source == maker)
+    }  # fmt: skip
+    return [name for name in lineage.by_name if name in found]
 
 
 @lru_cache(maxsize=1)
@@ -78,8 +94,10 @@ def run(job: Job, folder: Path, data: Path | None, edition: str | None, work: Pa
     ground = _ground(folder, data, edition)
     kept, started, computed = Kept(), perf_counter(), process_time()
     sets: Json = {}
+    hidden = [*in_disguise(job, ground, work / "disguises")] if job.is_disguised else []
     for questions in (each for each in job.scope.questions if each.made_on == job.made_on):
-        sets[questions.name] = _asked(questions, job, ground, kept)
+        asked = hidden if job.is_disguised else asked_of(questions, job.maker, ground)
+        sets[questions.name] = _asked(questions, job, ground, kept, asked)
     if job.made_on == "suspect":
         failed = _ablated(job, ground, kept)
         sets |= {name: {"failed": why} for name, why in failed.items()}
@@ -91,8 +109,14 @@ def run(job: Job, folder: Path, data: Path | None, edition: str | None, work: Pa
     }
 
 
-def _asked(questions: Questions, job: Job, ground: Ground, kept: Kept) -> Json:
-    """Makes one set of queries, and keeps the answers of all models; how long that took."""
+def _asked(
+    questions: Questions,
+    job: Job,
+    ground: Ground,
+    kept: Kept,
+    asked: Iterable[tuple[str, Predictor]],
+) -> Json:
+    """Makes one set of queries, and keeps the answers of those asked; how long that took."""
     published = job.made_on == "suspect"
     maker_of(job.maker, ground)
     ground.seeds(job.maker, published=published)  # both are loaded before the clock is started
@@ -104,7 +128,7 @@ def _asked(questions: Questions, job: Job, ground: Ground, kept: Kept) -> Json:
     crafted, seconds = perf_counter() - started, []
     method, rows = questions.made_by, rows_of(questions, job.scope)
     own, compared = method.ask(ground.model(job.maker), queries), dict[str, float]()
-    for name, model in asked_of(questions, job.maker, ground):
+    for name, model in asked:
         started = perf_counter()
         try:
             answers = method.ask(model, queries)
@@ -144,10 +168,7 @@ def maker_of(name: str, ground: Ground) -> Predictor:
 
 
 def asked_of(questions: Questions, maker: str, ground: Ground) -> Iterator[tuple[str, Predictor]]:
-    """Whose answers are needed: of suspects' queries those of owners and of the contest.
-
-    Who is derived is asked in each of his disguises, too.
-    """
+    """Whose answers are needed: of suspects' queries those of owners and of the contest."""
     lineage = ground.lineage
     if questions.made_on == "suspect":
         names = {pair.source for pair in lineage.pairs if pair.suspect == maker}
@@ -157,12 +178,16 @@ def asked_of(questions: Questions, maker: str, ground: Ground) -> Iterator[tuple
         yield from ((name, ground.model(name)) for name in lineage.by_name if name in names)
         return
     mine = lineage.tasks[maker]
-    for name, record in lineage.by_name.items():
+    for name in lineage.by_name:
         if questions.across or lineage.tasks[name] == mine:
             yield name, ground.model(name)
-        if record["parents"] and lineage.tasks[name] == mine:
-            for disguise, worn in DISGUISES.items():
-                yield disguised(name, disguise), worn(ground, name)
+
+
+def in_disguise(job: Job, ground: Ground, folder: Path) -> Iterator[tuple[str, Predictor]]:
+    """Who hides, in each disguise; what a disguise has learned is kept in ``folder``."""
+    for name in hiding(ground.lineage, job.made_on, job.maker):
+        for disguise, wear in DISGUISES.items():
+            yield disguised(name, disguise), wear(ground, name, folder)
 
 
 def rows_of(questions: Questions, scope: Scope) -> list[Row]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from adversaries import disguised, undisguised
+from adversaries import DETECTOR, decoy, disguised, undisguised
 from archive import Kept
 from ground import Lineage
 from plan import LIMITS, TOGETHER, Row, Scope
@@ -54,7 +54,7 @@ class Court:
     ) -> None:
         self.kept, self.lineage, self.scope, self.owner = kept, lineage, scope, owner
         self.limit = adversary if adversary in LIMITS else ""
-        self.disguise = "" if self.limit else adversary  # worn by a derived suspect alone
+        self.disguise = "" if self.limit else adversary
         self._known: dict[str, dict[str, Array]] = {}
         self._near: dict[tuple[str, str], dict[str, float]] = {}
 
@@ -135,26 +135,44 @@ class Court:
             for model, array in known.items():
                 yield model, -self.method(row).distance(known[anchor], array)
 
-    def closeness(self, row: Row, anchor: str, pool: Sequence[str]) -> Array:  # -> (p,)
-        """How near each of a pool is to one model, by the method's own rule."""
+    def closeness(
+        self, row: Row, anchor: str, pool: Sequence[str], *, apart: bool = True
+    ) -> Array:  # -> (p,)
+        """How near each of a pool is to one model, by the method's own rule.
+
+        Who is of one root is left out of what is looked at beside one another; not ``apart``: is
+        not, as it was before that was found to make strangers stand out.
+        """
         if not _looks_around(self.method(row)):
             near = self.near(row, anchor)
             return np.array([near.get(name, np.nan) for name in pool])
         known = self.represented(row)
-        return self.method(row).closeness(known[anchor], [known[name] for name in pool])
+        origins = [self.lineage.origins[undisguised(name)] for name in pool] if apart else []
+        rows = [known[name] for name in pool]
+        return self.method(row).closeness(known[anchor], rows, origins)
 
     def references(self, suspect: str) -> list[str]:
         """Models of the suspect's task that come from neither root."""
         lineage = self.lineage
         apart = {lineage.origins[self.owner], lineage.origins[suspect]}
+        if self.disguise == DETECTOR and self.hides(suspect):  # who answers for it is no reference
+            apart.add(decoy(lineage, suspect))
         return [
             name for name, origin in lineage.origins.items()
             if origin not in apart and lineage.tasks[name] == lineage.tasks[suspect]
         ]  # fmt: skip
 
+    def hides(self, suspect: str) -> bool:
+        """Whether it is derived of the owner's model: nobody else wears a disguise."""
+        return self.lineage.origins[suspect] == self.lineage.origins[self.owner]
+
+    def shown(self, suspect: str) -> str:
+        """The name under which its answers are kept."""
+        return disguised(suspect, self.disguise if self.hides(suspect) else "")
+
     def calibrated(self, row: Row, suspect: str) -> Calibrated:
         """The suspect's place among its references by one method."""
-        known, shown = self.values(row), disguised(suspect, self.disguise)
+        known, shown = self.values(row), self.shown(suspect)
         fit = [name for name in self.references(suspect) if np.isfinite(known.get(name, np.nan))]
         origins = [self.lineage.origins[name] for name in fit]
         names = (row.name,)
@@ -178,7 +196,7 @@ class Court:
             found = self.calibrated(row, pair.suspect)
             if row.together:
                 several.append(found)
-            raw = self.values(row).get(disguised(pair.suspect, self.disguise), np.nan)
+            raw = self.values(row).get(self.shown(pair.suspect), np.nan)
             yield Verdict.of(row.name, raw, found)
         together = fuse(several, ANY)
         yield Verdict.of(TOGETHER, np.nan if together.score is None else together.score, together)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ranks
 from contests import GROUPS
 from plan import ALARMS, TOGETHER
 
@@ -26,6 +27,7 @@ def tables(found: Json) -> dict[str, str]:
         "kinds": kinds(found["same_task"]),
         "against": against(found["same_task"]),
         "hard": hard(found),
+        "ranks": ranked(found),
         "across": pairs(found["across_tasks"]),
         "kinds-across": kinds(found["across_tasks"]),
         "ablations": ablations(found),
@@ -121,6 +123,12 @@ def hard(found: Json) -> str:
     return table(head, rows)
 
 
+def ranked(found: Json) -> str:
+    """How many strangers are the nearest, by whom they are ranked among."""
+    head = ("references", "accused as the nearest", "as one of the nearest two", "derived found")
+    return table(head, ranks.lines(found["ranks"]))
+
+
 def ablations(found: Json) -> str:
     """The changed ModelDiff beside the authors' logs."""
     rows = []
@@ -134,13 +142,13 @@ def ablations(found: Json) -> str:
 
 def adversaries(found: Json) -> str:
     """What is found at 5 % when suspects hide."""
-    known = {name: cells for name, cells in found["adversaries"].items() if cells}
+    known = {name: cells for name, cells in found["adversaries"].items() if cells is not None}
     names = ["none", *(name for name in known if name != "none")]
     rows = [
         (_name(row), *(_bounded(known[name].get(row, {}).get("tpr_at_0.05")) for name in names))
         for row in known.get("none", {})
     ]
-    missing = [name for name, cells in found["adversaries"].items() if not cells]
+    missing = [name for name, cells in found["adversaries"].items() if cells is None]
     said = f"\nNot run yet: {', '.join(missing)}.\n" if missing else ""
     return table(("found at 5 %", *names), rows) + said
 

@@ -9,8 +9,8 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+import ranks
 import torch
-from adversaries import WANTED
 from archive import Kept
 from contests import VIEWS, ablated, tallied
 from ground import Lineage, edition
@@ -34,6 +34,7 @@ def results(
 ) -> Json:
     """All of results.json."""
     rows = _joined(each["rows"] for each in judged if not each["adversary"])
+    plain = {key: each for key, each in entries.items() if not key.startswith("disguised ")}
     contests = [one for each in judged for one in each["contests"]]
     ours = sorted_pairs(lineage, [each["owner"] for each in judged if not each["adversary"]])
     return {
@@ -45,7 +46,7 @@ def results(
         "hardware": f"{hardware()}; a thread each process, beside other work",
         "versions": {each.__name__: each.__version__ for each in (assay, torch, np)},
         "seed": 0,
-        "cpu_seconds_of_jobs": round(sum(each["cpu_seconds"] for each in entries.values())),
+        "cpu_seconds_of_jobs": round(sum(each["cpu_seconds"] for each in plain.values())),
         "accuracies": accuracies(lineage),
         "contests": {
             "two roots": _contests(lineage, [
@@ -56,6 +57,7 @@ def results(
         "across_tasks": of_pairs(lineage, ours, rows, scope, [is_across(p) for p in ours]),
         "hard": {"pairs": sum(p.is_hard for p in ours),
                  "accused": accused(ours, rows, [p.is_hard for p in ours])},
+        "ranks": ranks.tallied(each["ranks"] for each in judged),
         "calibration": {
             name: calibration([chance for chance, p in zip(row["chance"], ours, strict=True)
                                if not p.is_derived and p.same_task])
@@ -63,7 +65,7 @@ def results(
         },
         "ablations": ablated(kept, lineage, scope),
         "adversaries": adversaries(lineage, scope, judged),
-        "costs": costs(scope, entries),
+        "costs": costs(scope, plain),
         "failed": failed(entries),
     }  # fmt: skip
 
@@ -167,9 +169,12 @@ def accused(ours: Sequence[Pair], rows: Rows, chosen: Sequence[bool]) -> Json:
 
 def adversaries(lineage: Lineage, scope: Scope, judged: Sequence[Json]) -> Json:
     """By row what is found at 5 % of pairs of one task, under each adversary; None: not run."""
-    found: Json = dict.fromkeys(WANTED)
+    found: Json = {}
     for adversary in ("", *ADVERSARIES):
         parts = [each for each in judged if each["adversary"] == adversary]
+        if not parts:  # nobody was asked in this disguise
+            found[adversary] = None
+            continue
         rows = _joined(each["rows"] for each in parts)
         ours = sorted_pairs(lineage, [each["owner"] for each in parts])
         if adversary:

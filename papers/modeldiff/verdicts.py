@@ -12,18 +12,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import ranks
+from adversaries import worn
 from archive import Kept, load
 from contests import outcomes
 from ground import Lineage
 from judging import Court
-from plan import ADVERSARIES, Scope
+from plan import ADVERSARIES, LIMITS, Scope
 
 from assay.durable import write_whole
 from assay.errors import BadData
 from assay.zoo.workers import results
 
 HERE = Path(__file__).parent
-CODE = ("judging.py", "contests.py", "plan.py")
+CODE = ("judging.py", "contests.py", "plan.py", "ranks.py")
 Json = dict[str, Any]
 
 
@@ -52,18 +54,21 @@ def judge(archive: Path, scope: Scope, owner: str, adversary: str) -> Json:
                 row["chance"].append(said.chance)
                 row["roots"].append(said.references)
     contests = [] if adversary else outcomes(court, lineage.contests)
-    return {"owner": owner, "adversary": adversary, "rows": rows, "contests": contests}
+    placed = [] if adversary else ranks.placed(court)
+    return {"owner": owner, "adversary": adversary, "rows": rows, "contests": contests,
+            "ranks": placed}  # fmt: skip
 
 
 def judge_all(folder: Path, scope: Scope, jobs: int) -> list[Json]:
     """The judgement of every owner, and under every adversary."""
     archive = folder / "archive.npz"
-    _, lineage = archived(archive)
+    kept, lineage = archived(archive)
     content = archive.read_bytes() + repr(scope.rows).encode()
     content += b"".join((HERE / name).read_bytes() for name in CODE)
     digest = hashlib.sha256(content).hexdigest()
     tasks, files = {}, {}
-    for adversary in ("", *ADVERSARIES):
+    asked = worn(kept)
+    for adversary in ("", *(each for each in ADVERSARIES if each in LIMITS or each in asked)):
         for owner in lineage.owners:
             key = f"{owner} {adversary}".strip()
             files[key] = folder / "work" / "judged" / f"{key}.json"

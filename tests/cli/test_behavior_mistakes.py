@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ ON = ("--inputs", "held.npz")
         (["http://127.0.0.1:9/", "mine.onnx"], "say how by --method"),
         (["copy.onnx", "http://127.0.0.1:9/", "--method", "akh", *ON], "owner's"),
         (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--budget", "9"], "--budget"),
+        (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--timeout", "9"], "--timeout"),
         (["copy.onnx", "mine.onnx", "--method", "akh", *ON, "--plot", "no/a.svg"], "--plot"),
         (["copy.onnx", "mine.onnx", "--method", "none", *ON], "is not one of"),
         (["copy.onnx", "mine.onnx", "--method", "akh", "--inputs", "noise"], "no labels"),
@@ -82,6 +84,26 @@ def test_a_budget_holds_and_labels_alone_are_an_abstention(run: Run) -> None:
     assert hard.status == 0
     assert "answers labels alone" in evidence["detail"]["why"]
     assert "distance" not in evidence["detail"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_url_is_waited_for_as_long_as_is_said_and_asked_again(run: Run) -> None:
+    held, again, requests = predictor("copy.onnx"), Event(), list[int]()
+
+    def answered(inputs: Any) -> Reply:
+        requests.append(len(inputs))
+        if len(requests) == 1:
+            again.wait(20)  # not answered before it is asked once more
+        again.set()
+        return reply(outputs=held.run(inputs).tolist())
+
+    with served(answered) as url:
+        given = ("compare", "--json", url, "mine.onnx", *ON, "--method", "label-agreement")
+        answer = run(*given, "--queries", "40", "--timeout", "0.3")
+    evidence = answer.json[0]["matches"][0]["evidence"][-1]
+    assert requests == [40, 40]
+    assert evidence["detail"]["queries"] == 80  # each request counts
+    assert evidence["detail"]["distance"] == 0
 
 
 def test_files_that_cannot_be_asked_are_errors(run: Run, asked: Path) -> None:

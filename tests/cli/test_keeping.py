@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from small_networks import learned, saved
 
 import assay
@@ -67,6 +68,24 @@ def test_add_walks_folders_and_says_what_it_left_out(run: Run, models: Path) -> 
         "left out, not a regular file: 1",
         "left out, symbolic link: 2",
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("a.prototxt", "b.caffemodel"), ("a-symbol.json", "a-0000.params"), ("model.json", "a.bin")],
+)
+def test_models_beside_one_of_several_files_are_not_passed_over(
+    run: Run, models: Path, names: tuple[str, str]
+) -> None:
+    """A folder that is one model by the names of its files may hold others, and folders of them."""
+    (models / "zoo" / "inner").mkdir(parents=True)
+    for name in names:
+        (models / "zoo" / name).write_text("no model")
+    Path("vgg19.onnx").rename("zoo/vgg.onnx")
+    Path("squeezenet.onnx").rename("zoo/inner/squeeze.onnx")
+    answer = run("add", "--json", "zoo")
+    found = {line["path"]: line["status"] for line in answer.json}
+    assert found == {"zoo": "failed", "zoo/vgg.onnx": "added", "zoo/inner/squeeze.onnx": "added"}
 
 
 def test_a_link_that_is_named_is_followed(run: Run, models: Path) -> None:

@@ -98,6 +98,23 @@ class Broken(torch.nn.Module):  # type: ignore[misc]
         return torch.full((len(inputs), 10), self.value)
 
 
+@pytest.mark.parametrize("made", [e for e in ASKED if e.method != "dataset-inference"], **NAMED)
+def test_those_of_one_origin_are_no_rest_for_one_another(made: Fingerprint) -> None:
+    """Each is looked at as if its siblings were not in the pool, wherever it stands there."""
+    queries, origins = crafted(made), ["a", "b", "b", "c", "b"]
+    pool = [tuned(), stranger(1), stranger(5), owner(), Limited(predictor(stranger(1)), 1)]
+    own, *rows = (
+        made.represent(made.ask(predictor(model), queries), queries) for model in (owner(), *pool)
+    )
+    found = made.closeness(own, rows, origins)
+    for place, origin in enumerate(origins):
+        rest = [rows[n] for n, other in enumerate(origins) if other != origin]
+        assert found[place] == pytest.approx(made.closeness(own, [rows[place], *rest])[0])
+    turned = [3, 1, 4, 0, 2]
+    again = made.closeness(own, [rows[n] for n in turned], [origins[n] for n in turned])
+    assert again == pytest.approx(found[turned])
+
+
 @pytest.mark.parametrize("made", OVERFIT, **NAMED)
 def test_the_own_model_is_nearest_and_a_tuned_copy_nearer_than_strangers(made: Fingerprint) -> None:
     own, copy = distance(made, owner()), distance(made, tuned())

@@ -57,16 +57,18 @@ def at_hand(path: str) -> AtHand:
     return AtHand(found.path, found.folder)
 
 
-def answering(path: str, shapes: Shapes, budget: int | None = None) -> Predictor:
-    """A model that can be asked.
+def answering(
+    path: str, shapes: Shapes, budget: int | None = None, timeout_s: float | None = None
+) -> Predictor:
+    """A model that can be asked; of a URL, so many inputs at most, each request within this time.
 
     Raises UnreadableModel, UnfitModel where it cannot be run, MissingExtra, and BadOption where
     there is a ``budget`` and no URL.
     """
     if is_url(path):
-        from assay.running.predictors.remote import Remote
+        from assay.running.predictors.remote import TIMEOUT_S, Remote
 
-        return Remote(path, budget=budget)
+        return Remote(path, budget=budget, timeout_s=timeout_s or TIMEOUT_S)
     if budget is not None:
         raise BadOption("--budget counts what a URL is asked, and the suspect is a file")
     file = at_hand(path)

@@ -27,6 +27,7 @@ class Asked:
     twins: tuple[str, ...] = ()
     queries: int | None = None
     budget: int | None = None
+    timeout: float | None = None  # seconds
     alarm: float = ALARM
     seed: int = 0
     plot: str | None = None
@@ -58,6 +59,8 @@ class Asked:
             raise BadOption(f"--method {self.method} needs --inputs; where there are none: noise")
         if self.budget is not None and not urls:
             raise BadOption("--budget counts what a URL is asked, and the suspect is a file")
+        if self.timeout is not None and not urls:
+            raise BadOption("--timeout is how long a URL is waited for, and the suspect is a file")
         if (self.commitment is None) != (self.beacon is None):
             raise BadOption("--commitment and --beacon draw the seed together: give both")
         if self.commitment is not None and self.seed:
@@ -139,6 +142,12 @@ _OPTIONS = (
         type=click.IntRange(min=1),
         metavar="N",
         help="Inputs that a URL may be sent in all, repeated requests included.",
+    ),
+    options.kept(
+        "--timeout",
+        type=click.FloatRange(0, 3600, min_open=True),
+        metavar="SECONDS",
+        help="How long a URL may take for one request, until its last byte; by default 30.",
     ),
     options.kept(
         "--alarm",

@@ -47,7 +47,8 @@ def found(asked: Asked, suspect: str, source: str, shapes: Shapes) -> list[Behav
         if looks_inside and not models.is_url(path):
             model = models.opened(path, shapes, inputs)
         else:
-            model = models.answering(path, shapes, asked.budget if path == suspect else None)
+            budget = asked.budget if path == suspect else None
+            model = models.answering(path, shapes, budget, asked.timeout)
         return fitted(model, inputs, owner.span)
 
     references = _others("references", asked.references, (suspect, source), asking_of)

@@ -161,11 +161,13 @@ class Fingerprint(ABC):
     def distance(self, owner: Array, suspect: Array) -> float:
         """How far two representations lie apart; not a number where nothing can be said."""
 
-    def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
+    def closeness(
+        self, owner: Array, pool: Sequence[Array], origins: Sequence[object] = ()
+    ) -> Array:
         """(p,) how near each representation of a pool is to the owner's; larger is nearer.
 
         A method may look at the rest of the pool, in the same way for each: what all have in common
-        tells nothing.
+        tells nothing.  Those of one origin are no rest for one another (see ``_origins.rests``).
         """
         return np.array([-self.distance(owner, each) for each in pool])
 

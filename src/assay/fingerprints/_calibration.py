@@ -73,8 +73,9 @@ def calibrate(
         references: Answers of models of the same task, made without the owner's.
         queries: Made without the suspect: that is what makes it one of many.
         roots: Where each reference comes from.  What comes from one root is not independent, and
-            counts as one reference, the one that is nearest to the owner's.  By default each is
-            its own, but that those which answer all the same are one.
+            counts as one reference, the one that is nearest to the owner's; it is looked at
+            without the others of its root, as the suspect is.  By default each is its own, but
+            that those which answer all the same are one.
         alarm: The false alarm at which something is to be said.
 
     Raises:
@@ -98,7 +99,8 @@ def calibrate(
         why = f"{independent} references can be compared, and it takes {max(needed, 2)}"
         return Calibrated(names, None, None, why, independent, sent)
     pool = [suspect, *(answers for answers, _ in fit)]
-    statistic = _fused(methods, owner, pool, queries, len(pool))
+    apart = [None, *(origin for _, origin in fit)]  # nobody is of the suspect's
+    statistic = _fused(methods, owner, pool, queries, len(pool), apart)
     if statistic is None:
         return Calibrated(names, None, None, "the answers do not vary", independent, sent)
     return placed(names, statistic, [origin for _, origin in fit], alarm, sent)
@@ -239,6 +241,7 @@ def _fused(
     pool: Sequence[Answers],
     queries: Queries,
     ranked: int,
+    origins: Sequence[object] = (),
 ) -> Array | None:
     """(r,) of the first r in the pool: how far each is nearer to the anchor than these others are.
 
@@ -249,7 +252,8 @@ def _fused(
     standing = np.full(ranked, -np.inf)
     for method in methods:
         own = method.represent(anchor, queries)
-        values = method.closeness(own, [method.represent(each, queries) for each in pool])[:ranked]
+        rows = [method.represent(each, queries) for each in pool]
+        values = method.closeness(own, rows, origins)[:ranked]
         if not np.isfinite(values).all():
             return None
         standing = np.maximum(standing, _standing(values))

@@ -15,6 +15,7 @@ import numpy as np
 from assay.errors import BadOption
 from assay.fingerprints import Fingerprint, Model, Queries, Seeds
 from assay.fingerprints._choosing import some
+from assay.fingerprints._origins import rests
 from assay.fingerprints._outputs import cosine_distance, cosine_distances
 from assay.fingerprints._search import search
 from assay.running.predictors import Answers, predictor
@@ -77,11 +78,18 @@ class ModelDiff(Fingerprint):
     def distance(self, owner: Array, suspect: Array) -> float:
         return cosine_distance(owner, suspect)
 
-    def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
+    def closeness(
+        self, owner: Array, pool: Sequence[Array], origins: Sequence[object] = ()
+    ) -> Array:
         """(p,): scaled entries tell by how much a pair is farther apart than for the whole pool."""
-        rows = np.stack([*pool])
-        spread = rows.std(0)
-        if self.entries != "scaled" or len(rows) < 3 or not spread.all():
+        if self.entries != "scaled" or len(pool) < 3:
             return super().closeness(owner, pool)
-        mean = rows.mean(0)
-        return super().closeness((owner - mean) / spread, [*((rows - mean) / spread)])
+        rows, found = np.stack([*pool]), []
+        for place, rest in enumerate(rests(len(pool), origins)):
+            seen = rows[[place, *rest]]
+            spread = seen.std(0)
+            if not spread.all():
+                return super().closeness(owner, pool)
+            scaled = (np.stack([owner, rows[place]]) - seen.mean(0)) / spread
+            found.append(-self.distance(*scaled))
+        return np.array(found)

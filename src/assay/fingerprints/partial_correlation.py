@@ -6,9 +6,9 @@ is their partial correlation.  Of few references it still holds some of what an 
 common; so it counts by how far it is above the suspect's with the references that are nearest to
 the owner's model: his cohort, as speakers are verified [Sturim and Reynolds, ICASSP 2005].
 
-A stranger of the owner's own network is above references of others, too: of 208 that were as good,
-105 were where 52 may be (``papers/modeldiff``).  So it takes the owner's model's twins to say how
-likely that is.
+A stranger of the owner's own network is above references of others, too, and, if less, above those
+of his own, which learned from other data (``papers/modeldiff``).  So it takes the owner's model's
+twins to say how likely that is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from assay.errors import BadOption
 from assay.fingerprints import Asks, Fingerprint, Model, Queries, Seeds
 from assay.fingerprints._choosing import mistakes, some
+from assay.fingerprints._origins import rests
 from assay.fingerprints._outputs import cosine_distance, disagreement
 from assay.running.predictors import Answers, predictor
 from assay.running.predictors.answers import Array
@@ -81,26 +82,47 @@ class PartialCorrelation(Fingerprint):
             return disagreement(owner, suspect)
         return cosine_distance(owner, suspect)
 
-    def closeness(self, owner: Array, pool: Sequence[Array]) -> Array:
+    def closeness(
+        self, owner: Array, pool: Sequence[Array], origins: Sequence[object] = ()
+    ) -> Array:
         """(p,) partial correlations, of each, given all others; above those with the cohort."""
         rows = [owner, *pool]
         if len(pool) < 2 or (self.needs == "scores" and not all(each.any() for each in rows)):
             return super().closeness(owner, pool)
         products = _products(rows)
         inverse = np.linalg.inv(products + self.ridge * np.eye(len(rows)))
-        spread = np.sqrt(np.diag(inverse))
-        partial: Array = -inverse / np.outer(spread, spread)  # (p + 1, p + 1), the owner first
-        if not self.cohort or len(pool) < 3:
-            plain: Array = partial[0, 1:]
-            return plain
-        return np.array([self._above(products[0], partial, each) for each in range(1, len(rows))])
+        found = np.zeros(len(pool))
+        for place, rest in enumerate(rests(len(pool), origins)):
+            kept = np.array([place, -1, *rest]) + 1  # the owner is the second
+            partial = _partial(inverse, kept)
+            others = products[0, kept[2:]]
+            found[place] = self._above(partial[1], partial[2:], others)
+        return found
 
-    def _above(self, nearness: Array, partial: Array, place: int) -> float:
+    def _above(self, own: float, others: Array, nearness: Array) -> float:
         """A member's correlation with the owner, in terms of its own with the others."""
-        others = np.delete(np.arange(1, len(partial)), place - 1)
-        cohort = others[np.argsort(-nearness[others], kind="stable")][: self.cohort]
-        spread = partial[place, others].std() + np.finfo(float).tiny
-        return float((partial[place, 0] - partial[place, cohort].mean()) / spread)
+        if not self.cohort or len(others) < 2:
+            return own
+        # all that are as near as the last: who comes first in the pool must not matter
+        least = np.sort(nearness)[-self.cohort :][0]
+        spread = others.std() + np.finfo(float).tiny
+        return float((own - others[nearness >= least].mean()) / spread)
+
+
+def _partial(inverse: Array, kept: Array) -> Array:
+    """(k,) partial correlations of the first of ``kept`` with each of them, given these alone.
+
+    Who is not kept is taken out of the inverse by a Schur complement.
+    """
+    gone = np.setdiff1d(np.arange(len(inverse)), kept)
+    row, diagonal = inverse[kept[0], kept], inverse[kept, kept]
+    if len(gone):
+        between = inverse[np.ix_(gone, kept)]  # (g, k)
+        solved = np.linalg.solve(inverse[np.ix_(gone, gone)], between)
+        row = row - between[:, 0] @ solved
+        diagonal = diagonal - (between * solved).sum(0)
+    found: Array = -row / np.sqrt(row[0] * diagonal)
+    return found
 
 
 def _products(rows: Sequence[Array]) -> Array:

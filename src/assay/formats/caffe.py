@@ -46,6 +46,9 @@ class Caffe(Format):
     def sniff_folder(self, names: frozenset[str]) -> bool:
         return all(sum(name.endswith(s) for name in names) == 1 for s in self.suffixes)
 
+    def holds(self, name: str) -> bool:
+        return name.endswith(self.suffixes)
+
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         from assay.weights.layout import Weights
 

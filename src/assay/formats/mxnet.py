@@ -43,6 +43,9 @@ class MxNet(Format):
         graphs = [name for name in names if name.endswith(_GRAPH)]
         return len(graphs) == 1 and any(name.endswith(_WEIGHTS) for name in names)
 
+    def holds(self, name: str) -> bool:
+        return name.endswith((_GRAPH, _WEIGHTS))
+
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         from assay.vocabularies.fitting import fitting
         from assay.vocabularies.mxnet.graph import Writer

@@ -39,7 +39,10 @@ class TfJs(Format):
         return start.startswith(b"{") and _SIGNS.search(head) is not None
 
     def sniff_folder(self, names: frozenset[str]) -> bool:
-        return _FILE in names and any(name.endswith(".bin") or "-shard" in name for name in names)
+        return _FILE in names and any(_is_shard(name) for name in names)
+
+    def holds(self, name: str) -> bool:
+        return name == _FILE or _is_shard(name)
 
     def read(self, path: Path, input_shapes: InputShapes) -> Model:
         file = path / _FILE if path.is_dir() else path
@@ -67,6 +70,11 @@ class TfJs(Format):
             key: str(content[key])[:80] for key in ("format", "generatedBy") if content.get(key)
         }
         return Model("tfjs", layers, (file, *dict.fromkeys(shards.files)), metadata, weights)
+
+
+def _is_shard(name: str) -> bool:
+    """Whether a file of this name has some of the weights."""
+    return name.endswith(".bin") or "-shard" in name
 
 
 def _weights_alone(file: Path, manifest: Sequence[Any]) -> Model:

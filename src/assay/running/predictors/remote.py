@@ -20,6 +20,7 @@ from assay.errors import BadOption, Overspent, UnfitModel, Unreachable
 from assay.running.predictors import Predictor
 from assay.running.predictors.answers import Array
 
+TIMEOUT_S = 30.0  # of one request
 LARGEST = 1 << 26  # bytes of one reply: more are not read
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that another try may change
 
@@ -54,7 +55,7 @@ class Remote(Predictor):
         url: str,
         *,
         batch: int = 64,
-        timeout_s: float = 30.0,
+        timeout_s: float = TIMEOUT_S,
         tries: int = 4,
         wait_s: float = 0.5,
         budget: int | None = None,
