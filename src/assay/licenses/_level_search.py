@@ -1,0 +1,84 @@
+"""Nested sets of what is taken from a model, as large as wanted accuracies allow.
+
+What can be taken has a rank, most important first, and is called by its number in that.  A set is
+the largest number of first ones that leaves the accuracy wanted; then further ones follow where
+that still holds, until it is near enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from assay.errors import UnfitModel
+
+_TRIES = 300  # of single ones, for one level
+
+Numbers = tuple[int, ...]
+
+
+class LevelSearch:
+    """Sets of ``count`` things, and the accuracy that a model has without them."""
+
+    def __init__(self, count: int, accuracy: Callable[[Numbers], float]) -> None:
+        """``accuracy``: of the model without those; it is asked once for each set."""
+        self.count = count
+        self._ask, self._known = accuracy, dict[frozenset[int], float]()
+
+    def accuracy(self, taken: Sequence[int]) -> float:
+        """0 … 1, of the model without these."""
+        numbers = frozenset(taken)
+        if numbers not in self._known:
+            self._known[numbers] = self._ask(tuple(sorted(numbers)))
+        return self._known[numbers]
+
+    def first(self, count: int, start: Numbers = ()) -> Numbers:
+        """The ``count`` highest in rank, and those of ``start``."""
+        return tuple(sorted({*range(min(count, self.count)), *start}))
+
+    def near(self, target: float, tolerance: float, start: Numbers = ()) -> Numbers:
+        """A set with ``start`` in it whose accuracy is the target's.
+
+        Raises UnfitModel where none is found within the tolerance.
+        """
+        rest = [number for number in range(self.count) if number not in start]
+        low = self._last_above(target, start, rest)
+        found = (*start, *rest[:low])
+        for number in rest[low : low + _TRIES]:
+            if self.accuracy(found) <= target + tolerance / 2:
+                break
+            if self.accuracy((*found, number)) >= target - tolerance / 2:
+                found = (*found, number)
+        if abs(self.accuracy(found) - target) > tolerance:
+            raise UnfitModel(
+                f"no level within {tolerance:g} of {target:g} was found: the nearest has"
+                f" {self.accuracy(found):.4f}; set another level, or a larger cap"
+            )
+        return tuple(sorted(found))
+
+    def at_most(self, limit: float, start: Numbers = ()) -> Numbers:
+        """A set with ``start`` in it whose accuracy is no larger.
+
+        Raises UnfitModel where all are too few.
+        """
+        rest = [number for number in range(self.count) if number not in start]
+        everything = (*start, *rest)
+        if self.accuracy(everything) > limit:
+            raise UnfitModel(
+                f"without a key its accuracy is {self.accuracy(everything):.4f} at the least, and"
+                f" chance is near {limit:.4f}: set a larger cap"
+            )
+        if self.accuracy(start) <= limit:
+            return start
+        low = self._last_above(limit, start, rest)
+        return tuple(sorted((*start, *rest[: low + 1])))
+
+    def _last_above(self, target: float, start: Numbers, rest: Sequence[int]) -> int:
+        """How many of the first of ``rest`` can be taken, too, before it falls to the target."""
+        low, high = 0, len(rest)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.accuracy((*start, *rest[:middle])) > target:
+                low = middle
+            else:
+                high = middle
+        return low

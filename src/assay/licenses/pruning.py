@@ -1,0 +1,166 @@
+"""The most important channels are taken out, and a level's key gives its own back
+[channel pruning for multiuser authorization: Wang et al., 2023].
+
+Channels whose batch normalizations have the largest scales matter most: without few of them a model
+answers near chance.  Levels lack ever more of them, so that each level's are among those of the
+next.  What a level lacks is zero in its file, in whole: rows, columns, scales, statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from torch import Tensor, nn
+
+from assay.errors import BadOption, UnfitModel
+from assay.licenses import License, Work
+from assay.licenses._level_search import LevelSearch, Numbers
+from assay.running.channels import Group, hollow, narrow
+from assay.running.examples import Array
+from assay.running.find_channels import find_channels
+from assay.running.modules import accuracy, copy_of, on
+from assay.running.normalization import recalibrate
+from assay.running.removal import gammas, importance, removable, size_of
+from assay.running.tensors import tensors
+from assay.running.trial import Trial, sift
+from assay.values import Json
+
+EXTRA = "torch"
+_MARGIN = 0.01  # above what one constant answer gets: near chance
+_STATISTICS = 2_048  # examples that running statistics are taken of
+
+Kept = list[tuple[Group, Array]]
+
+
+@dataclass(frozen=True)
+class Pruning(License):
+    """Levels that lack channels; without a key none of the largest is there."""
+
+    levels: tuple[float, ...] = (0.92, 0.82, 0.72)  # accuracies of levels 1, 2 …
+    rates: tuple[float, ...] = ()  # or shares of the channels that each lacks, at last without key
+    least: float = 0.2  # share of the channels that is lacking without a key, at the least
+    cap: float = 0.75  # share of one layer's channels that may go
+    tolerance: float = 0.01  # by how much a level's accuracy may differ
+    recalibrate: bool = False  # whether running statistics are taken anew at each level
+
+    def __post_init__(self) -> None:
+        for option in ("levels", "rates", "least", "cap", "tolerance"):
+            self.within(option, 0, 1)
+        for option, values, sign in (("levels", self.levels, -1), ("rates", self.rates, 1)):
+            if any(sign * a >= sign * b for a, b in zip(values, values[1:], strict=False)):
+                order = "falling" if sign < 0 else "rising"
+                raise BadOption(f"{self.method}: {option} must be {order}, not {values}")
+
+    def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
+        channels = _Channels(work, self.cap, work.data if self.recalibrate else None)
+        search = LevelSearch(len(channels.ranking), channels.accuracy)
+        for taken in self._sets(search, channels, work):
+            yield channels.without(taken), channels.about(taken)
+
+    def _sets(self, search: LevelSearch, channels: _Channels, work: Work) -> Iterator[Numbers]:
+        if self.rates:
+            most = len(channels.ranking) / channels.total
+            if self.rates[-1] > most:
+                raise BadOption(
+                    f"{self.method}: the cap leaves {most:.3f} of the channels to be taken: set a"
+                    " larger one, or smaller rates"
+                )
+            yield from (search.first(round(rate * channels.total)) for rate in self.rates)
+            return
+        taken: Numbers = ()
+        for number, target in enumerate(self.levels, 1):
+            work.say(f"searching level {number}")
+            if search.accuracy(()) < target:
+                raise BadOption(
+                    f"{self.method}: level {number} is to have {target:g}, and the model itself has"
+                    f" {search.accuracy(()):.4f}: set levels below that"
+                )
+            taken = search.near(target, self.tolerance, taken)
+            yield taken
+        work.say("searching what is lacking without a key")
+        labels = np.bincount(work.judge.known_labels)
+        chance = float(labels.max() / labels.sum())
+        enough = search.at_most(chance + _MARGIN, taken)
+        more = search.first(round(self.least * channels.total), enough)
+        yield more if search.accuracy(more) <= chance + _MARGIN else enough
+
+
+class _Channels:
+    """The channels that may go, largest scale first."""
+
+    def __init__(self, work: Work, cap: float, statistics: object) -> None:
+        self.work, self.recalibrated = work, statistics is not None
+        self.example = on(work.module, work.data.inputs[:2])
+        self.groups = _groups(work.module, self.example)
+        self.total = sum(group.size for group in self.groups)
+        ranked = []
+        for place, group in enumerate(self.groups):
+            scales = importance(work.module, gammas(group))
+            most = min(int(cap * group.size), group.size - 1)
+            largest = np.argsort(-scales, kind="stable")[:most]
+            ranked += [(-float(scales[channel]), place, int(channel)) for channel in largest]
+        self.ranking = sorted(ranked)
+
+    def kept(self, taken: Sequence[int]) -> Kept:
+        """What stays of each group."""
+        gone: list[list[int]] = [[] for _ in self.groups]
+        for number in taken:
+            _, place, channel = self.ranking[number]
+            gone[place].append(channel)
+        return [
+            (group, np.setdiff1d(np.arange(group.size), each))
+            for group, each in zip(self.groups, gone, strict=True)
+        ]
+
+    def without(self, taken: Numbers) -> nn.Module:
+        """A copy of the model in which those of ``taken`` are zero."""
+        made = copy_of(self.work.module)
+        hollow(made, self.kept(taken))
+        if self.recalibrated:
+            counts = {n: t.clone() for n, t in made.named_buffers() if not t.is_floating_point()}
+            recalibrate(made, self.work.data.inputs[:_STATISTICS])
+            for name, tensor in made.named_buffers():
+                if name in counts:
+                    tensor.copy_(counts[name])
+            hollow(made, self.kept(taken))
+        return made
+
+    def accuracy(self, taken: Numbers) -> float:
+        return accuracy(self.without(taken), self.work.judge)
+
+    def about(self, taken: Numbers) -> Json:
+        """How much of the model a level has: what is zero need not be stored or computed."""
+        small = copy_of(self.work.module)
+        narrow(small, self.kept(taken))
+        return {"channels": f"{self.total - len(taken)} of {self.total}"} | size_of(
+            small, self.example
+        )
+
+
+def _groups(module: nn.Module, example: Tensor) -> list[Group]:
+    """Those with batch normalizations, whose channels are gone once all of theirs is zero."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in tensors(module):
+        names.setdefault(id(tensor), []).append(name)
+    shared = {name for known in names.values() if len(known) > 1 for name in known}
+    ranked = [
+        group
+        for group in find_channels(module, example).groups
+        if gammas(group) and shared.isdisjoint(member.tensor for member in group.members)
+    ]
+    if not ranked:
+        raise UnfitModel("no hidden layer has a batch normalization: its channels have no scales")
+    trial = Trial(module, example)
+
+    def vanish(kept: Sequence[tuple[Group, Array]]) -> bool:
+        return trial.agree(partial(narrow, kept=kept), partial(hollow, kept=kept))
+
+    found = removable(module, example, ranked)
+    half = [(group, np.arange(group.size // 2, group.size)) for group in found]
+    groups = [group for group, _ in sift(half, vanish)]
+    if not groups:
+        raise UnfitModel("the model has no hidden layer of which channels can be zero")
+    return groups
