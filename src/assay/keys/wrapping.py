@@ -21,7 +21,6 @@ from assay.keys.deriving import derive
 
 EXTRA = "crypto"
 PUBLIC = 32  # bytes
-EXTRA_BYTES = PUBLIC + 16  # of what is wrapped: the ephemeral public key before, the tag behind
 _NONCE = bytes(12)  # a key wraps one secret, and no other
 
 
@@ -65,7 +64,8 @@ def wrap(public: str, secret: bytes, about: bytes) -> bytes:
         shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(theirs))
     except ValueError as error:
         raise UnreadableKey(f"{public}: is no public key of X25519") from error
-    return mine + AESGCM(_key(shared, mine, theirs)).encrypt(_NONCE, secret, about)
+    sealed: bytes = AESGCM(_key(shared, mine, theirs)).encrypt(_NONCE, secret, about)
+    return mine + sealed
 
 
 def _key(shared: bytes, ephemeral: bytes, receiver: bytes) -> bytes:

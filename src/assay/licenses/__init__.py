@@ -109,16 +109,25 @@ class License(ABC):
             model: Stays as it is.
             output: The distributable's model; manifest and parts lie beside it.
             owner: Signs, and can make all keys.
-            data: As of ``grades``; also ``judge``, ``seed``, ``progress``.
+            data: As of ``grades``.
+            judge: As of ``grades``.
             original: The file that level 0 is to be, byte for byte; by default the model written.
             write: Writes a module as a file; by default its tensors, as safetensors.
             expires: The last day on which it may be activated, as ``2027-01-31``.
             licensee: The only one whom it is for.
+            seed: As of ``grades``.
+            progress: As of ``grades``.
 
-        Raises as ``grades`` does; OSError where a file cannot be written.
+        Raises:
+            UnreadableLicense: the day or the name cannot be written; known before the long work.
+            UnfitModel: as of ``grades``, and where a level cannot be written.
+            BadData: as of ``grades``.
+            BadOption: as of ``grades``.
+            OSError: a file cannot be written.
         """
-        from assay.licenses._issuing import issued
+        from assay.licenses._issuing import checked, issued
 
+        checked(expires, licensee)
         found = self.grades(model, data, judge=judge, seed=seed, progress=progress)
         return issued(
             self, found, output, owner,

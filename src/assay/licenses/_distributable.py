@@ -1,10 +1,10 @@
 """Distributables: a model's file, its manifest, and a sealed part for each level, side by side.
 
-    model.safetensors                 what anybody may run: near chance
-    model.safetensors.manifest.json   what it is of, signed by its owner
-    model.safetensors.level-2         what leads from there to level 2 …
-    model.safetensors.level-1         … from level 2 to level 1 …
-    model.safetensors.level-0         … and from there to the original, byte for byte
+model.safetensors                 what anybody may run: near chance
+model.safetensors.manifest.json   what it is of, signed by its owner
+model.safetensors.level-2         what leads from there to level 2 …
+model.safetensors.level-1         … from level 2 to level 1 …
+model.safetensors.level-0         … and from there to the original, byte for byte
 """
 
 from __future__ import annotations
@@ -165,6 +165,17 @@ def read_manifest(model: Path, owner: str | None = None) -> Manifest:
         if owner not in (None, manifest.owner):
             raise Unlicensed(f"is signed by {manifest.owner}, not by the owner that was named")
     return manifest
+
+
+def damaged(model: Path, manifest: Manifest) -> list[str]:
+    """The names of a distributable's files that are missing, or not what the manifest says."""
+    wanted = {model: manifest.model}
+    wanted |= {part_of(model, level): each.sealed for level, each in enumerate(manifest.levels)}
+    return [
+        path.name
+        for path, content in wanted.items()
+        if not path.is_file() or _content(path) != content
+    ]
 
 
 def _restored(model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]) -> Iterator[bytes]:

@@ -65,8 +65,10 @@ class Grant:
             raise Unlicensed(f"there is no level {level}: they go to {len(manifest.levels) - 1}")
         if manifest.licensee not in (None, licensee):
             raise Unlicensed(f"the distributable is for {manifest.licensee!r} alone")
-        if manifest.expires is not None and (expires is None or expires > manifest.expires):
-            expires = manifest.expires if expires is None else expires
+        if expires is not None:
+            _signed.day(expires, "expires")
+        if manifest.expires is not None:
+            expires = expires or manifest.expires
             if expires > manifest.expires:
                 raise Unlicensed(f"the distributable itself ends on {manifest.expires}")
         body: dict[str, Any] = {

@@ -10,11 +10,19 @@ from safetensors.torch import save_file
 from torch import nn
 
 from assay.keys.signing import SigningKey
-from assay.licenses import Grade, License, Write
+from assay.licenses import Grade, License, Write, _signed
 from assay.licenses._distributable import distribute
 from assay.licenses._manifest import Manifest
 
 EXTRA = "torch"
+
+
+def checked(expires: str | None, licensee: str | None) -> None:
+    """Raises UnreadableLicense where a manifest cannot name the day or the licensee."""
+    if expires is not None:
+        _signed.day(expires, "expires")
+    if licensee is not None:
+        _signed.note(licensee, "licensee")
 
 
 def issued(

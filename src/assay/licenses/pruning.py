@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class Pruning(License):
         for option in ("levels", "rates", "least", "cap", "tolerance"):
             self.within(option, 0, 1)
         for option, values, sign in (("levels", self.levels, -1), ("rates", self.rates, 1)):
-            if any(sign * a >= sign * b for a, b in zip(values, values[1:], strict=False)):
+            if any(sign * a >= sign * b for a, b in pairwise(values)):
                 order = "falling" if sign < 0 else "rising"
                 raise BadOption(f"{self.method}: {option} must be {order}, not {values}")
 
