@@ -59,7 +59,8 @@ def wrap(public: str, secret: bytes, about: bytes) -> bytes:
     Raises UnreadableKey where there is no such public key.
     """
     ephemeral = X25519PrivateKey.generate()
-    mine, theirs = ephemeral.public_key().public_bytes_raw(), bytes.fromhex(public)
+    mine: bytes = ephemeral.public_key().public_bytes_raw()
+    theirs = bytes.fromhex(public)
     try:
         shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(theirs))
     except ValueError as error:

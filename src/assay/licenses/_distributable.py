@@ -142,11 +142,10 @@ def activate(
             opens = part_key(level_key(secret, grant.level, level))
             messages = parts.unseal(part, count, opens, _about(manifest.id, level))
             changes.append((path, manifest.levels[level].restored.size, messages))
-        made = _written(_restored(model, changes), stack.enter_context(writing(output)))
+        restored = _restored(model, manifest.model, changes)
+        made = _written(restored, stack.enter_context(writing(output)))
         if made != wanted:
-            raise UnreadableLicense(
-                f"{model}: is not the model that its manifest describes, or was changed"
-            )
+            raise UnreadableLicense(f"{model}: its parts do not make what its manifest says")
     about = manifest.levels[grant.level].about
     return Activated(grant.level, grant.licensee, made, about)
 
@@ -178,17 +177,24 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
     ]
 
 
-def _restored(model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]) -> Iterator[bytes]:
+def _restored(
+    model: Path, wanted: Content, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
+) -> Iterator[bytes]:
     """The windows of a model's file after all changes, one after the other."""
+    digest = hashlib.sha256()
+    count = parts.windows(max(wanted.size, *(size for _, size, _ in changes)))
     with _named_open(model) as stream:
-        for number in range(max(parts.windows(size) for _, size, _ in changes)):
+        for number in range(count):
             content = stream.read(parts.WINDOW)
+            digest.update(content)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
                 with _naming(path):
                     change = next(messages) if number < parts.windows(size) else b""
                     content = parts.applied(content, left, change)
             yield content
+        if stream.read(1) or digest.hexdigest() != wanted.sha256:
+            raise UnreadableLicense(f"{model}: was changed: is not what its manifest says")
         for path, _, messages in changes:
             with _naming(path):
                 next(messages, None)  # there is no more

@@ -2,7 +2,7 @@
 
 What can be taken has a rank, most important first, and is called by its number in that.  A set is
 the largest number of first ones that leaves the accuracy wanted; then further ones follow where
-that still holds, until it is near enough.
+that still holds, until it is near enough.  Where it never is, one of the first ones stays out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from assay.errors import UnfitModel
 
-_TRIES = 300  # of single ones, for one level
+_TRIES = 300  # of single ones, in one pass
+_VARIANTS = 8  # of the first ones that passes begin with
 
 Numbers = tuple[int, ...]
 
@@ -42,18 +43,26 @@ class LevelSearch:
         """
         rest = [number for number in range(self.count) if number not in start]
         low = self._last_above(target, start, rest)
-        found = (*start, *rest[:low])
-        for number in rest[low : low + _TRIES]:
-            if self.accuracy(found) <= target + tolerance / 2:
+        nearest = 2.0
+        for back in range(min(low, _VARIANTS) + 1):  # without the last of the first ones, and so on
+            first = [*rest[: low - back], *rest[low - back + 1 : low]]
+            found = self._filled(target, tolerance / 2, (*start, *first), rest[low:])
+            if abs(self.accuracy(found) - target) <= tolerance:
+                return tuple(sorted(found))
+            nearest = min(nearest, self.accuracy(found), key=lambda each: abs(each - target))
+        raise UnfitModel(
+            f"no level within {tolerance:g} of {target:g} was found: the nearest has {nearest:.4f};"
+            " set another level, or a larger cap"
+        )
+
+    def _filled(self, target: float, slack: float, found: Numbers, more: Sequence[int]) -> Numbers:
+        """``found`` and those of ``more`` that leave at least the target, until it is reached."""
+        for number in more[:_TRIES]:
+            if self.accuracy(found) <= target + slack:
                 break
-            if self.accuracy((*found, number)) >= target - tolerance / 2:
+            if self.accuracy((*found, number)) >= target - slack:
                 found = (*found, number)
-        if abs(self.accuracy(found) - target) > tolerance:
-            raise UnfitModel(
-                f"no level within {tolerance:g} of {target:g} was found: the nearest has"
-                f" {self.accuracy(found):.4f}; set another level, or a larger cap"
-            )
-        return tuple(sorted(found))
+        return found
 
     def at_most(self, limit: float, start: Numbers = ()) -> Numbers:
         """A set with ``start`` in it whose accuracy is no larger.
