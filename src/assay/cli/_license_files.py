@@ -90,7 +90,7 @@ def _with_graph(
     return network(known.layers, weights, opset=opset), like.shape
 
 
-class _Places:
+class Places:
     """Which weight of a file a module's tensor is."""
 
     def __init__(self, path: str, weights: Mapping[str, Weight], module: nn.Module) -> None:
@@ -126,7 +126,7 @@ class _OnnxLevels:
 
     def __init__(self, path: str, model: Model, parent: Parent, data: Examples) -> None:
         self.path, self.model, self.shape = path, model, parent.shape
-        self.places = _Places(path, model.weights, parent.module)
+        self.places = Places(path, model.weights, parent.module)
         self.inputs = data.inputs[:_CHECKED].reshape(-1, *parent.shape)
 
     def __call__(self, module: nn.Module, file: Path) -> None:
@@ -149,7 +149,7 @@ class _SafetensorsLevels:
     def __init__(self, path: str, model: Model, module: nn.Module) -> None:
         self.path = Path(path)
         self.dtypes = {name: weight.dtype for name, weight in model.weights.items()}
-        self.places = _Places(path, model.weights, module)
+        self.places = Places(path, model.weights, module)
         with self.path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             self.begin, self.header = 8 + length, json.loads(file.read(length))
