@@ -13,7 +13,6 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from assay.derivations import Derivation, Needs, Work
@@ -23,7 +22,8 @@ from assay.running.examples import Array
 from assay.running.find_channels import find_channels
 from assay.running.removal import can_go, gammas, importance, removable, rows, size_of
 from assay.running.trial import Trial, sift
-from assay.training import Batch, Objective, Training
+from assay.training import Training
+from assay.training.sparsity import Sparse
 
 EXTRA = "torch"
 
@@ -113,17 +113,3 @@ class ChannelPrune(Derivation):
             np.setdiff1d(np.arange(len(each)), [*gone[place]])
             for place, each in enumerate(importances)
         ]
-
-
-class Sparse(Objective):
-    """Cross entropy, and the L1 norm of some parameters."""
-
-    def __init__(self, strength: float, names: Sequence[str]) -> None:
-        self.strength, self.names = strength, [*names]
-
-    def __repr__(self) -> str:
-        return f"Sparse(strength={self.strength}, names={self.names})"
-
-    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
-        penalty = torch.stack([module.get_parameter(name).abs().sum() for name in self.names])
-        return super().loss(module, batch) + self.strength * penalty.sum()

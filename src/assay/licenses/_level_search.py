@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from assay.errors import UnfitModel
 
 _TRIES = 300  # of single ones, in one pass
+_SIZES = 20  # of sets, evenly apart, that are tried
 _VARIANTS = 8  # of the first ones that passes begin with
 
 Numbers = tuple[int, ...]
@@ -65,21 +66,26 @@ class LevelSearch:
         return found
 
     def at_most(self, limit: float, start: Numbers = ()) -> Numbers:
-        """A set with ``start`` in it whose accuracy is no larger.
+        """A set with ``start`` in it whose accuracy is no larger: of first ones, as few as can be.
 
-        Raises UnfitModel where all are too few.
+        Accuracies near chance go up and down, so that many sizes are tried, not only the largest.
+        Raises UnfitModel where none is found.
         """
         rest = [number for number in range(self.count) if number not in start]
-        everything = (*start, *rest)
-        if self.accuracy(everything) > limit:
-            raise UnfitModel(
-                f"without a key its accuracy is {self.accuracy(everything):.4f} at the least, and"
-                f" chance is near {limit:.4f}: set a larger cap"
-            )
-        if self.accuracy(start) <= limit:
-            return start
-        low = self._last_above(limit, start, rest)
-        return tuple(sorted((*start, *rest[: low + 1])))
+        sizes = sorted({len(rest) * step // _SIZES for step in range(_SIZES + 1)})
+        least = 1.0
+        for before, size in zip([0, *sizes], sizes, strict=False):
+            found = self.accuracy((*start, *rest[:size]))
+            if found <= limit:
+                known = (*start, *rest[:before])
+                more = rest[before:size]
+                more = more[: self._last_above(limit, known, more) + 1]
+                return tuple(sorted((*known, *more)))
+            least = min(least, found)
+        raise UnfitModel(
+            f"without a key its accuracy is {least:.4f} at the least, and chance is near"
+            f" {limit:.4f}: set a larger cap"
+        )
 
     def _last_above(self, target: float, start: Numbers, rest: Sequence[int]) -> int:
         """How many of the first of ``rest`` can be taken, too, before it falls to the target."""
