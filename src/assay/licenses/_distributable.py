@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -142,10 +143,9 @@ def activate(
             opens = part_key(level_key(secret, grant.level, level))
             messages = parts.unseal(part, count, opens, _about(manifest.id, level))
             changes.append((path, manifest.levels[level].restored.size, messages))
-        restored = _restored(model, manifest.model, changes)
-        made = _written(restored, stack.enter_context(writing(output)))
-        if made != wanted:
-            raise UnreadableLicense(f"{model}: its parts do not make what its manifest says")
+        made = _written(_restored(model, changes), stack.enter_context(writing(output)))
+        if made != wanted:  # parts are sealed: they cannot be it
+            raise UnreadableLicense(f"{model}: was changed: does not become what its manifest says")
     about = manifest.levels[grant.level].about
     return Activated(grant.level, grant.licensee, made, about)
 
@@ -178,26 +178,34 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
 
 
 def _restored(
-    model: Path, wanted: Content, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
-) -> Iterator[bytes]:
-    """The windows of a model's file after all changes, one after the other."""
-    digest = hashlib.sha256()
-    count = parts.windows(max(wanted.size, *(size for _, size, _ in changes)))
+    model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
+) -> Iterator[memoryview]:
+    """The windows of a model's file after all changes; the last but one may be written over."""
+    count = max(parts.windows(size) for _, size, _ in changes)
+    buffers = parts.new_window(), parts.new_window()
     with _named_open(model) as stream:
         for number in range(count):
-            content = stream.read(parts.WINDOW)
-            digest.update(content)
+            window = buffers[number % 2]
+            left = _fill(window, stream)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
                 with _naming(path):
                     change = next(messages) if number < parts.windows(size) else b""
-                    content = parts.applied(content, left, change)
-            yield content
-        if stream.read(1) or digest.hexdigest() != wanted.sha256:
-            raise UnreadableLicense(f"{model}: was changed: is not what its manifest says")
+                    parts.apply(window, left, change)
+            yield window.data.cast("B")[:left]
         for path, _, messages in changes:
             with _naming(path):
                 next(messages, None)  # there is no more
+
+
+def _fill(window: parts.Words, stream: BinaryIO) -> int:
+    """Reads the next window of a file; zeros follow where it ends."""
+    content = window.data.cast("B")
+    filled = 0
+    while filled < len(content) and (more := stream.readinto(content[filled:])):  # type: ignore[attr-defined]
+        filled += more
+    parts.apply(window, filled, b"")
+    return filled
 
 
 def _deltas(before: Path, after: Path) -> Iterator[bytes]:
@@ -218,13 +226,16 @@ def _content(file: Path) -> Content:
     return Content(digest, file.stat().st_size)
 
 
-def _written(blocks: Iterable[bytes], stream: BinaryIO) -> Content:
-    """Writes the blocks; what they are together."""
-    digest, size = hashlib.sha256(), 0
-    for block in blocks:
-        digest.update(block)
-        size += len(block)
-        stream.write(block)
+def _written(blocks: Iterable[bytes | memoryview], stream: BinaryIO) -> Content:
+    """Writes the blocks; what they are together.  Each is hashed while the next one is made."""
+    digest, size, hashed = hashlib.sha256(), 0, None
+    with ThreadPoolExecutor(1) as worker:
+        for block in blocks:
+            if hashed is not None:
+                hashed.result()
+            hashed = worker.submit(digest.update, block)
+            stream.write(block)
+            size += len(block)
     return Content(digest.hexdigest(), size)
 
 

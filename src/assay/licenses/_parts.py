@@ -44,22 +44,28 @@ def delta(before: bytes, after: bytes) -> bytes:
     return np.packbits(changed).tobytes() + new[changed].tobytes() if changed.any() else b""
 
 
-def applied(before: bytes, size: int, change: bytes) -> bytes:
-    """The window of ``size`` bytes that ``change`` makes of one.
+def apply(window: Words, size: int, change: bytes) -> None:
+    """Make a window, in place, what ``change`` makes of it; behind ``size`` bytes it is zero.
 
     Raises UnreadableLicense where it is no change of a window of that size.
     """
+    if size < window.nbytes:
+        window.view(np.uint8)[size:] = 0
     if not change:
-        return before if len(before) == size else before[:size].ljust(size, b"\0")
-    words = _words(before, size)
+        return
+    words = window[: -(-size // _WORD)]
     length = -(-len(words) // 8)
     bits = np.frombuffer(change, np.uint8, min(length, len(change)))
     changed = np.unpackbits(bits, count=len(words)).view(np.bool_)
-    values = change[length:]
+    values = memoryview(change)[length:]
     if len(values) != _WORD * np.count_nonzero(changed):
         raise UnreadableLicense("is damaged: a window's values are not as many as it says")
     words[changed] = np.frombuffer(values, np.uint32)
-    return words.tobytes()[:size]
+
+
+def new_window() -> Words:
+    """A window of zeros."""
+    return np.zeros(WINDOW // _WORD, np.uint32)
 
 
 def seal(changes: Iterable[bytes], count: int, key: bytes, about: bytes) -> Iterator[bytes]:
@@ -89,5 +95,4 @@ def _nonce(number: int, count: int) -> bytes:
 
 
 def _words(content: bytes, size: int) -> Words:
-    whole = content[:size].ljust(-(-size // _WORD) * _WORD, b"\0")
-    return np.frombuffer(bytearray(whole), np.uint32)
+    return np.frombuffer(content[:size].ljust(-(-size // _WORD) * _WORD, b"\0"), np.uint32)
