@@ -15,12 +15,13 @@ torch = pytest.importorskip("torch")
 from assay.errors import BadOption, UnfitModel  # noqa: E402
 from assay.licenses import Grade  # noqa: E402
 from assay.licenses.pruning import Pruning  # noqa: E402
-from assay.running.modules import accuracy, copy_of, outputs  # noqa: E402
+from assay.running.modules import accuracy, copy_of, digest, outputs  # noqa: E402
+from assay.training import Optimizer, Training  # noqa: E402
 from assay.zoo.networks import build  # noqa: E402
 
 nn = torch.nn
 DATA, JUDGE = squares(160, 3), squares(300, 4)
-PLAIN = Pruning(levels=(0.9, 0.75, 0.6, 0.45), recalibrate=False)  # the others take a while
+PLAIN = Pruning(levels=(0.9, 0.7, 0.5), recalibrate=False)  # the others take a while
 
 
 @cache
@@ -30,7 +31,7 @@ def levels(method: Pruning, network: str = "vgg") -> tuple[Grade, ...]:
 
 def test_levels_have_the_accuracies_that_were_asked_for() -> None:
     whole, *between, bare = levels(PLAIN)
-    assert [grade.accuracy for grade in between] == pytest.approx([0.9, 0.75, 0.6, 0.45], abs=0.01)
+    assert [grade.accuracy for grade in between] == pytest.approx([0.9, 0.7, 0.5], abs=0.01)
     assert whole.accuracy == accuracy(trained("vgg"), JUDGE)
     chance = np.bincount(JUDGE.known_labels).max() / len(JUDGE)
     assert bare.accuracy <= chance + 0.02
@@ -88,6 +89,40 @@ def test_statistics_are_taken_anew_where_that_is_asked_for() -> None:
             assert not torch.equal(one, two)
             assert torch.equal(one == 0, two == 0)
     assert accuracy(anew, JUDGE) > accuracy(plain, JUDGE)
+
+
+SHORT = Training(epochs=1, batch=32, optimizer=Optimizer("adam", rate=0.001))
+
+
+def test_an_owner_may_tune_each_level() -> None:
+    _, *plain, bare = levels(Pruning(rates=(0.2, 0.3, 0.5)))
+    whole, *tuned, last = levels(Pruning(rates=(0.2, 0.3, 0.5), training=SHORT))
+    assert digest(whole.module) == digest(trained("vgg"))
+    assert digest(last.module) == digest(bare.module)  # who has no key gets nothing tuned
+    for before, after in zip(plain, tuned, strict=True):
+        assert after.notes["untuned"] == f"{before.accuracy:.4f}"
+        assert after.accuracy > before.accuracy + 0.05
+        for name, tensor in before.module.named_parameters():
+            assert not after.module.get_parameter(name)[tensor == 0].any()
+
+
+def test_levels_are_searched_as_they_are_tuned() -> None:
+    _, *found, bare = levels(Pruning(levels=(0.9, 0.8), tolerance=0.03, training=SHORT))
+    assert [grade.accuracy for grade in found] == pytest.approx([0.9, 0.8], abs=0.03)
+    assert all(float(grade.notes["untuned"]) < grade.accuracy for grade in found)
+    assert bare.accuracy < 0.35
+
+
+def test_what_is_lacking_stays_zero_whatever_the_activation() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Sigmoid(), nn.Flatten(), nn.Linear(216, 4)
+    ).eval()
+    made = Pruning(rates=(0.34, 0.5), training=SHORT).grades(module, DATA, judge=JUDGE)[1].module
+    gone = made[1].weight == 0
+    assert int(gone.sum()) == 2
+    assert not made[4].weight.reshape(4, 6, 36)[:, gone].any()
+    assert made[4].weight.reshape(4, 6, 36)[:, ~gone].all()
 
 
 def test_a_network_without_scales_is_refused() -> None:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 
 from assay.errors import UnfitModel
 
-_TRIES = 300  # of single ones, in one pass
 _SIZES = 20  # of sets, evenly apart, that are tried
-_VARIANTS = 8  # of the first ones that passes begin with
 
 Numbers = tuple[int, ...]
 
@@ -21,9 +19,18 @@ Numbers = tuple[int, ...]
 class LevelSearch:
     """Sets of ``count`` things, and the accuracy that a model has without them."""
 
-    def __init__(self, count: int, accuracy: Callable[[Numbers], float]) -> None:
-        """``accuracy``: of the model without those; it is asked once for each set."""
-        self.count = count
+    def __init__(
+        self, count: int, accuracy: Callable[[Numbers], float], tries: int = 300, passes: int = 9
+    ) -> None:
+        """Search.
+
+        Args:
+            count: How many things there are.
+            accuracy: Of the model without some; it is asked once for each set.
+            tries: Single ones that are tried in one pass, for one level.
+            passes: How often, for one level, with another beginning.
+        """
+        self.count, self.tries, self.passes = count, tries, passes
         self._ask, self._known = accuracy, dict[frozenset[int], float]()
 
     def accuracy(self, taken: Sequence[int]) -> float:
@@ -45,7 +52,7 @@ class LevelSearch:
         rest = [number for number in range(self.count) if number not in start]
         low = self._last_above(target, start, rest)
         nearest = 2.0
-        for back in range(min(low, _VARIANTS) + 1):  # without the last of the first ones, and so on
+        for back in range(min(low + 1, self.passes)):  # then without the last of the first ones
             first = [*rest[: low - back], *rest[low - back + 1 : low]]
             found = self._filled(target, tolerance / 2, (*start, *first), rest[low:])
             if abs(self.accuracy(found) - target) <= tolerance:
@@ -58,7 +65,7 @@ class LevelSearch:
 
     def _filled(self, target: float, slack: float, found: Numbers, more: Sequence[int]) -> Numbers:
         """``found`` and those of ``more`` that leave at least the target, until it is reached."""
-        for number in more[:_TRIES]:
+        for number in more[: self.tries]:
             if self.accuracy(found) <= target + slack:
                 break
             if self.accuracy((*found, number)) >= target - slack:
