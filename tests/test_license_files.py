@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small_licenses import distributed, grant, licensee, owner
 
@@ -61,6 +61,7 @@ def test_a_delta_tells_nothing_of_what_stays() -> None:
     assert delta(before, after) == np.packbits(np.arange(100) == 50).tobytes() + b"abcd"
 
 
+@example(b"\x80abcd", 3)
 @given(st.binary(min_size=1, max_size=60), st.integers(0, 100))
 def test_no_bytes_are_a_delta_unless_they_fit(change: bytes, size: int) -> None:
     try:

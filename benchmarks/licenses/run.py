@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -64,13 +63,11 @@ def opened(folder: Path, megabytes: int, repeats: int) -> Json:
     notes = [{"accuracy": "unknown"}] * len(files)
     manifest = distribute(files, notes, folder / "model", ann, "benchmark")
     grant = Grant.make(manifest, ann, 0, "Bob", bob.public)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds: dict[str, list[float]] = {"copy": [], "activate": []}
     for _ in range(repeats):
         started = monotonic()
         activate(folder / "model", grant, bob, folder / "out")
         seconds["activate"].append(monotonic() - started)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     for _ in range(repeats):
         started = monotonic()
         with files[0].open("rb") as source, writing(folder / "copy") as target:
@@ -79,7 +76,7 @@ def opened(folder: Path, megabytes: int, repeats: int) -> Json:
         seconds["copy"].append(monotonic() - started)
     same = (folder / "out").read_bytes() == files[0].read_bytes()
     best = {name: round(min(found), 3) for name, found in seconds.items()}
-    return {"megabytes": megabytes, **best, "memory_grew_kib": grown, "identical": same}
+    return {"megabytes": megabytes, **best, "identical": same}
 
 
 def activation(megabytes: int, repeats: int) -> Json:

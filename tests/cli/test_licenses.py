@@ -226,6 +226,10 @@ def test_mistakes_are_told_before_the_long_work(house: Run) -> None:
 
     same = error("model.onnx", output="model.onnx")
     assert same == "--output model.onnx: is model.onnx: name another file"
+    key = Path("ann.key").read_bytes()
+    assert error("model.onnx", output="ann.key").startswith("--output ann.key: is ann.key")
+    assert give(house, 0, "model.onnx", "--output", "ann.key").error.startswith("--output ann.key")
+    assert Path("ann.key").read_bytes() == key
     assert error("data.npz").startswith("data.npz: is not one .onnx or .safetensors file")
     assert "no day like" in error("model.onnx", "--expires", "soon")
     assert "levels must be falling" in error("model.onnx", "--levels", "0.5,0.7")

@@ -130,9 +130,7 @@ def issue(
     from assay.licenses import LICENSES
     from assay.zoo.datasets import load
 
-    writable("--output", output_file)
-    if Path(output_file).exists() and Path(output_file).samefile(model):
-        raise BadOption(f"--output {output_file}: is {model}: name another file")
+    new_file(output_file, model, owner_file)
     given = given if levels is None else (*given, f"levels={levels}")
     made = LICENSES[method](**settings(LICENSES[method], method, given))
     owner = secrets.signing_key(owner_file, passphrase_file)
@@ -182,11 +180,11 @@ def give_key(
 
     It holds the level's key, wrapped for the licensee's public key: nobody else can use it.
     """
+    new_file(output_file, model, owner_file)
     owner = secrets.signing_key(owner_file, passphrase_file)
     from assay.licenses._distributable import read_manifest
     from assay.licenses._grants import Grant
 
-    writable("--output", output_file)
     manifest = read_manifest(Path(model))
     try:
         grant = Grant.make(manifest, owner, level, licensee, public, expires)
@@ -234,7 +232,7 @@ def activate(
         from assay.licenses._distributable import activate as open_level
         from assay.licenses._grants import Grant
 
-    writable("--output", output_file)
+    new_file(output_file, model, license_file, key_file)
     path = Path(key_file)
     passphrase = secrets.known(path, bool(read(path).sealed), passphrase_file)
     key = ReceivingKey.read(path, passphrase=passphrase)
@@ -287,6 +285,14 @@ def inspect(context: click.Context, file: str, owner: str | None, as_json: bool)
     else:
         say("\n".join([shown(file, manifest), *(f"changed or missing: {name}" for name in wrong)]))
     context.exit(2 if wrong else 0)
+
+
+def new_file(output: str, *others: str) -> None:
+    """Raises BadOption where it cannot be written, or is one of the files that are read."""
+    writable("--output", output)
+    for other in others:
+        if Path(output).exists() and Path(other).exists() and Path(output).samefile(other):
+            raise BadOption(f"--output {output}: is {other}: name another file")
 
 
 VERBS = (license_,)

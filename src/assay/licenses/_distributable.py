@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -180,12 +179,11 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
 def _restored(
     model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
 ) -> Iterator[memoryview]:
-    """The windows of a model's file after all changes; the last but one may be written over."""
+    """The windows of a model's file after all changes; each in the memory of the one before."""
     count = max(parts.windows(size) for _, size, _ in changes)
-    buffers = parts.new_window(), parts.new_window()
+    window = parts.new_window()
     with _named_open(model) as stream:
         for number in range(count):
-            window = buffers[number % 2]
             left = _fill(window, stream)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
@@ -227,15 +225,11 @@ def _content(file: Path) -> Content:
 
 
 def _written(blocks: Iterable[bytes | memoryview], stream: BinaryIO) -> Content:
-    """Writes the blocks; what they are together.  Each is hashed while the next one is made."""
-    digest, size, hashed = hashlib.sha256(), 0, None
-    with ThreadPoolExecutor(1) as worker:
-        for block in blocks:
-            if hashed is not None:
-                hashed.result()
-            hashed = worker.submit(digest.update, block)
-            stream.write(block)
-            size += len(block)
+    """Writes the blocks; what they are together."""
+    digest, size = hashlib.sha256(), 0
+    for block in blocks:
+        digest.update(block)
+        size += stream.write(block)
     return Content(digest.hexdigest(), size)
 
 

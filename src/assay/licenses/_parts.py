@@ -49,18 +49,17 @@ def apply(window: Words, size: int, change: bytes) -> None:
 
     Raises UnreadableLicense where it is no change of a window of that size.
     """
+    if change:
+        words = window[: -(-size // _WORD)]
+        length = -(-len(words) // 8)
+        bits = np.frombuffer(change, np.uint8, min(length, len(change)))
+        changed = np.unpackbits(bits, count=len(words)).view(np.bool_)
+        values = memoryview(change)[length:]
+        if len(values) != _WORD * np.count_nonzero(changed):
+            raise UnreadableLicense("is damaged: a window's values are not as many as it says")
+        words[changed] = np.frombuffer(values, np.uint32)
     if size < window.nbytes:
         window.view(np.uint8)[size:] = 0
-    if not change:
-        return
-    words = window[: -(-size // _WORD)]
-    length = -(-len(words) // 8)
-    bits = np.frombuffer(change, np.uint8, min(length, len(change)))
-    changed = np.unpackbits(bits, count=len(words)).view(np.bool_)
-    values = memoryview(change)[length:]
-    if len(values) != _WORD * np.count_nonzero(changed):
-        raise UnreadableLicense("is damaged: a window's values are not as many as it says")
-    words[changed] = np.frombuffer(values, np.uint32)
 
 
 def new_window() -> Words:
