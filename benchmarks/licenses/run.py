@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 import numpy as np
+import torch
 from torch import nn
 
 from assay.durable import writing
@@ -102,6 +103,15 @@ def tuned(start: nn.Module, some: Examples, tests: Examples) -> float:
     return round(max(found), 4)
 
 
+def revived(module: nn.Module, fresh: nn.Module) -> nn.Module:
+    """The module with its zeros drawn anew: zero channels get no gradient, and would stay so."""
+    made, drawn = copy_of(module), fresh.state_dict()
+    for key, tensor in made.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.where(tensor == 0, drawn[key], tensor))
+    return made
+
+
 def levels(name: str, seed: int, shares: tuple[float, ...]) -> Json:
     """A network's levels on digits, and what examples make of them."""
     examples, tests = load("digits", "train"), load("digits", "test")
@@ -124,7 +134,9 @@ def levels(name: str, seed: int, shares: tuple[float, ...]) -> Json:
         row[f"statistics_{kind}"] = {"levels": found, "after_64_inputs": raised}
         if kind == "anew":
             starts = {"no key": grades[-1].module, "level 3": grades[3].module}
-            starts["from scratch"] = build(name, shape, 10, 1000 + seed)
+            starts["from scratch"] = fresh = build(name, shape, 10, 1000 + seed)
+            for known in ("no key", "level 3"):
+                starts[f"{known}, zeros anew"] = revived(starts[known], fresh)
             order = np.random.default_rng(seed).permutation(len(examples))
             row["tuned"] = {
                 str(count): {
