@@ -203,6 +203,37 @@ def test_a_weight_that_a_file_has_twice_or_otherwise_is_refused(run: Run) -> Non
         weights_with()
 
 
+def test_what_a_model_does_not_use_is_not_given_away(house: Run) -> None:
+    import onnx
+
+    model = onnx.load("model.onnx")
+    copied = onnx.TensorProto()
+    copied.CopyFrom(next(t for t in model.graph.initializer if len(t.dims) > 1))
+    copied.name = "ema.weight"
+    model.graph.initializer.append(copied)
+    onnx.save(model, "more.onnx")
+    weights = {name: weight.read() for name, weight in read(Path("more.onnx")).weights.items()}
+    save_file({n: torch.from_numpy(a.copy()) for n, a in weights.items()}, "more.safetensors")
+    for file, graph in (("more.onnx", ()), ("more.safetensors", ("--graph", "model.onnx"))):
+        answer = house("license", "issue", file, "--output", "out.onnx", *ISSUE, *graph)
+        wanted = f"{file}: holds 'ema.weight', which the model does not use: take it out"
+        assert (answer.status, answer.error) == (2, wanted)
+
+
+def test_no_file_of_a_distributable_is_overwritten(shipped: Run) -> None:
+    house, files = shipped, [*Path().glob("out.onnx*")]
+    before = [file.read_bytes() for file in files]
+    assert give(house, 2).status == 0
+    for file in files:
+        kept = give(house, 1, "out.onnx", "--output", str(file))
+        assert (kept.status, "name another file" in kept.error) == (2, True)
+        opened = activate(house, "out.onnx", "bob.key", "--output", str(file))
+        assert (opened.status, "name another" in opened.error) == (2, True)
+    again = house("license", "issue", "model.onnx", "--output", "out.onnx", *ISSUE)
+    assert (again.status, "is a distributable already" in again.error) == (2, True)
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_a_license_is_shown_and_its_key_is_not(shipped: Run) -> None:
     house = shipped
     assert give(house, 1, "out.onnx", "--expires", "2090-12-31", "--json").json == [

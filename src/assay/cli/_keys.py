@@ -74,6 +74,8 @@ def key_for(
 
     said = _payload(payload)
     if path.exists():
+        if students:
+            raise BadOption(f"--reference: {path} is there, and a key keeps what it was made of")
         key = _reader()[0](path, passphrase)
         if key.payload:
             if said not in (None, key.payload):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import nn
 from assay.cli._model_files import Parent, read_parent
 from assay.errors import BadOption, UnfitModel
 from assay.formats import FORMATS, MISSING, InputShapes, Model, read
+from assay.graphs.operators import OperatorGraph
 from assay.licenses import Write
 from assay.running.examples import Array, Examples
 from assay.running.modules import outputs
@@ -57,6 +58,8 @@ def licensed(path: str, graph: str | None, shapes: InputShapes, data: Examples) 
     if MISSING in model.metadata:
         raise UnfitModel(f"{path}: a file with its weights is missing")
     if model.format == "onnx":
+        assert model.layers is not None
+        _all_used(path, model, _read_names(model.layers))
         parent = read_parent(path, shapes)
         return Licensed(parent.module, parent.shape, _OnnxLevels(path, model, parent, data))
     module, shape = _with_graph(path, graph, model, shapes, data)
@@ -85,9 +88,30 @@ def _with_graph(
                if weight.size > 1 and name not in model.weights]  # fmt: skip
     if lacking or known.layers is None:
         raise UnfitModel(f"{path}: has no weight {lacking[0]!r}, which {graph} has")
+    _all_used(path, model, {*known.weights})
     weights = {**known.weights, **model.weights}
     opset = known.metadata.get("opset", PER_AXIS)
     return network(known.layers, weights, opset=opset), like.shape
+
+
+def _all_used(path: str, model: Model, names: Set[str]) -> None:
+    """Raises UnfitModel where a file holds more than the model is computed from.
+
+    No level would lack it, and it may be a copy of what levels lack: an average of weights, say.
+    """
+    for name, weight in model.weights.items():
+        if weight.size > 1 and name not in names:
+            raise UnfitModel(f"{path}: holds {name!r}, which the model does not use: take it out")
+
+
+def _read_names(graph: OperatorGraph) -> set[str]:
+    """Of all that operators read, those within bodies, too."""
+    names = {name for operator in graph.operators for name in operator.inputs}
+    for operator in graph.operators:
+        for value in operator.attributes.values():
+            if isinstance(value, OperatorGraph):
+                names |= _read_names(value)
+    return names | {*graph.outputs}
 
 
 class Places:

@@ -11,7 +11,7 @@ from assay.cli import _secrets as secrets
 from assay.cli._license_words import described, shown
 from assay.cli._settings import settings
 from assay.cli._terminal import Stages, say
-from assay.cli._writing import writable
+from assay.cli._writing import new_file
 from assay.durable import write_whole
 from assay.errors import BadOption, Unlicensed, UnreadableLicense
 from assay.keys import cryptography_for, read
@@ -128,9 +128,15 @@ def issue(
     from assay.cli._examples import fitted, some
     from assay.cli._license_files import licensed
     from assay.licenses import LICENSES
+    from assay.licenses._distributable import manifest_of
     from assay.zoo.datasets import load
 
     new_file(output_file, model, owner_file)
+    if manifest_of(Path(output_file)).exists():
+        raise BadOption(
+            f"--output {output_file}: is a distributable already, and its licenses would be void:"
+            " name another file, or remove its manifest"
+        )
     given = given if levels is None else (*given, f"levels={levels}")
     made = LICENSES[method](**settings(LICENSES[method], method, given))
     owner = secrets.signing_key(owner_file, passphrase_file)
@@ -182,10 +188,11 @@ def give_key(
     """
     new_file(output_file, model, owner_file)
     owner = secrets.signing_key(owner_file, passphrase_file)
-    from assay.licenses._distributable import read_manifest
+    from assay.licenses._distributable import files_of, read_manifest
     from assay.licenses._grants import Grant
 
     manifest = read_manifest(Path(model))
+    new_file(output_file, *map(str, files_of(Path(model), manifest)))
     try:
         grant = Grant.make(manifest, owner, level, licensee, public, expires)
     except (Unlicensed, UnreadableLicense) as error:
@@ -240,13 +247,14 @@ def activate(
         grant = Grant.read(Path(license_file))
         made = open_level(Path(model), grant, key, Path(output_file), owner=owner)
     except (Unlicensed, UnreadableLicense) as error:
-        culprit = "" if str(error).startswith(model) else f"{license_file}: "
+        culprit = "" if str(error).startswith(str(Path(model))) else f"{license_file}: "
         raise type(error)(f"{culprit}{error}") from error
     about: Json = {
         "model": output_file, "level": made.level, "licensee": made.licensee,
         "sha256": made.content.sha256, **{"about": {**made.about}},
     }  # fmt: skip
-    text = f"level {made.level}, accuracy {made.about['accuracy']}, {printable(made.licensee)}"
+    accuracy = made.about.get("accuracy", "-")
+    text = f"level {made.level}, accuracy {accuracy}, {printable(made.licensee)}"
     say(json_line(about) if as_json else f"{text}  ({printable(output_file)})")
 
 
@@ -285,14 +293,6 @@ def inspect(context: click.Context, file: str, owner: str | None, as_json: bool)
     else:
         say("\n".join([shown(file, manifest), *(f"changed or missing: {name}" for name in wrong)]))
     context.exit(2 if wrong else 0)
-
-
-def new_file(output: str, *others: str) -> None:
-    """Raises BadOption where it cannot be written, or is one of the files that are read."""
-    writable("--output", output)
-    for other in others:
-        if Path(output).exists() and Path(other).exists() and Path(output).samefile(other):
-            raise BadOption(f"--output {output}: is {other}: name another file")
 
 
 VERBS = (license_,)

@@ -61,7 +61,7 @@ def distribute(
     expires: str | None = None,
     licensee: str | None = None,
 ) -> Manifest:
-    """Write a distributable: all of its files or none.
+    """Write a distributable; its manifest comes last, and without it the others are nothing.
 
     Args:
         files: A model's file at each level, the original first; the last is what all may have.
@@ -101,6 +101,12 @@ def distribute(
     return manifest
 
 
+def files_of(model: Path, manifest: Manifest) -> list[Path]:
+    """All of a distributable's files."""
+    parts_of = (part_of(model, level) for level in range(len(manifest.levels)))
+    return [model, manifest_of(model), *parts_of]
+
+
 def activate(
     model: Path,
     grant: Grant,
@@ -129,7 +135,7 @@ def activate(
     manifest = read_manifest(model, owner)
     secret = grant.open(manifest, key, today)
     chain = range(len(manifest.levels) - 1, grant.level - 1, -1)
-    for own in (model, manifest_of(model), *(part_of(model, level) for level in chain)):
+    for own in files_of(model, manifest):
         if output.exists() and own.exists() and output.samefile(own):
             raise BadOption(f"{output}: is a file of the distributable: name another one")
     wanted = manifest.levels[grant.level].restored

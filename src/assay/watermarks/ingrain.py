@@ -225,11 +225,7 @@ def in_order(expected: Array, given: Array) -> Array:
 
     Found from answers alone: no key's signs have a part in it, so they stay coins.
     """
-    together = expected.T @ given
-    order = assigned(together.astype(np.float32))
-    if 2 * together.trace() >= together[np.arange(len(order)), order].sum():
-        return given
-    return given[:, order]
+    return given[:, assigned((expected.T @ given).astype(np.float32))]
 
 
 def signs(key: Key) -> Array:
