@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -110,10 +110,6 @@ def read_text(path: Path) -> str:
     with path.open("rb") as stream:
         content = stream.read(_strict.LARGEST + 1)
     return content.decode("utf-8", "replace")  # what is no text is no JSON of ours either
-
-
-def content_json(content: Content) -> Json:
-    return asdict(content)
 
 
 def _level(number: int, value: object) -> Level:
