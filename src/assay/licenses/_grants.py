@@ -92,7 +92,7 @@ class Grant:
                 _signed.note(row["licensee"], "licensee"),
                 _strict.digits(row["key"], _signed.DIGEST, "key"),
                 _signed.day(row["issued"], "issued"),
-                None if row["expires"] is None else _signed.day(row["expires"], "expires"),
+                _signed.end(row["expires"]),
                 _strict.decoded(row["wrapped"], "wrapped"),
                 {**row},
             )

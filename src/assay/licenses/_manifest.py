@@ -79,7 +79,7 @@ class Manifest:
         return cls(
             identity, _signed.note(row["method"], "method"), model, _notes(row["about"], "about"),
             found, _signed.day(row["issued"], "issued"),
-            None if row["expires"] is None else _signed.day(row["expires"], "expires"),
+            _signed.end(row["expires"]),
             None if row["licensee"] is None else _signed.note(row["licensee"], "licensee"),
             {**row},
         )  # fmt: skip

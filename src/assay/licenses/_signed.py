@@ -85,6 +85,11 @@ def day(value: object, name: str) -> str:
     return value
 
 
+def end(value: object) -> str | None:
+    """The last day, or None: it does not end.  Raises UnreadableLicense."""
+    return None if value is None else day(value, "expires")
+
+
 def today() -> str:
     """The day by this machine's clock, in UTC."""
     return datetime.now(UTC).date().isoformat()
