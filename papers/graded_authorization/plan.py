@@ -64,7 +64,7 @@ HERE = Scope(
     networks={
         VGG_19: Network(10_000, TABLE_1),
         VGG_16: Network(10_000, (2.0, 7.0, 10.0)),
-        DENSENET: Network(6_000, (0.6, 7.0), fixed=2.0, steps=(0.02, 0.1, 0.3, 0.5, 1.0)),
+        DENSENET: Network(6_000, (), grades=(), fixed=7.0, steps=(0.02, 0.1, 0.3, 0.5, 1.0)),
         RESNET: Network(6_000, (0.6, 2.0, 7.0, 10.0)),
     },
     width=0.25,
@@ -72,11 +72,11 @@ HERE = Scope(
     dense=sgd(10, 0.05),
     sparse=sgd(5, 0.02),
     tuning=sgd(2, 0.02),
-    careful=sgd(60, 1e-3, "constant"),
-    few=512,
+    careful=sgd(40, 2e-3, "constant"),
+    few=1_024,
     chosen_by=1_000,
     judged=4_000,
-    strengths={"l1": 0.01, "polarization": 0.01},
+    strengths={"l1": 0.01, "polarization": 0.03},
 )
 # for who has a GPU: the schedules of network slimming and of polarization, all pictures
 FULL = replace(

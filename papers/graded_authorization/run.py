@@ -44,19 +44,18 @@ MEASURES: Mapping[str, Callable[[Job, Place], Json]] = {
 def ground(data: str, scope: Scope, sets: Path | None, work: Path, device: str) -> Place:
     """A data set's pictures in three parts; those of 8 x 8 are enlarged, to outlast four halvings.
 
-    Those to be learned and those to choose by are of the data set's own pictures for training.
+    Those to be learned, and those to choose by, a fifth at most, are of the data set's pictures
+    for training.
     """
     training, test = pictures(data, sets)
     if training.inputs.shape[-1] < 16:
         training, test = (_doubled(each) for each in (training, test))
     order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0)).numpy()
-    kept = Ground(
-        training.take(order[scope.chosen_by :]),
-        test.take(slice(scope.judged)),
-        work,
-        work / "state",
-    )
-    return Place(kept, training.take(order[: scope.chosen_by]), device)
+    most = max(each.pictures for each in scope.networks.values())
+    some = min(scope.chosen_by, len(order) // 5)
+    learned = training.take(order[some : some + most])
+    kept = Ground(learned, test.take(slice(scope.judged)), work, work / "state")
+    return Place(kept, training.take(order[:some]), device)
 
 
 def _doubled(examples: Examples) -> Examples:
