@@ -44,6 +44,8 @@ def test_a_small_run_has_every_kind_of_cell(whole: Path) -> None:
         for network in ("vgg-19", "densenet-40")
         for penalty in ("dense", "l1", "polarization")
     }
+    learned = [e["judged"]["top1"] for e in found["trained"] if e["network"] == "vgg-19"]
+    assert min(learned) > 50
     assert {e["step"] for e in found["tuned"]} == {None, 0.02}
     for entry in found["tuned"] + found["levels"]:
         assert entry["removed"] == round(entry["rate"] / 100 * entry["of"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ DENSE = "dense"
 PENALTIES = ("l1", "polarization")
 VGG_19, VGG_16, DENSENET, RESNET = "vgg-19", "vgg-16", "densenet-40", "resnet-56"
 TABLE_1 = (0.1, 0.6, 0.7, 1.0, 2.0, 3.0, 7.0, 10.0)  # percent of the channels
+TABLE_2 = (0.02, 0.1, 0.3, 0.5, 1.0)  # rates of learning
 GRADES = ((2.0, 2.0), (7.0, 12.0), (10.0, 20.0))  # rate, and how many points below the original
 SAME_RATE = (2.0, 7.0, 12.0, 17.0)  # points below the original, of method two
 
@@ -31,6 +32,7 @@ class Network:
     grades: tuple[tuple[float, float], ...] = GRADES  # of method one
     fixed: float = 0.0  # rate of method two, if it is used
     steps: tuple[float, ...] = ()  # rates of learning of its tunings
+    on: tuple[str, ...] = ()  # data sets; none: all
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,32 @@ class Scope:
     judged: int
     strengths: Mapping[str, float] = field(default_factory=dict)  # λ of each penalty
     balance: float = 1.2  # t of polarization
+    longer: Mapping[str, int] = field(default_factory=dict)  # times as many epochs, of few pictures
 
     def __hash__(self) -> int:
         return hash(repr(self))
 
+    def of(self, data: str) -> Scope:
+        """The same with the epochs of that data set."""
+        times = self.longer.get(data, 1)
+        stages = (self.dense, self.sparse, self.tuning)
+        dense, sparse, tuning = (replace(each, epochs=times * each.epochs) for each in stages)
+        return replace(self, dense=dense, sparse=sparse, tuning=tuning)
+
     def strong(self, step: float) -> Training:
-        """The tuning with another learning rate, which stays."""
+        """The tuning with another rate of learning, which stays."""
         return replace(self.tuning, optimizer=Optimizer(rate=step, schedule="constant"))
 
 
+_LARGE = ("fashion-mnist",)
+_PAPER = {DENSENET: ("cifar-100",)}  # the others on CIFAR-10
 HERE = Scope(
     data=("fashion-mnist", "digits"),
     networks={
         VGG_19: Network(10_000, TABLE_1),
         VGG_16: Network(10_000, (2.0, 7.0, 10.0)),
-        DENSENET: Network(6_000, (), grades=(), fixed=7.0, steps=(0.02, 0.1, 0.3, 0.5, 1.0)),
-        RESNET: Network(6_000, (0.6, 2.0, 7.0, 10.0)),
+        DENSENET: Network(6_000, (), grades=(), fixed=7.0, steps=TABLE_2, on=_LARGE),
+        RESNET: Network(6_000, (0.6, 2.0, 7.0, 10.0), on=_LARGE),
     },
     width=0.25,
     seeds=3,
@@ -77,12 +89,16 @@ HERE = Scope(
     chosen_by=1_000,
     judged=4_000,
     strengths={"l1": 0.01, "polarization": 0.03},
+    longer={"digits": 6},
 )
 # for who has a GPU: the schedules of network slimming and of polarization, all pictures
 FULL = replace(
     HERE,
     data=("cifar-10", "cifar-100"),
-    networks={name: replace(about, pictures=48_000) for name, about in HERE.networks.items()},
+    networks={
+        name: replace(about, pictures=48_000, on=_PAPER.get(name, ("cifar-10",)))
+        for name, about in HERE.networks.items()
+    },
     width=1.0,
     dense=sgd(160, 0.1),
     sparse=sgd(160, 0.1),
@@ -91,23 +107,25 @@ FULL = replace(
     chosen_by=2_000,
     judged=10_000,
     strengths={"l1": 1e-4, "polarization": 3e-5},
+    longer={},
 )
 SMALL = replace(
     HERE,
     data=("digits",),
     networks={
-        VGG_19: Network(300, (0.6, 10.0), grades=GRADES[1:2]),
-        DENSENET: Network(100, (), grades=(), fixed=7.0, steps=(0.02,)),
+        VGG_19: Network(800, (0.6, 10.0), grades=GRADES[1:2]),
+        DENSENET: Network(64, (), grades=(), fixed=7.0, steps=(0.02,)),
     },
     width=0.125,
     seeds=1,
-    dense=sgd(2, 0.05),
-    sparse=sgd(1, 0.02),
-    tuning=sgd(1, 0.02),
+    dense=sgd(10, 0.05),
+    sparse=sgd(2, 0.02),
+    tuning=sgd(2, 0.05),
     careful=sgd(2, 1e-2, "constant"),
     few=64,
     chosen_by=50,
     judged=100,
+    longer={},
 )
 
 
@@ -162,12 +180,17 @@ class Job:
         return f"{self.data}-{self.network}-{self.seed}-{penalty}-{made}"
 
 
-def jobs(scope: Scope, data: Sequence[str] = ()) -> Iterator[Job]:
-    """All of them, a whole seed after the other, and what matters most first."""
+def jobs(scope: Scope) -> Iterator[Job]:
+    """All of them, a whole seed after the other; first whether each network learns at all."""
     for seed in range(scope.seeds):
-        for name in data or scope.data:
-            for network in scope.networks:
-                yield from _cells(name, network, seed, scope)
+        cells = [
+            job
+            for name in scope.data
+            for network, about in scope.networks.items()
+            if not about.on or name in about.on
+            for job in _cells(name, network, seed, scope.of(name))
+        ]
+        yield from sorted(cells, key=lambda job: job.penalty != DENSE)
 
 
 def _cells(data: str, network: str, seed: int, scope: Scope) -> Iterator[Job]:

@@ -86,7 +86,10 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     scope = SMALL if chosen.small else FULL if chosen.full else HERE
-    scope = replace(scope, width=chosen.width or scope.width, data=chosen.data or scope.data)
+    scope = replace(scope, width=chosen.width or scope.width)
+    if chosen.data:
+        everywhere = {name: replace(about, on=()) for name, about in scope.networks.items()}
+        scope = replace(scope, data=tuple(chosen.data), networks=everywhere)
     ledger, work = chosen.folder / "ledger.jsonl", chosen.folder / "work"
 
     @lru_cache(maxsize=1)
