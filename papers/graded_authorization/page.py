@@ -19,7 +19,7 @@ EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 NEAR_CHANCE, GAINED, APART = 5.0, 20.0, 5.0  # points; see grades
 
 
-def results(entries: Sequence[Json], scope: Scope) -> Json:
+def results(entries: Sequence[Json], scope: Scope, device: str) -> Json:
     """All that was measured, by kind."""
     kinds: dict[str, list[Json]] = {}
     for entry in entries:
@@ -27,7 +27,7 @@ def results(entries: Sequence[Json], scope: Scope) -> Json:
         kinds.setdefault(entry["kind"], []).append(kept)
     return {
         "command": "python papers/graded_authorization/run.py --sets FOLDER",
-        "machine": f"{hardware()}; one thread, beside other work",
+        "machine": f"{hardware()}; one thread, beside other work" if device == "cpu" else device,
         "versions": {"assay": assay.__version__, "torch": torch.__version__},
         "width": scope.width,
         "data": [*scope.data],

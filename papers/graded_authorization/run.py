@@ -99,7 +99,7 @@ def main() -> None:
     wanted = [*jobs(scope)]
     if not chosen.report:
         make_all(wanted, ledger, place)
-    found = results([*finished(wanted, ledger).values()], scope)
+    found = results([*finished(wanted, ledger).values()], scope, chosen.device)
     write_report(chosen.folder, found, tables(found))
 
 
