@@ -16,6 +16,7 @@ from assay.zoo.experiments import hardware
 
 Json = dict[str, Any]
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
+TOPS = ("top1", "top3")
 NEAR_CHANCE, GAINED, APART = 5.0, 20.0, 5.0  # points; see grades
 
 
@@ -54,7 +55,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _over(values: Sequence[float]) -> str:
-    """The mean over seeds, and from the smallest to the largest."""
+    """The mean over seeds, and from the smallest to the largest; nothing of nothing."""
+    if not values:
+        return ""
     if max(values) - min(values) < 0.05:
         return f"{mean(values):.1f}"
     return f"{mean(values):.1f} ({min(values):.1f}–{max(values):.1f})"
@@ -105,7 +108,7 @@ def _networks(entries: Sequence[Json]) -> str:
 
 def _alike(found: Json) -> list[Json]:
     """Those that were tuned as all rates are."""
-    return [e for e in found.get("tuned", []) if e["step"] is None]
+    return [e for e in found.get("tuned", []) if e["step"] is None and "tuned" in e]
 
 
 def _by_rate(entries: Sequence[Json]) -> list[tuple[str, ...]]:
@@ -163,9 +166,9 @@ def _table_2(found: Json) -> str:
             rows.append((*about, f"rate of learning {step:g}", *(said if well else (lost, ""))))
         for points, each in _met(found, DENSENET, data, penalty, several=True):
             epochs = _over([level["epoch"] for level in each])
-            top1, top3 = ([level["tuned"][top] for level in each] for top in ("top1", "top3"))
-            name = f"small steps until {points:g} below, {epochs} epochs"
-            rows.append((*about, name, _over(top1), _over(top3)))
+            top1, top3 = (_over([level["tuned"][top] for level in each]) for top in TOPS)
+            name = f"small steps until {points:g} below, {epochs or 'too many'} epochs"
+            rows.append((*about, name, top1 or "not met", top3))
     head = ("data", "penalty", "rate", "pruned", "tuned by", "tuned, top-1", "top-3")
     return _table(head, rows)
 
@@ -173,17 +176,19 @@ def _table_2(found: Json) -> str:
 def _met(
     found: Json, network: str, data: str, penalty: str, several: bool
 ) -> list[tuple[float, list[Json]]]:
-    """Of each level, how many points below the original it is to be, and what was met."""
+    """Of each level that was asked for, how many points below the original, and where it was met.
+
+    ``several``: whether the levels of one rate are meant, or those with a rate each.
+    """
     by_points: dict[float, list[Json]] = {}
     for entry in found.get("levels", []):
         about = (entry["network"], entry["data"], entry["penalty"])
         if about != (network, data, penalty) or (len(entry["lower"]) > 1) != several:
             continue
-        for points in sorted(entry["lower"]):
+        for points in entry["lower"]:
+            met = by_points.setdefault(points, [])
             target = round(entry["original"] - points, 2)
-            for level in entry["levels"]:
-                if abs(level["target"] - target) < 1e-6:
-                    by_points.setdefault(points, []).append(level | {"rate": entry["rate"]})
+            met += [level for level in entry["levels"] if abs(level["target"] - target) < 1e-6]
     return sorted(by_points.items())
 
 
@@ -195,8 +200,8 @@ def _table_3(found: Json) -> str:
         for penalty in PENALTIES:
             met = _met(found, VGG_16, data, penalty, several=False)
             for number, (_, levels) in enumerate(met, 1):
-                name = f"Level {number}"
-                rows.append((data, penalty, name, *_one([e["tuned"]["one"] for e in levels])))
+                said = _one([e["tuned"]["one"] for e in levels]) if levels else ("not met", "", "")
+                rows.append((data, penalty, f"Level {number}", *said))
             last = [
                 e["pruned"]["one"]
                 for e in found.get("levels", [])
@@ -217,27 +222,21 @@ def _one(several: Sequence[Json]) -> tuple[str, str, str]:
 
 
 def _levels(entries: Sequence[Json]) -> str:
-    found, rows = {"levels": entries}, []
-    for network, data, penalty in _cells(entries, "network", "data", "penalty"):
+    rows: list[tuple[object, ...]] = []
+    for kind, cells in _cells(entries, "network", "data", "penalty").items():
         for several in (False, True):
-            own = [
-                e
-                for e in entries
-                if (e["network"], e["data"], e["penalty"]) == (network, data, penalty)
-                and (len(e["lower"]) > 1) == several
-            ]
-            for points, met in _met(found, network, data, penalty, several):
+            own = [e for e in cells if (len(e["lower"]) > 1) == several]
+            for points, met in _met({"levels": own}, *kind, several):
                 asked = [e for e in own if points in e["lower"]]
-                off = [level["tuned"]["top1"] - level["target"] for level in met]
+                off = [abs(level["tuned"]["top1"] - level["target"]) for level in met]
                 rows.append(
                     (
-                        network, data, penalty, "two" if several else "one",
-                        f"{met[0]['rate']:g} %", f"-{points:g}", f"{len(met)} of {len(asked)}",
+                        *kind, "two" if several else "one", f"{asked[0]['rate']:g} %",
+                        f"-{points:g}", f"{len(met)} of {len(asked)}",
                         _over([level["epoch"] for level in met]),
                         _over([e["pruned"]["top1"] for e in asked]),
-                        _over([level["tuned"]["top1"] for level in met]),
-                        _over([level["tuned"]["top3"] for level in met]),
-                        f"{max(map(abs, off)):.1f}",
+                        *(_over([level["tuned"][top] for level in met]) for top in TOPS),
+                        f"{max(off):.1f}" if off else "",
                     )
                 )  # fmt: skip
     head = ("network", "data", "penalty", "method", "rate", "asked for, points", "met", "epochs")
