@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +13,11 @@ from torch import nn
 
 from assay.keys.signing import SigningKey
 from assay.licenses import Grade, License, Write, _signed
+from assay.licenses._copying import made_ready
 from assay.licenses._distributable import distribute
 from assay.licenses._manifest import Manifest
+from assay.running.examples import Examples
+from assay.weights.sites import Marks
 
 EXTRA = "torch"
 
@@ -35,6 +40,8 @@ def issued(
     write: Write | None = None,
     expires: str | None = None,
     licensee: str | None = None,
+    trace: Marks | None = None,
+    judge: Examples | None = None,
 ) -> Manifest:
     """See ``assay.licenses.License.issue``."""
     save = write or save_tensors
@@ -43,11 +50,20 @@ def issued(
         for file, grade in zip(files, grades, strict=True):
             if original is None or file is not files[0]:
                 save(grade.module, file)
-        files[0] = original or files[0]
+        identity, ledger = secrets.token_hex(32), None
+        if trace is None:
+            files[0] = original or files[0]
+        else:
+            if original is not None:
+                shutil.copyfile(original, files[0])
+            assert judge is not None  # ``License.issue`` gives one
+            grades, kept = made_ready(trace, grades, files, owner, identity, judge)
+            ledger = kept.seal(owner)
         about = [_notes(grade) for grade in grades]
         return distribute(
-            files, about, output, owner, repr(method), expires=expires, licensee=licensee
-        )
+            files, about, output, owner, repr(method), expires=expires, licensee=licensee,
+            identity=identity, ledger=ledger,
+        )  # fmt: skip
 
 
 def save_tensors(module: nn.Module, file: Path) -> None:
