@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,11 +134,16 @@ class License(ABC):
         from assay.licenses._issuing import checked, issued
 
         checked(expires, licensee)
-        found = self.grades(model, data, judge=judge, seed=seed, progress=progress)
+        given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
+        found, copies = given(model), None
+        if trace is not None:
+            from assay.licenses._copying import Copies
+
+            copies = Copies.planned(trace, found, owner, original)
+            found = given(copies.sample())
         return issued(
-            self, found, output, owner,
-            original=original, write=write, expires=expires, licensee=licensee,
-            trace=trace, judge=judge or data,
+            self, found, output, owner, original=original, write=write, expires=expires,
+            licensee=licensee, copies=copies, judge=judge or data,
         )  # fmt: skip
 
     @abstractmethod

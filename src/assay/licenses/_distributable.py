@@ -155,13 +155,10 @@ def activate(
         if output.exists() and own.exists() and output.samefile(own):
             raise BadOption(f"{output}: is a file of the distributable: name another one")
     wanted = manifest.levels[grant.level].restored if grant.copy is None else grant.copy.content
-    with restored(model, manifest, secret, grant.level) as windows:
-        with writing(output) as stream:
-            made = _written(patched(windows, patches), stream)
-            if made != wanted:  # parts are sealed: they cannot be it
-                raise UnreadableLicense(
-                    f"{model}: was changed: does not become what its owner signed"
-                )
+    with restored(model, manifest, secret, grant.level) as windows, writing(output) as stream:
+        made = _written(patched(windows, patches), stream)
+        if made != wanted:  # parts are sealed: they cannot be it
+            raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
     about = manifest.levels[grant.level].about
     return Activated(grant.level, grant.licensee, made, about)
 

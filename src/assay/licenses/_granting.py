@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from assay.durable import writing
 from assay.errors import Unlicensed, UnreadableKey, UnreadableLicense
 from assay.keys.signing import SigningKey
 from assay.licenses import _signed
@@ -78,10 +80,33 @@ def read_ledger(model: Path, manifest: Manifest, owner: SigningKey) -> Ledger:
         raise UnreadableLicense(f"{path.name}: {error}") from error
 
 
+def copied(model: Path, grant: Grant, owner: SigningKey, output: Path) -> Content:
+    """Write the copy that a license makes, which its owner can make, too.
+
+    Raises Unlicensed where the license is for another model, and else as ``granted`` does.
+    """
+    manifest, patches = read_manifest(model), []
+    if grant.manifest != manifest.digest or grant.level >= len(manifest.levels):
+        raise Unlicensed("is for another model than this")
+    if manifest.ledger is not None:
+        ledger = read_ledger(model, manifest, owner)
+        patches = ledger.patches(grant.level, ledger.words(owner, grant.key))
+    with writing(output) as stream:
+        made = _copied(model, manifest, owner, grant.level, patches, stream)
+        if grant.copy is not None and made != grant.copy.content:
+            raise UnreadableLicense("makes another copy than its owner would")
+    return made
+
+
 def _copied(
-    model: Path, manifest: Manifest, owner: SigningKey, level: int, patches: list[Patch]
+    model: Path,
+    manifest: Manifest,
+    owner: SigningKey,
+    level: int,
+    patches: list[Patch],
+    stream: BinaryIO | None = None,
 ) -> Content:
-    """What a licensee's copy will be; the owner signs that of whole files alone."""
+    """What a licensee's copy is, written where it is wanted; the owner makes it of whole files."""
     plain, made, size = hashlib.sha256(), hashlib.sha256(), 0
 
     def seen(windows: Iterable[memoryview]) -> Iterator[memoryview]:
@@ -94,6 +119,8 @@ def _copied(
         for window in patched(seen(windows), patches):
             made.update(window)
             size += len(window)
+            if stream is not None:
+                stream.write(window)
     if Content(plain.hexdigest(), size) != manifest.levels[level].restored:
         raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
     return Content(made.hexdigest(), size)

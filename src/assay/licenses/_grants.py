@@ -109,6 +109,11 @@ class Grant:
         return str(self.document["owner"])
 
     @property
+    def digest(self) -> str:
+        """Its SHA-256."""
+        return _signed.digest(self.document)
+
+    @property
     def text(self) -> str:
         """The file."""
         return _signed.text_of(self.document)

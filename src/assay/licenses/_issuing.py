@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ from torch import nn
 
 from assay.keys.signing import SigningKey
 from assay.licenses import Grade, License, Write, _signed
-from assay.licenses._copying import made_ready
+from assay.licenses._copying import Copies
 from assay.licenses._distributable import distribute
 from assay.licenses._manifest import Manifest
 from assay.running.examples import Examples
-from assay.weights.sites import Marks
 
 EXTRA = "torch"
 
@@ -40,7 +38,7 @@ def issued(
     write: Write | None = None,
     expires: str | None = None,
     licensee: str | None = None,
-    trace: Marks | None = None,
+    copies: Copies | None = None,
     judge: Examples | None = None,
 ) -> Manifest:
     """See ``assay.licenses.License.issue``."""
@@ -50,15 +48,15 @@ def issued(
         for file, grade in zip(files, grades, strict=True):
             if original is None or file is not files[0]:
                 save(grade.module, file)
-        identity, ledger = secrets.token_hex(32), None
-        if trace is None:
+        identity, ledger = None, None
+        if copies is None:
             files[0] = original or files[0]
         else:
             if original is not None:
                 shutil.copyfile(original, files[0])
             assert judge is not None  # ``License.issue`` gives one
-            grades, kept = made_ready(trace, grades, files, owner, identity, judge)
-            ledger = kept.seal(owner)
+            grades, kept = copies.made_ready(grades, files, judge)
+            identity, ledger = copies.identity, kept.seal(owner)
         about = [_notes(grade) for grade in grades]
         return distribute(
             files, about, output, owner, repr(method), expires=expires, licensee=licensee,

@@ -42,7 +42,7 @@ class Held:
 
     def values(self, shape: Sequence[int]) -> Array:
         """The same as float32."""
-        return decode(bytearray(self.content), self.dtype, int(np.prod(shape))).reshape(shape)
+        return decode(self.content, self.dtype, int(np.prod(shape))).reshape(shape)
 
     @property
     def end(self) -> int:
@@ -86,7 +86,9 @@ class Ledger:
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         stream = BytesIO()
         np.savez(stream, allow_pickle=False, **arrays)
-        return AESGCM(_key(owner, self.identity)).encrypt(_NONCE, stream.getvalue(), _ABOUT)
+        cipher = AESGCM(_key(owner, self.identity))
+        sealed: bytes = cipher.encrypt(_NONCE, stream.getvalue(), _ABOUT)
+        return sealed
 
     @classmethod
     def unseal(cls, content: bytes, identity: str, owner: SigningKey) -> Self:

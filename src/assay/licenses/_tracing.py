@@ -182,4 +182,5 @@ def chances(scores: NDArray[np.int64], ones: int) -> Array:
     for score in scores.tolist():
         moved = counts[:-1, : most + 1 - score] if score <= most else counts[:-1, :0]
         counts[1:, score:] += moved.copy()
-    return counts[ones] / comb(len(scores), ones)
+    found: Array = counts[ones] / comb(len(scores), ones)
+    return found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import BadData, BadOption
+from assay.errors import BadData, BadOption, UnfitModel
 from assay.training import Optimizer, Training
 from assay.values import Json
 from assay.watermarks import BITS, TAG, Detection, Watermark, Weights, Work

@@ -59,6 +59,14 @@ class Marks(Protocol):
         """
 
 
+def refused(method: object) -> str:
+    """Why a method that is none of ``Marks`` tells no copies apart."""
+    return (
+        f"{getattr(method, 'method', method)}: its marks are not told weight by weight, as those of"
+        " copies must be: they change shapes, or are trained"
+    )
+
+
 def projected(values: Array, ones: Words, bounds: Array) -> Array:
     """The nearest values within the bounds, with the signs that they have; 0 counts as positive."""
     sizes = np.abs(values)
