@@ -75,6 +75,7 @@ class Manifest:
         with _signed.reading("manifest"):
             identity = _strict.digits(row["id"], _signed.DIGEST, "id")
             model = Content.from_json(row["model"], "model")
+            ledger = None if row["ledger"] is None else Content.from_json(row["ledger"], "ledger")
             levels = row["levels"]
             if not isinstance(levels, list) or not 0 < len(levels) <= _MOST_LEVELS:
                 raise UnreadableLicense("levels: is not a list of levels")
@@ -84,7 +85,7 @@ class Manifest:
             found, _signed.day(row["issued"], "issued"),
             _signed.end(row["expires"]),
             None if row["licensee"] is None else _signed.note(row["licensee"], "licensee"),
-            None if row["ledger"] is None else Content.from_json(row["ledger"], "ledger"),
+            ledger,
             {**row},
         )  # fmt: skip
 

@@ -85,13 +85,7 @@ CREATE TABLE licensed (
 );
 CREATE INDEX licensed_manifest ON licensed(manifest);
 """
-UPGRADES = {
-    1: SHAPES,
-    2: SKETCHES,
-    3: FRAGMENTS,
-    4: LOG,
-    5: LICENSED,
-}  # what each older layout lacks
+UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED}  # what each lacks
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
