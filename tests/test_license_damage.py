@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutated_json import changed
-from small_licenses import grant, licensee, owner
+from small_licenses import licensee, owner
 
 import assay
 from assay.errors import Unlicensed, UnreadableLicense
