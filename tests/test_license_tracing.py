@@ -112,8 +112,10 @@ def test_what_is_damaged_is_refused_and_nothing_is_written(tmp_path: Path) -> No
             assert {*tmp_path.iterdir()} == before
         file.write_bytes(content)
     content = model.read_bytes()
-    model.write_bytes(content[:-1] + b"x")  # the owner signs no copy of a file that was changed
-    part_of(model, 0).touch()
+    model.write_bytes(b"x" + content[1:])  # the owner signs no copy of a file that was changed
+    with pytest.raises(UnreadableLicense, match="was changed: does not become"):
+        granted(model, owner(), 0, "Bob", licensee(0).public)
+    model.write_bytes(content)
     with pytest.raises(Unlicensed, match="another owner's"):
         read_ledger(model, manifest, SigningKey.new())
     with pytest.raises(UnreadableLicense, match="is another owner's, or damaged"):

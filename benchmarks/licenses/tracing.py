@@ -84,6 +84,7 @@ def zeroed(copies: Array, chance: np.random.Generator) -> Array:
 
 
 def picked(copies: Array, which: NDArray[Any]) -> Array:
+    """Each weight of the copy that ``which`` names."""
     return np.asarray(np.take_along_axis(copies, which[None], 0)[0])
 
 
