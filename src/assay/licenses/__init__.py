@@ -133,7 +133,7 @@ class License(ABC):
         """
         from assay.licenses._issuing import checked, issued
 
-        checked(expires, licensee)
+        checked(expires, licensee, trace)
         given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
         found, copies = given(model), None
         if trace is not None:

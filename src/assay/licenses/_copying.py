@@ -27,7 +27,7 @@ from assay.running.examples import Examples
 from assay.running.modules import accuracy, copy_of
 from assay.weights import Array, Weight
 from assay.weights.numbers import encode
-from assay.weights.sites import Marks, Sites, refused
+from assay.weights.sites import Marks, Sites
 
 EXTRA = "torch"
 _COPIES = 3  # drawn ones, on which accuracies are measured: the least counts
@@ -44,14 +44,12 @@ class Copies:
 
     @classmethod
     def planned(
-        cls, trace: object, grades: Sequence[Grade], owner: SigningKey, original: Path | None
+        cls, trace: Marks, grades: Sequence[Grade], owner: SigningKey, original: Path | None
     ) -> Self:
         """Of a model whose levels are known.
 
-        Raises UnfitModel where the method has no marks of copies, or the model no room for one.
+        Raises UnfitModel where it has no room for such a mark.
         """
-        if not isinstance(trace, Marks):
-            raise UnfitModel(refused(trace))
         levels = [_tensors(grade.module) for grade in grades[:-1]]
         free = {
             name: np.all([level[name] != 0 for level in levels], axis=0).reshape(-1)

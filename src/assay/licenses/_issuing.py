@@ -10,18 +10,25 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import save_file
 from torch import nn
 
+from assay.errors import UnfitModel
 from assay.keys.signing import SigningKey
 from assay.licenses import Grade, License, Write, _signed
 from assay.licenses._copying import Copies
 from assay.licenses._distributable import distribute
 from assay.licenses._manifest import Manifest
 from assay.running.examples import Examples
+from assay.weights.sites import Marks, refused
 
 EXTRA = "torch"
 
 
-def checked(expires: str | None, licensee: str | None) -> None:
-    """Raises UnreadableLicense where a manifest cannot name the day or the licensee."""
+def checked(expires: str | None, licensee: str | None, trace: object = None) -> None:
+    """Raises UnreadableLicense where a manifest cannot name the day or the licensee.
+
+    And UnfitModel where a watermark cannot tell copies apart.
+    """
+    if trace is not None and not isinstance(trace, Marks):
+        raise UnfitModel(refused(trace))
     if expires is not None:
         _signed.day(expires, "expires")
     if licensee is not None:
