@@ -77,7 +77,7 @@ HERE = Scope(
         VGG_19: Network(10_000, TABLE_1),
         VGG_16: Network(10_000, (2.0, 7.0, 10.0)),
         DENSENET: Network(6_000, (), grades=(), fixed=10.0, steps=TABLE_2, on=_LARGE),
-        RESNET: Network(6_000, (0.6, 2.0, 7.0, 10.0), on=_LARGE),
+        RESNET: Network(10_000, (0.6, 2.0, 7.0, 10.0), on=_LARGE),
     },
     width=0.25,
     seeds=3,
