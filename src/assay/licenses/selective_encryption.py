@@ -2,17 +2,18 @@
 [probabilistic selection and distribution-preserving encryption: Tian, Zhou and Duan, CVPR 2021].
 
 A slice w[o, i] is what leads from one input channel to one output channel.  Gates learn which ones
-matter: while all weights stay, each slice of a layer is switched on and off at random, and how often
-it should be on is trained [hard-concrete gates: Louizos, Welling and Kingma, ICLR 2018].  The first
-in rank of each layer are drawn anew, normal with the mean and deviation that the others have at the
-same place of the kernel: the file keeps looking like weights.  The paper's mask adds up to just such
-noise, and its key is therefore the weights themselves; here parts hold them (AES-256-GCM).
+matter: while all weights stay, each slice of a layer is switched on and off at random, and how
+often it should be on is trained.  The first in rank of each layer are drawn anew, normal with the
+mean and deviation that the others have at the same place of the kernel, so that the file keeps
+looking like weights.  The paper's mask adds up to just such noise, and its key is therefore the
+weights themselves; here sealed parts hold them.
 
 What is encrypted without a key is what levels are made of: a level lacks the least important of it,
 so that each has the first in rank, as in the paper, and lower levels lack ever more.
 
-No number of a file follows from what it lacks: the noise has the distribution of slices that all may
-see, and running statistics are taken anew, or they would tell of what was there.
+What is written into a file follows from nothing that it lacks: the noise is distributed as slices
+that all may see, and running statistics are taken anew.  They would tell of what was there; and
+else anybody takes them, from unlabeled inputs, and has much of the accuracy back.
 """
 
 from __future__ import annotations
@@ -136,8 +137,9 @@ class _Slices:
         if method.select == "random":
             return np.random.default_rng(seed).random(len(flat), np.float32)
         if method.select == "average":
-            return -np.linalg.norm(flat - flat.mean(0), axis=1)
-        means = np.abs(flat.mean(1))
+            distances: Scores = np.linalg.norm(flat - flat.mean(0), axis=1)
+            return -distances
+        means: Scores = np.abs(flat.mean(1))
         return means if method.select == "magnitude" else -means
 
     def first(self, share: float) -> Numbers:
@@ -174,7 +176,9 @@ class _Slices:
 
     def _rows(self, numbers: Sequence[int]) -> dict[str, Tensor]:
         """Which slices of each layer these are."""
-        rows = {name: torch.zeros(len(flat), dtype=torch.bool) for name, flat in self.weights.items()}
+        rows = {
+            name: torch.zeros(len(flat), dtype=torch.bool) for name, flat in self.weights.items()
+        }
         for number in numbers:
             _, name, row = self.ranking[number]
             rows[name][row] = True
