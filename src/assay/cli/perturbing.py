@@ -133,10 +133,11 @@ def answer(
     key = owner.derive(b"perturbation of " + user.encode())
     asked = arrays.read_whole(Path(inputs)) if Path(inputs).is_file() else load(inputs, "test")
     found = graded.answering(answering(model, input_shape), key, level).ask(asked.inputs)
-    told = {"labels": found.labels}
-    told |= {} if found.is_hard else {"probabilities": found.probabilities}
     stream = BytesIO()
-    np.savez(stream, **told)
+    if found.is_hard:
+        np.savez(stream, labels=found.labels)
+    else:
+        np.savez(stream, labels=found.labels, probabilities=found.probabilities)
     write_whole(Path(output_file), stream.getvalue())
     about: Json = {"output": output_file, "user": user, "level": level, "answers": len(found)}
     which = "no level" if level is None else f"level {level}"

@@ -43,7 +43,8 @@ class Gates:
     def learned(
         self, module: nn.Module, name: str, examples: Examples, seed: int
     ) -> NDArray[np.float32]:
-        """The logits (o, i) of the slices of a weight (o, i, …), in evaluation mode; it stays."""
+        """The logits (o, i) of the slices of a weight (o, i, …), in evaluation mode."""
+        module.requires_grad_(False)
         with seeded(seed):
             gated = _Gated(module, name)
         train(gated, examples, self.training, objective=_FewOpen(self.penalty), seed=seed)
