@@ -137,7 +137,7 @@ def test_what_cannot_be_had_is_told() -> None:
     with pytest.raises(BadOption, match=r"level 1 is to have 0\.9, and the model has 0\.0000"):
         Perturbation().calibrate(Signs(), turned, (0.9,))
     with pytest.raises(BadData, match="labels alone"):
-        Perturbation().calibrate(Labels(), judge, (0.9,))
+        Perturbation("output").calibrate(Labels(), judge, (0.9,))
     assert Perturbation("input").calibrate(Labels(), judge, (0.8,)).levels[1].scale > 0
     with pytest.raises(BadData, match="no labels"):
         Perturbation().calibrate(Signs(), Examples(judge.inputs), (0.9,))

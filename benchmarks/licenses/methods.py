@@ -230,7 +230,7 @@ def main() -> None:
         if given.part not in (None, part):
             continue
         found[part] = []
-        for name, seed in ((name, seed) for name in networks for seed in range(3)):
+        for seed, name in ((seed, name) for seed in range(3) for name in networks):
             if given.small and seed:
                 continue
             row = (

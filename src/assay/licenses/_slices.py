@@ -21,7 +21,7 @@ from assay.running.tensors import tensor_of
 from assay.values import Json
 
 EXTRA = "torch"
-_STATISTICS = 1_024  # examples that running statistics are taken of
+_STATISTICS = 512  # examples that running statistics are taken of
 _LEARNED = 4_096  # examples that gates learn from
 _SEEN = 2  # slices of a layer that stay, at the least: a deviation needs two
 
@@ -38,7 +38,8 @@ class Slices:
 
     def __init__(self, work: Work, select: Select, layers: tuple[int, ...], gates: Gates) -> None:
         """Rank them.  Raises UnfitModel, and BadOption where there is no such layer."""
-        self.work, self.weights, self.noise = work, dict[str, Tensor](), dict[str, Tensor]()
+        self.work, self.tried = work, copy_of(work.module)
+        self.weights, self.noise = dict[str, Tensor](), dict[str, Tensor]()
         ranked = []
         for place, name in enumerate(_chosen(work.module, layers)):
             weight = tensor_of(work.module, name).detach()
@@ -78,14 +79,7 @@ class Slices:
     def without(self, lacking: Ranks, encrypted: int) -> nn.Module:
         """A copy with noise in place of ``lacking``, which are among the first ``encrypted``."""
         made = copy_of(self.work.module)
-        gone, hidden = self._rows(lacking), self._rows(np.arange(encrypted))
-        with torch.no_grad():
-            for name, rows in gone.items():
-                flat, stays = self.weights[name].clone(), ~hidden[name]
-                mean, deviation = flat[stays].mean(0), flat[stays].std(0)
-                flat[rows] = mean + deviation * self.noise[name][rows]
-                tensor_of(made, name).copy_(flat.reshape(tensor_of(made, name).shape))
-        recalibrate(made, self.work.data.inputs[:_STATISTICS])
+        self._put(made, lacking, encrypted)
         for name, buffer in made.named_buffers():
             if not buffer.is_floating_point():  # how many batches there were
                 buffer.copy_(tensor_of(self.work.module, name))
@@ -93,7 +87,20 @@ class Slices:
 
     def accuracy(self, lacking: Ranks, encrypted: int) -> float:
         """0 … 1, of that copy."""
-        return accuracy(self.without(lacking, encrypted), self.work.judge)
+        self._put(self.tried, lacking, encrypted)
+        return accuracy(self.tried, self.work.judge)
+
+    def _put(self, module: nn.Module, lacking: Ranks, encrypted: int) -> None:
+        """Gives a module the weights and the running statistics of a level."""
+        gone, hidden = self._rows(lacking), self._rows(np.arange(encrypted))
+        with torch.no_grad():
+            for name, rows in gone.items():
+                flat, stays = self.weights[name].clone(), ~hidden[name]
+                mean, deviation = flat[stays].mean(0), flat[stays].std(0)
+                flat[rows] = mean + deviation * self.noise[name][rows]
+                weight = tensor_of(module, name)
+                weight.copy_(flat.reshape(weight.shape))
+        recalibrate(module, self.work.data.inputs[:_STATISTICS])
 
     def about(self, lacking: Ranks) -> Json:
         """How much of the model a level has."""

@@ -54,7 +54,7 @@ class Scaled:
 class Perturbation:
     """Where noise is added, and to what."""
 
-    where: Where = "output"
+    where: Where = "input"  # of which averages over near inputs regain less; "output" for tokens
     unit: float = 1 / 256  # inputs are rounded to multiples of it; 0: not at all
     clip: float = 10.0  # logits, their mean 0, are cut to ± this; for outputs
 
