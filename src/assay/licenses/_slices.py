@@ -1,4 +1,4 @@
-"""Slices of a module's kernels: ranked, and replaced by noise that looks like the others.
+"""Slices of a module's kernels: ranked, and replaced by zeros or by noise.
 
 A slice w[o, i] of a weight (o, i, …) is what leads from one input channel to one output channel.
 """
@@ -76,28 +76,27 @@ class Slices:
         """How many the first of each layer are: of n slices, ⌊share · n⌋ + 1."""
         return int(np.count_nonzero(self.share <= share))
 
-    def without(self, lacking: Ranks, encrypted: int) -> nn.Module:
-        """A copy with noise in place of ``lacking``, which are among the first ``encrypted``."""
+    def without(self, lacking: Ranks, *, noise: bool = False) -> nn.Module:
+        """A copy with zeros, or noise that looks like the other slices, in place of ``lacking``."""
         made = copy_of(self.work.module)
-        self._put(made, lacking, encrypted)
+        self._put(made, lacking, noise)
         for name, buffer in made.named_buffers():
             if not buffer.is_floating_point():  # how many batches there were
                 buffer.copy_(tensor_of(self.work.module, name))
         return made
 
-    def accuracy(self, lacking: Ranks, encrypted: int) -> float:
+    def accuracy(self, lacking: Ranks, *, noise: bool = False) -> float:
         """0 … 1, of that copy."""
-        self._put(self.tried, lacking, encrypted)
+        self._put(self.tried, lacking, noise)
         return accuracy(self.tried, self.work.judge)
 
-    def _put(self, module: nn.Module, lacking: Ranks, encrypted: int) -> None:
-        """Gives a module the weights and the running statistics of a level."""
-        gone, hidden = self._rows(lacking), self._rows(np.arange(encrypted))
+    def _put(self, module: nn.Module, lacking: Ranks, noise: bool) -> None:
+        """Gives a module the weights and the running statistics of that copy."""
         with torch.no_grad():
-            for name, rows in gone.items():
-                flat, stays = self.weights[name].clone(), ~hidden[name]
-                mean, deviation = flat[stays].mean(0), flat[stays].std(0)
-                flat[rows] = mean + deviation * self.noise[name][rows]
+            for name, gone in self._rows(lacking).items():
+                flat = self.weights[name].clone()
+                mean, deviation = flat[~gone].mean(0), flat[~gone].std(0)
+                flat[gone] = mean + deviation * self.noise[name][gone] if noise else 0.0
                 weight = tensor_of(module, name)
                 weight.copy_(flat.reshape(weight.shape))
         recalibrate(module, self.work.data.inputs[:_STATISTICS])

@@ -3,13 +3,15 @@
 
 A slice w[o, i] is what leads from one input channel to one output channel.  Gates learn which ones
 matter: while all weights stay, each slice of a layer is switched on and off at random, and how
-often it should be on is trained.  The first in rank of each layer are drawn anew, normal with the
-mean and deviation that the others have at the same place of the kernel, so that the file keeps
-looking like weights.  The paper's mask adds up to just such noise, and its key is therefore the
-weights themselves; here sealed parts hold them.
+often it should be on is trained.  Without a key, the first in rank of each layer are drawn anew,
+normal with the mean and deviation that the others have at the same place of the kernel, so that the
+file keeps looking like weights.  The paper's mask adds up to just such noise, and its key is
+therefore the weights themselves; here sealed parts hold them.
 
 What is encrypted without a key is what levels are made of: a level lacks the least important of it,
-so that each has the first in rank, as in the paper, and lower levels lack ever more.
+so that each has the first in rank, as in the paper, and lower levels lack ever more.  There it is
+zero, not noise: who knows where noise is puts zeros there, and has a better model than his level.
+For the same reason both are tried where it is searched what must be lacking without a key.
 
 What is written into a file follows from nothing that it lacks: the noise is distributed as slices
 that all may see, and running statistics are taken anew.  They would tell of what was there; and
@@ -60,9 +62,11 @@ class SelectiveEncryption(License):
 
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         slices = Slices(work, self.select, self.layers, self.gates)
-        encrypted = self._encrypted(slices, work)
-        for lacking in (*self._levels(slices, encrypted, work), np.arange(encrypted)):
-            yield slices.without(lacking, encrypted), slices.about(lacking)
+        encrypted = np.arange(self._encrypted(slices, work))
+        for lacking in self._levels(slices, encrypted, work):
+            yield slices.without(lacking), slices.about(lacking)
+        zeroed = {"zeroed": f"{slices.accuracy(encrypted):.4f}"}
+        yield slices.without(encrypted, noise=True), slices.about(encrypted) | zeroed
 
     def _encrypted(self, slices: Slices, work: Work) -> int:
         """How many are lacking without a key: the first in rank."""
@@ -70,19 +74,27 @@ class SelectiveEncryption(License):
             return slices.first(self.share)
         work.say("searching what is lacking without a key")
         labels = np.bincount(work.judge.known_labels)
+        limit = float(labels.max() / labels.sum()) + _MARGIN
         bundles = _Bundles(np.arange(len(slices)))
-        search = LevelSearch(len(bundles), lambda n: slices.accuracy(of := bundles[n], len(of)))
-        return len(bundles[search.at_most(float(labels.max() / labels.sum()) + _MARGIN)])
 
-    def _levels(self, slices: Slices, encrypted: int, work: Work) -> Iterator[Ranks]:
+        def best(numbers: Numbers) -> float:
+            """Of zeros and noise; above the limit, zeros alone."""
+            found = slices.accuracy(bundles[numbers])
+            if found > limit:
+                return found
+            return max(found, slices.accuracy(bundles[numbers], noise=True))
+
+        return len(bundles[LevelSearch(len(bundles), best).at_most(limit)])
+
+    def _levels(self, slices: Slices, encrypted: Ranks, work: Work) -> Iterator[Ranks]:
         """What is lacking at each level: the last in rank of what is encrypted."""
-        upwards = np.arange(encrypted)[::-1]
+        upwards = encrypted[::-1]
         if self.permissions:
             for share in self.permissions:
-                yield upwards[: encrypted - int(share * encrypted)]
+                yield upwards[: len(upwards) - int(share * len(upwards))]
             return
         bundles = _Bundles(upwards)
-        search = LevelSearch(len(bundles), lambda n: slices.accuracy(bundles[n], encrypted))
+        search = LevelSearch(len(bundles), lambda n: slices.accuracy(bundles[n]))
         own, taken = accuracy(work.module, work.judge), Numbers()
         for number, target in enumerate(self.levels, 1):
             work.say(f"searching level {number}")
