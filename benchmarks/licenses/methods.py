@@ -1,6 +1,6 @@
 """The other methods of licenses measured: selective encryption, and noise for who only asks.
 
-usage: methods.py [--small] [--part encryption|perturbation]
+usage: methods.py [--small | --part encryption|perturbation]
 
 Selective encryption: what share of the weights leaves chance, with running statistics as they
 were and taken anew; what the levels are; what who knows the places, or has examples, makes of them.
@@ -13,7 +13,7 @@ import argparse
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from assay.running.modules import accuracy, copy_of
 from assay.running.normalization import recalibrate
 from assay.running.predictors import Predictor
 from assay.running.predictors.of_module import OfModule
-from assay.running.predictors.perturbed import Graded, Perturbation
+from assay.running.predictors.perturbed import Graded, Perturbation, Where
 from assay.training import Optimizer, Training, train
 from assay.values import Json
 from assay.zoo.datasets import load
@@ -45,6 +45,7 @@ FEW = 64  # unlabeled inputs
 AVERAGED = (1, 2, 4, 16, 64)  # answers
 UNITS = (1 / 256, 0.25, 1.0)  # of normalized pixels, whose values lie between -0.8 and 1.8
 ASKED = 200  # inputs
+WHERES: tuple[Where, ...] = ("output", "input")
 CELL = 4.0  # to whose multiples logits are rounded, where noise follows from these
 
 
@@ -79,11 +80,11 @@ def anew(module: nn.Module) -> float:
     return round(accuracy(made, task()[1]), 4)
 
 
-def encryption(name: str, seed: int, counts: tuple[int, ...]) -> Json:
-    """A network's slices, as each way of selecting ranks them; levels; and what is made of them."""
+def ranked(name: str, seed: int, selects: tuple[Select, ...]) -> Json:
+    """What shares of a network's slices leave, by how they are selected."""
     (examples, tests), whole = task(), trained(name, seed)
     row: Json = {"network": name, "seed": seed, "accuracy": round(accuracy(whole, tests), 4)}
-    for select in SELECT:
+    for select in selects:
         slices = Slices(Work(copy_of(whole), examples, tests, seed), select, (), Gates())
         taken = [slices.first(share) for share in SHARES]
         made = [slices.without(np.arange(count), noise=True) for count in taken]
@@ -92,6 +93,13 @@ def encryption(name: str, seed: int, counts: tuple[int, ...]) -> Json:
             "as they were": [round(accuracy(with_statistics(m, whole), tests), 4) for m in made],
             "zeroed": [round(slices.accuracy(np.arange(count)), 4) for count in taken],
         }
+    return row
+
+
+def encryption(name: str, seed: int, counts: tuple[int, ...]) -> Json:
+    """A network's slices, as each way of selecting ranks them; levels; and what is made of them."""
+    (examples, tests), whole = task(), trained(name, seed)
+    row = ranked(name, seed, SELECT)
     for key, layers in (("all layers", ()), ("first three layers", (0, 1, 2))):
         levels = () if layers else (0.92, 0.82, 0.72)
         method = SelectiveEncryption(layers=layers, levels=levels)
@@ -149,28 +157,29 @@ def votes(answers: NDArray[Any], labels: Array) -> list[float]:
     return averaged(np.eye(answers.shape[2])[answers.argmax(2)], labels)
 
 
-def perturbation(name: str, seed: int, units: tuple[float, ...]) -> Json:
+def perturbation(
+    name: str, seed: int, wheres: tuple[Where, ...], units: tuple[float, ...], count: int
+) -> Json:
     """Level 3 of a network's answers, and what averaging makes of it."""
     _, tests = task()
     model, row = OfModule(trained(name, seed)), Json({"network": name, "seed": seed})
-    wheres: tuple[Literal["output", "input"], ...] = ("output", "input")
     for where in wheres:
         for unit in units:
             found = Perturbation(where, unit).calibrate(model, tests, seed=seed)
-            row[f"{where}, rounded to {unit:g}"] = asked(found, model, unit, seed)
-    row["noise from rounded answers"] = from_answers(model, seed)
+            row[f"{where}, rounded to {unit:g}"] = asked(
+                found, model, near(tests.inputs[:count], AVERAGED[-1], unit, seed)
+            )
+    row["noise from rounded answers"] = from_answers(model, seed, count)
     return row
 
 
-def asked(found: Graded, model: Predictor, unit: float, seed: int) -> Json:
-    """What is regained at level 3."""
-    _, tests = task()
-    inputs, labels = tests.inputs[:ASKED], tests.known_labels[:ASKED]
+def asked(found: Graded, model: Predictor, versions: Array) -> Json:
+    """What is regained at level 3 from versions (n, count, …) of the first inputs for tests."""
+    labels, inputs = task()[1].known_labels[: len(versions)], versions[:, 0]
     ann = found.answering(model, b"Ann's secret key", 3)
-    versions = near(inputs, AVERAGED[-1], unit, seed)
     answers = ann.ask(versions.reshape(-1, *inputs.shape[1:])).centered
     answers = answers.reshape(*versions.shape[:2], -1)
-    keys = (b"key of a user %4d" % number for number in range(AVERAGED[-1]))
+    keys = (b"key of a user %4d" % number for number in range(versions.shape[1]))
     users = [found.answering(model, key, 3).ask(inputs).centered for key in keys]
     again = np.stack([ann.ask(inputs).centered for _ in range(4)], 1)
     return {
@@ -183,13 +192,13 @@ def asked(found: Graded, model: Predictor, unit: float, seed: int) -> Json:
     }
 
 
-def from_answers(model: Predictor, seed: int) -> Json:
+def from_answers(model: Predictor, seed: int, count: int) -> Json:
     """Another way, which is no part of the library: noise follows from coarse answers.
 
     Near inputs have near answers, so averaging gives less; but few answers are left to be learned.
     """
     (examples, tests), scale = task(), 2.64
-    inputs, labels = tests.inputs[:ASKED], tests.known_labels[:ASKED]
+    inputs, labels = tests.inputs[:count], tests.known_labels[:count]
 
     def told(some: Array) -> NDArray[np.float64]:
         cells = np.rint(model.ask(some).centered.clip(-10, 10) / CELL).astype(np.int64)
@@ -209,31 +218,35 @@ def from_answers(model: Predictor, seed: int) -> Json:
     }
 
 
-def main() -> None:
+def small() -> None:
+    """One network, little of all, nothing written."""
+    print(json.dumps(ranked("vgg", 0, SELECT[1:2])))
+    print(json.dumps(perturbation("vgg", 0, WHERES[:1], UNITS[:1], 40)))
+
+
+def main(words: list[str] | None = None) -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true", help="one network, nothing written")
     parser.add_argument("--part", choices=("encryption", "perturbation"))
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     torch.set_num_threads(1)
-    found: Json = json.loads(RESULTS.read_text()) if RESULTS.exists() and not given.small else {}
-    networks = NETWORKS[:1] if given.small else NETWORKS
+    if given.small:
+        small()
+        return
+    found: Json = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in ("encryption", "perturbation"):
         if given.part not in (None, part):
             continue
         found[part] = []
-        for seed, name in ((seed, name) for seed in range(3) for name in networks):
-            if given.small and seed:
-                continue
-            row = (
-                encryption(name, seed, () if given.small else (14, 144))
-                if part == "encryption"
-                else perturbation(name, seed, UNITS[:1] if given.small else UNITS)
-            )
+        for seed, name in ((seed, name) for seed in range(3) for name in NETWORKS):
+            if part == "encryption":
+                row = encryption(name, seed, (14, 144))
+            else:
+                row = perturbation(name, seed, WHERES, UNITS, ASKED)
             found[part].append(row)
             print(json.dumps(row), flush=True)
-            if not given.small:
-                RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
