@@ -4,8 +4,9 @@ Verbs that ask are in ``asking``, the one that compares in ``comparing``, the on
 way of asking in ``preparing``, those that keep models in ``keeping``, those that look after a
 registry in ``tending``, the one that trains in ``training``, the one that derives in ``deriving``;
 those of watermarks in ``marking`` and ``verifying``, those of keys in ``signing``, those of the log
-in ``committing`` and ``proving``, those of licenses in ``licensing`` and ``perturbing``.  NumPy,
-onnx and the registry are imported inside the verbs, so that ``assay hash`` starts in a blink.
+in ``committing`` and ``proving``, those of licenses in ``licensing``, ``issuing`` and
+``activating``.  NumPy, onnx and the registry are imported inside the verbs, so that ``assay hash``
+starts in a blink.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from assay.cli import (
     licensing,
     listing,
     marking,
-    perturbing,
     preparing,
     proving,
     signing,
@@ -75,5 +75,3 @@ for _verb in (
     *listing.VERBS,
 ):
     main.add_command(_verb)
-for _verb in perturbing.VERBS:
-    licensing.license_.add_command(_verb)
