@@ -9,10 +9,10 @@ import click
 
 from assay.cli import _options as options
 from assay.cli import _secrets as secrets
+from assay.cli._license_options import output, owner_key
 from assay.cli._settings import settings, value
 from assay.cli._terminal import say
 from assay.cli._writing import new_file
-from assay.cli._license_options import output, owner_key
 from assay.durable import write_whole
 from assay.errors import BadData, BadOption
 from assay.report import json_line, printable, table
