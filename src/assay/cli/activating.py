@@ -92,7 +92,10 @@ def inspect(context: click.Context, file: str, owner: str | None, as_json: bool)
             raise UnreadableLicense(f"{file}: {error}") from error
         if owner not in (None, grant.owner):
             raise Unlicensed(f"{file}: is signed by {grant.owner}, not by {owner}")
-        rows = {n: v for n, v in grant.document.items() if n not in ("wrapped", "signature")}
+        secret = ("copy", "wrapped", "signature")
+        rows: Json = {n: v for n, v in grant.document.items() if n not in secret}
+        if grant.copy is not None:
+            rows["copy"] = grant.copy.content.sha256
         lines = [
             f"{name:<14} {'-' if v is None else printable(str(v))}" for name, v in rows.items()
         ]

@@ -12,9 +12,10 @@ from assay.cli import _secrets as secrets
 from assay.cli._license_words import described, shown
 from assay.cli._settings import settings
 from assay.cli._terminal import Stages, say
+from assay.cli._tracers import trace, trace_set, tracer
 from assay.cli._writing import new_file
 from assay.durable import write_whole
-from assay.errors import BadOption, Unlicensed, UnreadableLicense
+from assay.errors import BadOption
 from assay.report import json_line, printable
 from assay.values import Json
 
@@ -53,6 +54,8 @@ from assay.values import Json
 )
 @click.option("--to", "licensee", metavar="NAME", help="The only licensee whom it is for.")
 @license_options.expires
+@trace
+@trace_set
 @options.seed
 @options.input_shape
 @options.as_json
@@ -78,7 +81,8 @@ def issue(
 
     Written are FILE, a model that runs and answers near chance; FILE.manifest.json, which its owner
     has signed; and for each level a sealed part.  Level 0 is the original, byte for byte; the
-    larger a level's number, the less it is.  Keep the owner's key: it makes all others.
+    larger a level's number, the less it is.  Keep the owner's key: it makes all others.  With
+    --trace copies differ, and FILE.ledger is the owner's, to be kept.
     Needs the extra torch, too.
     """
     from assay.cli._examples import fitted, some
@@ -95,6 +99,7 @@ def issue(
         )
     given = given if levels is None else (*given, f"levels={levels}")
     made = LICENSES[method](**settings(LICENSES[method], method, given))
+    marks = tracer(click.get_current_context())
     owner = secrets.signing_key(owner_file, passphrase_file)
     known = some(load(data, "train"), limit, seed)
     source = licensed(model, graph, input_shape, known)
@@ -103,7 +108,7 @@ def issue(
         found = made.issue(
             source.module, Path(output_file), owner, fitted(known, source.shape),
             judge=fitted(tests, source.shape), original=Path(model), write=source.write,
-            expires=expires, licensee=licensee, seed=seed,
+            expires=expires, licensee=licensee, trace=marks, seed=seed,
             progress=lambda stage: stages.show(stage, 0, 1),
         )  # fmt: skip
     say(json_line(described(output_file, found)) if as_json else shown(output_file, found))
@@ -145,14 +150,10 @@ def give_key(
     new_file(output_file, model, owner_file)
     owner = secrets.signing_key(owner_file, passphrase_file)
     from assay.licenses._distributable import files_of, read_manifest
-    from assay.licenses._grants import Grant
+    from assay.licenses._granting import granted
 
-    manifest = read_manifest(Path(model))
-    new_file(output_file, *map(str, files_of(Path(model), manifest)))
-    try:
-        grant = Grant.make(manifest, owner, level, licensee, public, expires)
-    except (Unlicensed, UnreadableLicense) as error:
-        raise type(error)(f"{model}: {error}") from error
+    new_file(output_file, *map(str, files_of(Path(model), read_manifest(Path(model)))))
+    grant = granted(Path(model), owner, level, licensee, public, expires)
     write_whole(Path(output_file), grant.text.encode())
     about: Json = {
         "license": output_file, "level": level, "licensee": licensee, "expires": grant.expires

@@ -1,14 +1,14 @@
 """The verb of licenses: a model in several grades, a key to each.
 
-What it can do lies in ``issuing`` for the owner, in ``activating`` for the licensee, and in
-``perturbing`` for an owner who keeps the model and answers for it.
+What it can do lies in ``issuing`` and, about copies, in ``tracing`` for the owner, in
+``activating`` for the licensee, in ``perturbing`` for an owner who keeps the model and answers.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import activating, issuing, perturbing
+from assay.cli import activating, issuing, perturbing, tracing
 
 EXAMPLES = """\b
 Examples:
@@ -33,7 +33,7 @@ def license_() -> None:
     """
 
 
-for _verb in (*issuing.VERBS, *activating.VERBS, *perturbing.VERBS):
+for _verb in (*issuing.VERBS, *activating.VERBS, *tracing.VERBS, *perturbing.VERBS):
     license_.add_command(_verb)
 
 VERBS = (license_,)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from assay.keys.signing import SigningKey
     from assay.licenses._manifest import Manifest
     from assay.running.examples import Examples
+    from assay.weights.sites import Marks
 
 Write = Callable[["nn.Module", Path], None]  # a module's tensors as a model file
 
@@ -100,6 +102,7 @@ class License(ABC):
         write: Write | None = None,
         expires: str | None = None,
         licensee: str | None = None,
+        trace: Marks | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Manifest:
@@ -115,23 +118,32 @@ class License(ABC):
             write: Writes a module as a file; by default its tensors, as safetensors.
             expires: The last day on which it may be activated, as ``2027-01-31``.
             licensee: The only one whom it is for.
+            trace: A watermark, such as ``WATERMARKS["constant-weight"]()``: every copy says whose
+                it is, and has other values than the original at the mark's places.
             seed: As of ``grades``.
             progress: As of ``grades``.
 
         Raises:
             UnreadableLicense: the day or the name cannot be written; known before the long work.
-            UnfitModel: as of ``grades``, and where a level cannot be written.
+            UnfitModel: as of ``grades``, and where a level cannot be written, or copies cannot be
+                told apart by such a mark.
             BadData: as of ``grades``.
             BadOption: as of ``grades``.
             OSError: a file cannot be written.
         """
         from assay.licenses._issuing import checked, issued
 
-        checked(expires, licensee)
-        found = self.grades(model, data, judge=judge, seed=seed, progress=progress)
+        checked(expires, licensee, trace)
+        given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
+        found, copies = given(model), None
+        if trace is not None:
+            from assay.licenses._copying import Copies
+
+            copies = Copies.planned(trace, found, owner, original)
+            found = given(copies.sample())
         return issued(
-            self, found, output, owner,
-            original=original, write=write, expires=expires, licensee=licensee,
+            self, found, output, owner, original=original, write=write, expires=expires,
+            licensee=licensee, copies=copies, judge=judge or data,
         )  # fmt: skip
 
     @abstractmethod

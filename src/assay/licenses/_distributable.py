@@ -5,6 +5,7 @@ model.safetensors.manifest.json   what it is of, signed by its owner
 model.safetensors.level-2         what leads from there to level 2 …
 model.safetensors.level-1         … from level 2 to level 1 …
 model.safetensors.level-0         … and from there to the original, byte for byte
+model.safetensors.ledger          the owner's, where every copy is one licensee's: see ``_ledger``
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey
 from assay.licenses import _parts as parts
 from assay.licenses import _signed
+from assay.licenses._copies import patched
 from assay.licenses._grants import Grant, level_key, part_key, root_of
 from assay.licenses._manifest import Content, Manifest
 
@@ -51,6 +53,11 @@ def part_of(model: Path, level: int) -> Path:
     return model.with_name(f"{model.name}.level-{level}")
 
 
+def ledger_of(model: Path) -> Path:
+    """Where the owner's ledger lies; who only activates has none."""
+    return model.with_name(f"{model.name}.ledger")
+
+
 def distribute(
     files: Sequence[Path],
     about: Sequence[Notes],
@@ -60,6 +67,8 @@ def distribute(
     *,
     expires: str | None = None,
     licensee: str | None = None,
+    identity: str | None = None,
+    ledger: bytes | None = None,
 ) -> Manifest:
     """Write a distributable; its manifest comes last, and without it the others are nothing.
 
@@ -71,12 +80,14 @@ def distribute(
         method: What made the levels.
         expires: The last day on which it may be activated.
         licensee: The only one whom it is for.
+        identity: 64 hexadecimal digits that were drawn for it; by default they are drawn now.
+        ledger: What the owner keeps, sealed, where ``files`` lack what licenses are to bring.
 
     Raises:
         UnreadableLicense: a note, the day or the name cannot be written.
         OSError: a file cannot be read or written.
     """
-    identity = secrets.token_hex(32)
+    identity = identity or secrets.token_hex(32)
     root = root_of(owner, identity)
     with ExitStack() as stack:
         manifest_file = stack.enter_context(writing(manifest_of(output)))  # is there at last
@@ -88,6 +99,9 @@ def distribute(
             messages = parts.seal(_deltas(below, file), count, key, _about(identity, level))
             sealed.append(_written(messages, part))
         model = _written(_windows(files[-1]), stack.enter_context(writing(output)))
+        kept = None
+        if ledger is not None:
+            kept = asdict(_written([ledger], stack.enter_context(writing(ledger_of(output)))))
         levels = [
             {"restored": asdict(_content(file)), "sealed": asdict(part), "about": {**notes}}
             for file, part, notes in zip(files[:-1], sealed, about[:-1], strict=True)
@@ -95,6 +109,7 @@ def distribute(
         body = {
             "id": identity, "method": method, "model": asdict(model), "about": {**about[-1]},
             "levels": levels, "issued": _signed.today(), "expires": expires, "licensee": licensee,
+            "ledger": kept,
         }  # fmt: skip
         manifest = Manifest.sign(body, owner)
         manifest_file.write(manifest.text.encode())
@@ -104,7 +119,8 @@ def distribute(
 def files_of(model: Path, manifest: Manifest) -> list[Path]:
     """All of a distributable's files."""
     parts_of = (part_of(model, level) for level in range(len(manifest.levels)))
-    return [model, manifest_of(model), *parts_of]
+    ledger = [] if manifest.ledger is None else [ledger_of(model)]
+    return [model, manifest_of(model), *parts_of, *ledger]
 
 
 def activate(
@@ -134,25 +150,36 @@ def activate(
     """
     manifest = read_manifest(model, owner)
     secret = grant.open(manifest, key, today)
-    chain = range(len(manifest.levels) - 1, grant.level - 1, -1)
+    patches = grant.patches(manifest, key, today)
     for own in files_of(model, manifest):
         if output.exists() and own.exists() and output.samefile(own):
             raise BadOption(f"{output}: is a file of the distributable: name another one")
-    wanted = manifest.levels[grant.level].restored
-    with ExitStack() as stack:
-        changes = []
-        for level in chain:
-            path = part_of(model, level)
-            part = stack.enter_context(_named_open(path))
-            count = parts.windows(manifest.levels[level].restored.size)
-            opens = part_key(level_key(secret, grant.level, level))
-            messages = parts.unseal(part, count, opens, _about(manifest.id, level))
-            changes.append((path, manifest.levels[level].restored.size, messages))
-        made = _written(_restored(model, changes), stack.enter_context(writing(output)))
+    wanted = manifest.levels[grant.level].restored if grant.copy is None else grant.copy.content
+    with restored(model, manifest, secret, grant.level) as windows, writing(output) as stream:
+        made = _written(patched(windows, patches), stream)
         if made != wanted:  # parts are sealed: they cannot be it
-            raise UnreadableLicense(f"{model}: was changed: does not become what its manifest says")
+            raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
     about = manifest.levels[grant.level].about
     return Activated(grant.level, grant.licensee, made, about)
+
+
+@contextmanager
+def restored(
+    model: Path, manifest: Manifest, secret: bytes, level: int
+) -> Iterator[Iterator[memoryview]]:
+    """The windows of a level's file, one after the other; ``secret``: the key of the level.
+
+    Each is in the memory of the one before.  Raises as ``activate`` does.
+    """
+    with ExitStack() as stack:
+        changes = []
+        for each in range(len(manifest.levels) - 1, level - 1, -1):
+            path, size = part_of(model, each), manifest.levels[each].restored.size
+            part = stack.enter_context(_named_open(path))
+            opens = part_key(level_key(secret, level, each))
+            about = _about(manifest.id, each)
+            changes.append((path, size, parts.unseal(part, parts.windows(size), opens, about)))
+        yield _restored(model, changes)
 
 
 def read_manifest(model: Path, owner: str | None = None) -> Manifest:
@@ -175,6 +202,8 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
     """The names of a distributable's files that are missing, or not what the manifest says."""
     wanted = {model: manifest.model}
     wanted |= {part_of(model, level): each.sealed for level, each in enumerate(manifest.levels)}
+    if manifest.ledger is not None and ledger_of(model).exists():  # it need not be shipped
+        wanted[ledger_of(model)] = manifest.ledger
     return [
         path.name
         for path, content in wanted.items()

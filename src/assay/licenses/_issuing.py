@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,16 +10,25 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import save_file
 from torch import nn
 
+from assay.errors import UnfitModel
 from assay.keys.signing import SigningKey
 from assay.licenses import Grade, License, Write, _signed
+from assay.licenses._copying import Copies
 from assay.licenses._distributable import distribute
 from assay.licenses._manifest import Manifest
+from assay.running.examples import Examples
+from assay.weights.sites import Marks, refused
 
 EXTRA = "torch"
 
 
-def checked(expires: str | None, licensee: str | None) -> None:
-    """Raises UnreadableLicense where a manifest cannot name the day or the licensee."""
+def checked(expires: str | None, licensee: str | None, trace: object = None) -> None:
+    """Raises UnreadableLicense where a manifest cannot name the day or the licensee.
+
+    And UnfitModel where a watermark cannot tell copies apart.
+    """
+    if trace is not None and not isinstance(trace, Marks):
+        raise UnfitModel(refused(trace))
     if expires is not None:
         _signed.day(expires, "expires")
     if licensee is not None:
@@ -35,6 +45,8 @@ def issued(
     write: Write | None = None,
     expires: str | None = None,
     licensee: str | None = None,
+    copies: Copies | None = None,
+    judge: Examples | None = None,
 ) -> Manifest:
     """See ``assay.licenses.License.issue``."""
     save = write or save_tensors
@@ -43,11 +55,20 @@ def issued(
         for file, grade in zip(files, grades, strict=True):
             if original is None or file is not files[0]:
                 save(grade.module, file)
-        files[0] = original or files[0]
+        identity, ledger = None, None
+        if copies is None:
+            files[0] = original or files[0]
+        else:
+            if original is not None:
+                shutil.copyfile(original, files[0])
+            assert judge is not None  # ``License.issue`` gives one
+            grades, kept = copies.made_ready(grades, files, judge)
+            identity, ledger = copies.identity, kept.seal(owner)
         about = [_notes(grade) for grade in grades]
         return distribute(
-            files, about, output, owner, repr(method), expires=expires, licensee=licensee
-        )
+            files, about, output, owner, repr(method), expires=expires, licensee=licensee,
+            identity=identity, ledger=ledger,
+        )  # fmt: skip
 
 
 def save_tensors(module: nn.Module, file: Path) -> None:
