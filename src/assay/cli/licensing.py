@@ -1,14 +1,14 @@
 """The verb of licenses: a model in several grades, a key to each.
 
 What it can do lies in ``issuing`` and, about copies, in ``tracing`` for the owner, in
-``activating`` for the licensee.
+``activating`` for the licensee, in ``perturbing`` for an owner who keeps the model and answers.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import activating, issuing, tracing
+from assay.cli import activating, issuing, perturbing, tracing
 
 EXAMPLES = """\b
 Examples:
@@ -27,10 +27,13 @@ def license_() -> None:
     First 'license issue'; everybody may have what it writes, which answers near chance.  A licensee
     makes a key with 'assay key new --kind licensee' and tells its public part; 'license key' gives
     him a level, 'license activate' opens it.  Needs the extra crypto.
+
+    Who keeps his model and answers for it needs no files: 'license calibrate' finds the noise of
+    each level, 'license answer' adds it.
     """
 
 
-for _verb in (*issuing.VERBS, *activating.VERBS, *tracing.VERBS):
+for _verb in (*issuing.VERBS, *activating.VERBS, *tracing.VERBS, *perturbing.VERBS):
     license_.add_command(_verb)
 
 VERBS = (license_,)
