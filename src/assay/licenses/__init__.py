@@ -66,6 +66,7 @@ class License(ABC):
         data: Examples,
         *,
         judge: Examples | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> tuple[Grade, ...]:
@@ -76,6 +77,8 @@ class License(ABC):
             data: Examples of the owner's.
             judge: With labels, to measure accuracies on, which the model has not learned from; by
                 default ``data``.
+            hardening: What needs no key is drawn anew, and in so many steps made slow to tune; by
+                default it is what the method leaves of the model.
             seed: Of all that is random.
             progress: Called with what is being done.
 
@@ -86,7 +89,7 @@ class License(ABC):
         """
         from assay.licenses._grading import graded
 
-        return graded(self, Work(model, data, judge or data, seed, progress))
+        return graded(self, Work(model, data, judge or data, seed, progress), hardening)
 
     def issue(
         self,
@@ -100,6 +103,7 @@ class License(ABC):
         write: Write | None = None,
         expires: str | None = None,
         licensee: str | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Manifest:
@@ -115,6 +119,7 @@ class License(ABC):
             write: Writes a module as a file; by default its tensors, as safetensors.
             expires: The last day on which it may be activated, as ``2027-01-31``.
             licensee: The only one whom it is for.
+            hardening: As of ``grades``; the lowest level's part then is as large as the model.
             seed: As of ``grades``.
             progress: As of ``grades``.
 
@@ -128,7 +133,9 @@ class License(ABC):
         from assay.licenses._issuing import checked, issued
 
         checked(expires, licensee)
-        found = self.grades(model, data, judge=judge, seed=seed, progress=progress)
+        found = self.grades(
+            model, data, judge=judge, hardening=hardening, seed=seed, progress=progress
+        )
         return issued(
             self, found, output, owner,
             original=original, write=write, expires=expires, licensee=licensee,
