@@ -68,8 +68,9 @@ DIGITS = Scope(
 SMALL = replace(
     DIGITS,
     name="small",
-    unlabelled=200,
-    counts=(12, 120),
+    examples=700,
+    unlabelled=120,
+    counts=(12, 60),
     epochs=(2, 2),
     owner_epochs=5,
     hardening=2,
