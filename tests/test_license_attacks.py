@@ -25,9 +25,9 @@ def test_a_small_run_fills_each_table() -> None:
     pytest.importorskip("torch")
     lines = run_small(FOLDER)
     jobs = [line for line in lines if line.startswith("small/vgg/0/")]
-    assert len(jobs) == 2 + 5 * 2 + 3 * 2 + 2 * 2  # owner, colluders; labels, no labels, answers
+    assert len(jobs) == 2 + 5 * 3 + 3 * 2 + 2 * 3  # owner, colluders; labels, no labels, answers
     rows = [line for line in lines if line.startswith("| ")]
-    assert len(rows) == 6 * 2 + 1 + 2 + 2 + 6 + 2 + 15  # heads and rules; then table by table
+    assert len(rows) == 6 * 2 + 1 + 3 + 3 + 6 + 3 + 15  # heads and rules; then table by table
     assert not any("–" in line for line in rows)
     facts = dict(line.strip("| ").split(" | ") for line in rows[-15:])
     assert facts["opened by the keys of both"] == "0"

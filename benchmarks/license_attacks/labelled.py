@@ -25,6 +25,7 @@ RATES = (0.00025, 0.001, 0.004, 0.016)  # Adam's first; a cosine leads down to z
 TRIAL = 0.25  # share of the epochs by which all recipes are tried
 BEST = 2  # recipes that are tried by all epochs
 FEW = 300  # examples, up to which all of them are held out in turn
+LEAST = 30  # below, none can be held out
 BATCH = 32
 
 
@@ -37,6 +38,12 @@ class Recipe:
 
 
 NAIVE = Recipe("as it is", 0.001)  # who knows nothing of zeros, and tries nothing
+USUAL: dict[str, Recipe] = {  # what mostly does well: for who has too few examples to choose on
+    NO_KEY: Recipe("zeros anew", 0.001),
+    HARDENED: Recipe("zeros and norms anew", 0.004),
+    SCRATCH: Recipe("as it is", 0.004),
+}
+GENTLE = Recipe("zeros anew", 0.00025)  # the same from a level
 
 
 def recipes(start: str) -> list[Recipe]:
@@ -116,14 +123,17 @@ def attack(
     known: Recipe | None,
     judged: Callable[[nn.Module], float],
 ) -> Json:
-    """What examples are worth to him; without a key, where they are few, to somebody naive, too.
+    """What examples are worth to him; without a key, and where not many, to somebody naive, too.
 
     ``known``: what he has chosen on fewer examples, where there are too many to try everything.
     """
+    is_naive_tried = name in (NO_KEY, HARDENED) and known is None
+    if len(some) < LEAST:
+        known = USUAL.get(name, GENTLE)
     recipe = known or attacker.chosen(recipes(name), some, epochs)
     found: Json = {"recipe": asdict(recipe), "accuracy": 0.0}
     found["accuracy"] = _reached(attacker, recipe, some, epochs, judged)
-    if name in (NO_KEY, HARDENED) and known is None:
+    if is_naive_tried:
         same = recipe == NAIVE
         naive = found["accuracy"] if same else _reached(attacker, NAIVE, some, epochs, judged)
         found["naive"] = naive
