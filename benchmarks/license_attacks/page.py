@@ -68,7 +68,10 @@ def tables(found: Mapping[str, Json]) -> dict[str, str]:
 
 def manual(found: Mapping[str, Json]) -> dict[str, str]:
     """What docs/licenses.md shows."""
-    return {"examples": "\n".join(_labels(task, each) for task, each in found.items())}
+    return {
+        name: "\n".join(make(task, each) for task, each in found.items())
+        for name, make in (("examples", _labels), ("unlabelled", _unlabelled))
+    }
 
 
 def drawing(found: Mapping[str, Json]) -> str:
