@@ -52,6 +52,13 @@ from assay.values import Json
     help="For a file without a graph: the zoo's network that it is, or an .onnx file whose weights"
     " have the same names.",
 )
+@click.option(
+    "--hardening",
+    type=click.IntRange(0),
+    metavar="STEPS",
+    help="Let what needs no key be drawn anew, and in so many steps made slow to tune; 80 is much."
+    "  By default it is a rest of the model.",
+)
 @click.option("--to", "licensee", metavar="NAME", help="The only licensee whom it is for.")
 @license_options.expires
 @trace
@@ -71,6 +78,7 @@ def issue(
     method: str,
     given: tuple[str, ...],
     graph: str | None,
+    hardening: int | None,
     licensee: str | None,
     expires: str | None,
     seed: int,
@@ -108,7 +116,7 @@ def issue(
         found = made.issue(
             source.module, Path(output_file), owner, fitted(known, source.shape),
             judge=fitted(tests, source.shape), original=Path(model), write=source.write,
-            expires=expires, licensee=licensee, trace=marks, seed=seed,
+            expires=expires, licensee=licensee, trace=marks, hardening=hardening, seed=seed,
             progress=lambda stage: stages.show(stage, 0, 1),
         )  # fmt: skip
     say(json_line(described(output_file, found)) if as_json else shown(output_file, found))

@@ -68,6 +68,7 @@ class License(ABC):
         data: Examples,
         *,
         judge: Examples | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> tuple[Grade, ...]:
@@ -78,6 +79,8 @@ class License(ABC):
             data: Examples of the owner's.
             judge: With labels, to measure accuracies on, which the model has not learned from; by
                 default ``data``.
+            hardening: What needs no key is drawn anew, and in so many steps made slow to tune; by
+                default it is what the method leaves of the model.
             seed: Of all that is random.
             progress: Called with what is being done.
 
@@ -88,7 +91,7 @@ class License(ABC):
         """
         from assay.licenses._grading import graded
 
-        return graded(self, Work(model, data, judge or data, seed, progress))
+        return graded(self, Work(model, data, judge or data, seed, progress), hardening)
 
     def issue(
         self,
@@ -103,6 +106,7 @@ class License(ABC):
         expires: str | None = None,
         licensee: str | None = None,
         trace: Marks | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Manifest:
@@ -120,6 +124,7 @@ class License(ABC):
             licensee: The only one whom it is for.
             trace: A watermark, such as ``WATERMARKS["constant-weight"]()``: every copy says whose
                 it is, and has other values than the original at the mark's places.
+            hardening: As of ``grades``; the lowest level's part then is as large as the model.
             seed: As of ``grades``.
             progress: As of ``grades``.
 
@@ -134,7 +139,9 @@ class License(ABC):
         from assay.licenses._issuing import checked, issued
 
         checked(expires, licensee, trace)
-        given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
+        given = partial(
+            self.grades, data=data, judge=judge, hardening=hardening, seed=seed, progress=progress
+        )
         found, copies = given(model), None
         if trace is not None:
             from assay.licenses._copying import Copies

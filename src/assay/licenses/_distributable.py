@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -30,6 +32,7 @@ from assay.licenses._grants import Grant, level_key, part_key, root_of
 from assay.licenses._manifest import Content, Manifest
 
 EXTRA = "crypto"
+_AHEAD = 4  # blocks that are made and written before the first of them must be hashed
 Notes = Mapping[str, str]
 
 
@@ -214,11 +217,12 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
 def _restored(
     model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
 ) -> Iterator[memoryview]:
-    """The windows of a model's file after all changes; each in the memory of the one before."""
+    """The windows of a model's file after all changes; each in the memory of an earlier one."""
     count = max(parts.windows(size) for _, size, _ in changes)
-    window = parts.new_window()
+    memory = [parts.new_window() for _ in range(min(count, _AHEAD))]
     with _named_open(model) as stream:
         for number in range(count):
+            window = memory[number % _AHEAD]
             left = _fill(window, stream)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
@@ -260,11 +264,18 @@ def _content(file: Path) -> Content:
 
 
 def _written(blocks: Iterable[bytes | memoryview], stream: BinaryIO) -> Content:
-    """Writes the blocks; what they are together."""
+    """Writes the blocks; what they are together.
+
+    A thread hashes them meanwhile.  A block's memory may be used again ``_AHEAD`` blocks later.
+    """
     digest, size = hashlib.sha256(), 0
-    for block in blocks:
-        digest.update(block)
-        size += stream.write(block)
+    with ThreadPoolExecutor(1) as hashing:
+        waiting = deque[Future[None]]()
+        for block in blocks:
+            waiting.append(hashing.submit(digest.update, block))
+            size += stream.write(block)
+            if len(waiting) == _AHEAD:
+                waiting.popleft().result()
     return Content(digest.hexdigest(), size)
 
 

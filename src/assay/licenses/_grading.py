@@ -9,23 +9,30 @@ from torch import nn
 
 from assay.errors import BadData
 from assay.licenses import Grade, License, Work
+from assay.licenses._hardening import hardened
 from assay.running.modules import accuracy, copy_of, on_threads, outputs, seeded
 from assay.values import Json
 
 EXTRA = "torch"
 
 
-def graded(method: License, work: Work) -> tuple[Grade, ...]:
+def graded(method: License, work: Work, hardening: int | None) -> tuple[Grade, ...]:
     """See ``assay.licenses.License.grades``."""
     judge = work.judge
     if judge.classes > (most := outputs(work.module, judge.inputs[:2]).shape[-1]):
         raise BadData(f"labels up to {judge.classes - 1} do not fit a model of {most} outputs")
     with on_threads(1), seeded(work.seed):
         whole = copy_of(work.module)
-        return tuple(
+        found = tuple(
             Grade(module.eval(), accuracy(module, judge), notes)
             for module, notes in _levels(method, whole, work)
         )
+        if hardening is None:
+            return found
+        work.say("hardening what needs no key")
+        module = hardened(whole, work.data, hardening, work.seed)
+        last = Grade(module, accuracy(module, judge), {"hardening": f"{hardening} steps"})
+        return (*found[:-1], last)
 
 
 def _levels(method: License, whole: nn.Module, work: Work) -> Iterator[tuple[nn.Module, Json]]:
