@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assay.durable import writing
-from assay.errors import BadOption, Unlicensed, UnreadableLicense
+from assay.errors import BadOption, UnfitModel, Unlicensed, UnreadableLicense
 from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey
 from assay.licenses import _parts as parts
@@ -58,6 +58,7 @@ def distribute(
     owner: SigningKey,
     method: str,
     *,
+    original: Content | None = None,
     expires: str | None = None,
     licensee: str | None = None,
 ) -> Manifest:
@@ -69,28 +70,34 @@ def distribute(
         output: The model's file; the others lie beside it.
         owner: Signs it, and can make all keys.
         method: What made the levels.
+        original: What the first file was when levels were made of it.
         expires: The last day on which it may be activated.
         licensee: The only one whom it is for.
 
     Raises:
         UnreadableLicense: a note, the day or the name cannot be written.
+        UnfitModel: the original is another file by now.
         OSError: a file cannot be read or written.
     """
     identity = secrets.token_hex(32)
     root = root_of(owner, identity)
     with ExitStack() as stack:
         manifest_file = stack.enter_context(writing(manifest_of(output)))  # is there at last
-        sealed = []
+        sealed, restored = [], list[Content]()  # each file is read once
         for level, (file, below) in enumerate(pairwise(files)):
             part = stack.enter_context(writing(part_of(output, level)))
             key = part_key(level_key(root, 0, level))
             count = parts.windows(file.stat().st_size)
-            messages = parts.seal(_deltas(below, file), count, key, _about(identity, level))
+            messages = parts.seal(
+                _deltas(below, file, restored), count, key, _about(identity, level)
+            )
             sealed.append(_written(messages, part))
+        if original not in (None, restored[0]):
+            raise UnfitModel(f"{files[0]}: was changed while levels were made of it: try again")
         model = _written(_windows(files[-1]), stack.enter_context(writing(output)))
         levels = [
-            {"restored": asdict(_content(file)), "sealed": asdict(part), "about": {**notes}}
-            for file, part, notes in zip(files[:-1], sealed, about[:-1], strict=True)
+            {"restored": asdict(whole), "sealed": asdict(part), "about": {**notes}}
+            for whole, part, notes in zip(restored, sealed, about[:-1], strict=True)
         ]
         body = {
             "id": identity, "method": method, "model": asdict(model), "about": {**about[-1]},
@@ -178,7 +185,7 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
     return [
         path.name
         for path, content in wanted.items()
-        if not path.is_file() or _content(path) != content
+        if not path.is_file() or content_of(path) != content
     ]
 
 
@@ -212,10 +219,16 @@ def _fill(window: parts.Words, stream: BinaryIO) -> int:
     return filled
 
 
-def _deltas(before: Path, after: Path) -> Iterator[bytes]:
+def _deltas(before: Path, after: Path, read: list[Content]) -> Iterator[bytes]:
+    """What leads from one file to the other, window by window; at last the other is in ``read``."""
+    digest, size = hashlib.sha256(), 0
     with before.open("rb") as old, after.open("rb") as new:
         for _ in range(parts.windows(after.stat().st_size)):
-            yield parts.delta(old.read(parts.WINDOW), new.read(parts.WINDOW))
+            window = new.read(parts.WINDOW)
+            digest.update(window)
+            size += len(window)
+            yield parts.delta(old.read(parts.WINDOW), window)
+    read.append(Content(digest.hexdigest(), size))
 
 
 def _windows(file: Path) -> Iterator[bytes]:
@@ -224,7 +237,8 @@ def _windows(file: Path) -> Iterator[bytes]:
             yield window
 
 
-def _content(file: Path) -> Content:
+def content_of(file: Path) -> Content:
+    """What a file holds.  Raises OSError."""
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Content(digest, file.stat().st_size)
