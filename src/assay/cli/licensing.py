@@ -1,13 +1,14 @@
 """The verb of licenses: a model in several grades, a key to each.
 
-What it can do lies in ``issuing`` for the owner, in ``activating`` for the licensee.
+What it can do lies in ``issuing`` for the owner, in ``activating`` for the licensee, in ``rating``
+for who prunes and tunes.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import activating, issuing
+from assay.cli import activating, issuing, rating
 
 EXAMPLES = """\b
 Examples:
@@ -29,7 +30,7 @@ def license_() -> None:
     """
 
 
-for _verb in (*issuing.VERBS, *activating.VERBS):
+for _verb in (*issuing.VERBS, *activating.VERBS, *rating.VERBS):
     license_.add_command(_verb)
 
 VERBS = (license_,)

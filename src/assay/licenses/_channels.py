@@ -90,11 +90,15 @@ class RankedChannels:
     def without(self, taken: Numbers) -> nn.Module:
         """A copy of the model in which those of ``taken`` are zero."""
         made = copy_of(self.work.module)
-        hollow(made, self.kept(taken))
-        if self.recalibrated:
-            settle(made, self.work.data.inputs)
-            hollow(made, self.kept(taken))
+        self._take(made, taken)
         return made
+
+    def _take(self, module: nn.Module, taken: Numbers) -> None:
+        kept = self.kept(taken)
+        hollow(module, kept)
+        if self.recalibrated:
+            settle(module, self.work.data.inputs)
+            hollow(module, kept)
 
     def accuracy(self, taken: Numbers) -> float:
         """Of the model without them, 0 … 1."""
@@ -102,11 +106,15 @@ class RankedChannels:
 
     def tuned(self, taken: Numbers, training: Training) -> nn.Module:
         """The model without them after a training, in which what is zero stays so."""
-        made, kept = self.without(taken), self.kept(taken)
+        made, objective = self.without(taken), Hollow(self.kept(taken))
         if taken:
-            train(made, self.work.data, training, objective=Hollow(kept), seed=self.work.seed)
-            hollow(made, kept)
+            train(made, self.work.data, training, objective=objective, seed=self.work.seed)
+            self._take(made, taken)
         return made
+
+    def first(self, rate: float) -> Numbers:
+        """A share of all, the largest."""
+        return tuple(range(self.count(rate)))
 
     def about(self, taken: Numbers) -> Json:
         """How much of the model is left: what is zero need not be stored or computed."""

@@ -38,5 +38,6 @@ def grade_of(module: nn.Module, judge: Examples, notes: Json) -> Grade:
 
 
 def _levels(method: License, whole: nn.Module, work: Work) -> Iterator[tuple[nn.Module, Json]]:
-    yield whole, size_of(whole, on(whole, work.data.inputs[:1]))
+    size = size_of(whole, on(whole, work.data.inputs[:1]))
+    yield whole, {**size, "judged_on": len(work.judge)}
     yield from method.run(replace(work, module=copy_of(work.module)))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from assay.errors import BadOption, UnreadableLicense, UnreadableProof
@@ -16,6 +17,8 @@ from assay.values import Json
 if TYPE_CHECKING:
     from torch import nn
 
+    from assay.keys.wrapping import ReceivingKey
+    from assay.licenses._grants import Grant
     from assay.running.examples import Examples
 
 _KIND = "assay tuning"
@@ -83,6 +86,22 @@ class Recipe:
             tuning = Strengths(pruned, data, replace(self.training, epochs=epochs), self.seed)
             (made,) = tuning.at([self.steps])
         return made.eval()
+
+
+def recipe_of(model: Path, grant: Grant, key: ReceivingKey, owner: str | None) -> Recipe | None:
+    """What a license opens, where that is how to tune (extra ``crypto``); None where it is a model.
+
+    Raises what ``_distributable.activate`` does.
+    """
+    from assay.licenses._distributable import activate, read_manifest
+
+    levels = read_manifest(model, owner).levels
+    if grant.level >= len(levels) or levels[grant.level].restored.size > _LARGEST:
+        return None
+    with TemporaryDirectory() as folder:
+        opened = Path(folder) / "opened"
+        activate(model, grant, key, opened, owner=owner)
+        return Recipe.of_file(opened)
 
 
 def _written(options: Any) -> Json:

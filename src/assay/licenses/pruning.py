@@ -67,7 +67,7 @@ class Pruning(License):
     def _sets(self, bare: LevelSearch, channels: RankedChannels, work: Work) -> Iterator[Numbers]:
         """What is lacking at each level, and at last without a key."""
         if self.rates:
-            yield from (bare.first(channels.count(rate)) for rate in self.rates)
+            yield from (channels.first(rate) for rate in self.rates)
             return
         levels, taken = self._levels(bare, channels, work)
         own = accuracy(work.module, work.judge)

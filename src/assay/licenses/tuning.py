@@ -61,7 +61,7 @@ class Tuning(License):
         if self.rate is None:
             taken = bare.at_most(channels.near_chance)
         else:
-            taken = bare.first(channels.count(self.rate))
+            taken = channels.first(self.rate)
         about, pruned = channels.about(taken), channels.without(taken)
         strengths = Strengths(pruned, work.data, self.training, work.seed)
         work.say("tuning")
