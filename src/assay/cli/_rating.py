@@ -19,7 +19,7 @@ from assay.values import Json
 from assay.zoo.datasets import load
 
 EXTRA = "torch"
-WEAK = "weak evidence: other models of this architecture that learned this task mostly agree, too"
+WEAK = "weak evidence: other models of this architecture that learned this task often agree, too"
 
 
 def key_of(given: Sequence[str], steps: float | None) -> Key:

@@ -128,7 +128,7 @@ def verify(
     """Prune and tune MODEL as its owner says, and compare both accuracies with his.
 
     Exit status: 0, both agree within what chance allows; 1, one does not; 2, an error.  That both
-    agree is weak evidence: models of one architecture that learned one task mostly agree, too.  It
+    agree is weak evidence: models of one architecture that learned one task often agree, too.  It
     accuses nobody.  Needs the extra torch.
     """
     with license_options.torch_needed():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _KIND = "assay tuning"
 _BEGIN = f'{{"{_KIND}": '.encode()  # of a file; no model's begins like that
 _LARGEST = 2**16  # bytes of a file
+_MOST_THREADS = 256
 
 Options = TypeVar("Options")
 
@@ -54,7 +55,10 @@ class Recipe:
                 raise UnreadableLicense("is a tuning of a newer assay: upgrade")
             row = _strict.fields(row, (_KIND, "steps", "seed", "training"), "tuning")
             steps, seed = _real(row["steps"], "steps"), _strict.number(row["seed"], "seed")
-            return cls(steps, seed, _read(Training(), row["training"], "training"))
+            training = _read(Training(), row["training"], "training")
+            if training.threads > _MOST_THREADS:
+                raise BadOption(f"training.threads: more than {_MOST_THREADS}")
+            return cls(steps, seed, training)
         except (UnreadableProof, BadOption) as error:
             raise UnreadableLicense(f"is no tuning that can be read: {error}") from error
 
