@@ -74,6 +74,15 @@ def test_a_part_of_a_step_lies_between() -> None:
         assert torch.equal(none[name], pruned.get_parameter(name))
 
 
+def test_a_tuning_is_looked_at_to_its_very_end() -> None:
+    pruned = levels(MET)[-1].module
+    short = Training(5, 32, STEADY.optimizer)  # 25 steps, and a look at the 24th
+    whole, part = Strengths(pruned, DATA, short, 1).at([25, 24.5])
+    assert digest(whole) != digest(part)
+    with pytest.raises(UnfitModel, match=r"ends before step 25\.5"):
+        Strengths(pruned, DATA, short, 1).at([25.5])
+
+
 def test_steps_may_be_named_and_rate_left_to_be_found() -> None:
     whole, *found = levels(Tuning(steps=(20, 8), training=STEADY))
     assert [grade.notes.get("steps") for grade in found] == ["20.0", "8.0", None]

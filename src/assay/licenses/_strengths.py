@@ -21,8 +21,8 @@ from assay.running.modules import copy_of, on
 from assay.training import Around, Training, train
 
 EXTRA = "torch"
-_RARER = 8  # a look at every step up to here, and then one whenever this share has been added
-_HALVINGS = 8  # of what lies between two looks
+_RARER = 4  # a look at every step up to here, and then one whenever this share has been added
+_HALVINGS = 6  # of what lies between two looks
 
 State = dict[str, Tensor]
 Judge = Callable[[nn.Module], float]
@@ -114,11 +114,10 @@ class Strengths:
     def _tune(self, look: Callable[[int, State, int, State], bool]) -> bool:
         """Tune, with a look at two states now and then, until there is enough: whether there is."""
         module = copy_of(self.pruned)
+        watched = _Watched(Hollow(self.kept), module, look)
         try:
-            train(
-                module, self.data, self.training,
-                objective=_Watched(Hollow(self.kept), module, look), seed=self.seed,
-            )  # fmt: skip
+            train(module, self.data, self.training, objective=watched, seed=self.seed)
+            watched.show(module)  # what is left since the last look
         except _EnoughError:
             return True
         return False
@@ -150,7 +149,12 @@ class _Watched(Around):
     def after_step(self, module: nn.Module) -> None:
         super().after_step(module)
         self.step += 1
-        if self.step < self.next:
+        if self.step == self.next:
+            self.show(module)
+
+    def show(self, module: nn.Module) -> None:
+        """Look at a module, if a step was taken since the last time."""
+        if self.step == self.last:
             return
         after = _state(module)
         if self.look(self.last, self.before, self.step, after):
