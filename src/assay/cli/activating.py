@@ -12,7 +12,7 @@ from assay.cli import _secrets as secrets
 from assay.cli._license_words import described, shown
 from assay.cli._terminal import say
 from assay.cli._writing import new_file
-from assay.errors import Unlicensed, UnreadableLicense
+from assay.errors import BadOption, Unlicensed, UnreadableLicense
 from assay.keys import cryptography_for, read
 from assay.report import json_line, printable
 from assay.values import Json
@@ -31,6 +31,15 @@ from assay.values import Json
 @secrets.passphrase_file
 @license_options.pinned_owner
 @license_options.output
+@click.option(
+    "--data",
+    metavar="NAME_OR_PATH",
+    help="Your examples, where a license opens how to tune its level.  Needs the extra torch.",
+)
+@license_options.judge
+@options.limit
+@license_options.graph
+@options.input_shape
 @options.as_json
 def activate(
     model: str,
@@ -39,9 +48,14 @@ def activate(
     passphrase_file: str | None,
     owner: str | None,
     output_file: str,
+    data: str | None,
+    judge: str | None,
+    limit: int | None,
+    graph: str | None,
+    input_shape: options.Shapes,
     as_json: bool,
 ) -> None:
-    """Open FILE, a distributable, at the level of a license.
+    """Open FILE, a distributable, at the level of a license; or tune it, where that opens how.
 
     Nothing is written where a file was changed, or the license is another's, for another model, or
     has expired.
@@ -50,6 +64,7 @@ def activate(
         from assay.keys.wrapping import ReceivingKey
         from assay.licenses._distributable import activate as open_level
         from assay.licenses._grants import Grant
+    from assay.licenses._recipes import recipe_of
 
     new_file(output_file, model, license_file, key_file)
     path = Path(key_file)
@@ -57,10 +72,22 @@ def activate(
     key = ReceivingKey.read(path, passphrase=passphrase)
     try:
         grant = Grant.read(Path(license_file))
-        made = open_level(Path(model), grant, key, Path(output_file), owner=owner)
+        recipe = recipe_of(Path(model), grant, key, owner)
+        if recipe is None and data is None:
+            made = open_level(Path(model), grant, key, Path(output_file), owner=owner)
     except (Unlicensed, UnreadableLicense) as error:
         culprit = "" if str(error).startswith(str(Path(model))) else f"{license_file}: "
         raise type(error)(f"{culprit}{error}") from error
+    if recipe is None and data is not None:
+        raise BadOption(f"--data {data}: level {grant.level} is a model: there is nothing to tune")
+    if recipe is not None:
+        if data is None:
+            raise BadOption(f"{license_file}: opens how to tune level {grant.level}: give --data")
+        with license_options.torch_needed():
+            from assay.cli._holder_tuning import Own, made_by_holder
+        own = Own(data, judge, limit, graph, input_shape)
+        say(made_by_holder(Path(model), grant, recipe, Path(output_file), own, as_json))
+        return
     about: Json = {
         "model": output_file, "level": made.level, "licensee": made.licensee,
         "sha256": made.content.sha256, **{"about": {**made.about}},

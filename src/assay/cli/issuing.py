@@ -25,17 +25,8 @@ from assay.values import Json
 @license_options.output
 @license_options.owner_key
 @secrets.passphrase_file
-@click.option(
-    "--data",
-    required=True,
-    metavar="NAME_OR_PATH",
-    help="Examples: a data set's name or folder, or an .npz file of inputs and labels.",
-)
-@click.option(
-    "--judge",
-    metavar="NAME_OR_PATH",
-    help="Examples to measure accuracies on; by default those that a data set keeps for tests.",
-)
+@license_options.examples
+@license_options.judge
 @options.limit
 @click.option("--levels", metavar="SHARES", help="Accuracies of levels 1, 2 …, as 0.92,0.82,0.72.")
 @click.option(
@@ -46,12 +37,7 @@ from assay.values import Json
     help="How levels are made; by default pruning.  'assay methods' lists them.",
 )
 @options.given
-@click.option(
-    "--graph",
-    metavar="NAME_OR_FILE",
-    help="For a file without a graph: the zoo's network that it is, or an .onnx file whose weights"
-    " have the same names.",
-)
+@license_options.graph
 @click.option(
     "--hardening",
     type=click.IntRange(0),
@@ -93,11 +79,13 @@ def issue(
     --trace copies differ, and FILE.ledger is the owner's, to be kept.
     Needs the extra torch, too.
     """
-    from assay.cli._examples import fitted, some
-    from assay.cli._license_files import licensed
     from assay.licenses import LICENSES
     from assay.licenses._distributable import manifest_of
     from assay.zoo.datasets import load
+
+    with license_options.torch_needed():
+        from assay.cli._examples import fitted, some
+        from assay.cli._license_files import licensed
 
     new_file(output_file, model, owner_file)
     if manifest_of(Path(output_file)).exists():

@@ -1,14 +1,15 @@
 """The verb of licenses: a model in several grades, a key to each.
 
 What it can do lies in ``issuing`` and, about copies, in ``tracing`` for the owner, in
-``activating`` for the licensee, in ``perturbing`` for an owner who keeps the model and answers.
+``activating`` for the licensee, in ``rating`` for who prunes and tunes, in ``perturbing`` for an
+owner who keeps the model and answers.
 """
 
 from __future__ import annotations
 
 import click
 
-from assay.cli import activating, issuing, perturbing, tracing
+from assay.cli import activating, issuing, perturbing, rating, tracing
 
 EXAMPLES = """\b
 Examples:
@@ -33,7 +34,9 @@ def license_() -> None:
     """
 
 
-for _verb in (*issuing.VERBS, *activating.VERBS, *tracing.VERBS, *perturbing.VERBS):
+for _verb in (
+    *issuing.VERBS, *activating.VERBS, *rating.VERBS, *tracing.VERBS, *perturbing.VERBS
+):  # fmt: skip
     license_.add_command(_verb)
 
 VERBS = (license_,)

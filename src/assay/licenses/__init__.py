@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
     from assay.keys.signing import SigningKey
     from assay.licenses._manifest import Manifest
+    from assay.licenses._recipes import Recipe
     from assay.running.examples import Examples
     from assay.weights.sites import Marks
 
-Write = Callable[["nn.Module", Path], None]  # a module's tensors as a model file
+# Writes a module's tensors as a model file; gives the module of the file, where that is another.
+Write = Callable[["nn.Module", Path], "nn.Module | None"]
 
 
 @dataclass(slots=True)
@@ -129,16 +131,17 @@ class License(ABC):
             progress: As of ``grades``.
 
         Raises:
-            UnreadableLicense: the day or the name cannot be written; known before the long work.
-            UnfitModel: as of ``grades``, and where a level cannot be written, or copies cannot be
-                told apart by such a mark.
+            UnreadableLicense: the day, the name or all options cannot be written; known before the
+                long work.
+            UnfitModel: as of ``grades``, and where a level cannot be written, copies cannot be told
+                apart by such a mark, or ``original`` was changed meanwhile.
             BadData: as of ``grades``.
             BadOption: as of ``grades``.
             OSError: a file cannot be written.
         """
         from assay.licenses._issuing import checked, issued
 
-        checked(expires, licensee, trace)
+        before = checked(self, original, expires, licensee, trace, hardening)
         given = partial(
             self.grades, data=data, judge=judge, hardening=hardening, seed=seed, progress=progress
         )
@@ -149,13 +152,22 @@ class License(ABC):
             copies = Copies.planned(trace, found, owner, original)
             found = given(copies.sample())
         return issued(
-            self, found, output, owner, original=original, write=write, expires=expires,
-            licensee=licensee, copies=copies, judge=judge or data,
+            self, found, output, owner, judge=judge or data, seed=seed, before=before,
+            original=original, write=write, expires=expires, licensee=licensee, copies=copies,
         )  # fmt: skip
 
     @abstractmethod
     def run(self, work: Work) -> Iterable[tuple[nn.Module, Json]]:
         """The model at level 1, 2 …, at last without a key; and notes on each."""
+
+    @property
+    def holder_tunes(self) -> bool:
+        """Whether ``opened`` has something to open."""
+        return False
+
+    def opened(self, grade: Grade, seed: int) -> Recipe | None:
+        """What a level's key opens instead of its model: how its holder makes that himself."""
+        return None
 
     def within(self, option: str, low: float, high: float) -> None:
         """Raise BadOption unless an option, or each of several, lies between, or at, two bounds."""

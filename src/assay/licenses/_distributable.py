@@ -10,11 +10,8 @@ model.safetensors.ledger          the owner's, where every copy is one licensee'
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -22,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assay.durable import writing
-from assay.errors import BadOption, Unlicensed, UnreadableLicense
+from assay.errors import BadOption, UnfitModel, Unlicensed, UnreadableLicense
 from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey
 from assay.licenses import _parts as parts
@@ -30,9 +27,9 @@ from assay.licenses import _signed
 from assay.licenses._copies import patched
 from assay.licenses._grants import Grant, level_key, part_key, root_of
 from assay.licenses._manifest import Content, Manifest
+from assay.licenses._streams import AHEAD, content_of, deltas, fill, windows, written
 
 EXTRA = "crypto"
-_AHEAD = 4  # blocks that are made and written before the first of them must be hashed
 Notes = Mapping[str, str]
 
 
@@ -68,6 +65,7 @@ def distribute(
     owner: SigningKey,
     method: str,
     *,
+    original: Content | None = None,
     expires: str | None = None,
     licensee: str | None = None,
     identity: str | None = None,
@@ -81,6 +79,7 @@ def distribute(
         output: The model's file; the others lie beside it.
         owner: Signs it, and can make all keys.
         method: What made the levels.
+        original: What the first file was when levels were made of it.
         expires: The last day on which it may be activated.
         licensee: The only one whom it is for.
         identity: 64 hexadecimal digits that were drawn for it; by default they are drawn now.
@@ -88,26 +87,31 @@ def distribute(
 
     Raises:
         UnreadableLicense: a note, the day or the name cannot be written.
+        UnfitModel: the original is another file by now.
         OSError: a file cannot be read or written.
     """
     identity = identity or secrets.token_hex(32)
     root = root_of(owner, identity)
     with ExitStack() as stack:
         manifest_file = stack.enter_context(writing(manifest_of(output)))  # is there at last
-        sealed = []
+        sealed, restored = [], list[Content]()  # each file is read once
         for level, (file, below) in enumerate(pairwise(files)):
             part = stack.enter_context(writing(part_of(output, level)))
             key = part_key(level_key(root, 0, level))
             count = parts.windows(file.stat().st_size)
-            messages = parts.seal(_deltas(below, file), count, key, _about(identity, level))
-            sealed.append(_written(messages, part))
-        model = _written(_windows(files[-1]), stack.enter_context(writing(output)))
+            messages = parts.seal(
+                deltas(below, file, restored), count, key, _about(identity, level)
+            )
+            sealed.append(written(messages, part))
+        if original not in (None, restored[0]):
+            raise UnfitModel(f"{files[0]}: was changed while levels were made of it: try again")
+        model = written(windows(files[-1]), stack.enter_context(writing(output)))
         kept = None
         if ledger is not None:
-            kept = asdict(_written([ledger], stack.enter_context(writing(ledger_of(output)))))
+            kept = asdict(written([ledger], stack.enter_context(writing(ledger_of(output)))))
         levels = [
-            {"restored": asdict(_content(file)), "sealed": asdict(part), "about": {**notes}}
-            for file, part, notes in zip(files[:-1], sealed, about[:-1], strict=True)
+            {"restored": asdict(whole), "sealed": asdict(part), "about": {**notes}}
+            for whole, part, notes in zip(restored, sealed, about[:-1], strict=True)
         ]
         body = {
             "id": identity, "method": method, "model": asdict(model), "about": {**about[-1]},
@@ -158,8 +162,8 @@ def activate(
         if output.exists() and own.exists() and output.samefile(own):
             raise BadOption(f"{output}: is a file of the distributable: name another one")
     wanted = manifest.levels[grant.level].restored if grant.copy is None else grant.copy.content
-    with restored(model, manifest, secret, grant.level) as windows, writing(output) as stream:
-        made = _written(patched(windows, patches), stream)
+    with restored(model, manifest, secret, grant.level) as blocks, writing(output) as stream:
+        made = written(patched(blocks, patches), stream)
         if made != wanted:  # parts are sealed: they cannot be it
             raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
     about = manifest.levels[grant.level].about
@@ -172,7 +176,7 @@ def restored(
 ) -> Iterator[Iterator[memoryview]]:
     """The windows of a level's file, one after the other; ``secret``: the key of the level.
 
-    Each is in the memory of the one before.  Raises as ``activate`` does.
+    Each is in the memory of an earlier one.  Raises as ``activate`` does.
     """
     with ExitStack() as stack:
         changes = []
@@ -210,7 +214,7 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
     return [
         path.name
         for path, content in wanted.items()
-        if not path.is_file() or _content(path) != content
+        if not path.is_file() or content_of(path) != content
     ]
 
 
@@ -219,11 +223,11 @@ def _restored(
 ) -> Iterator[memoryview]:
     """The windows of a model's file after all changes; each in the memory of an earlier one."""
     count = max(parts.windows(size) for _, size, _ in changes)
-    memory = [parts.new_window() for _ in range(min(count, _AHEAD))]
+    memory = [parts.new_window() for _ in range(min(count, AHEAD))]
     with _named_open(model) as stream:
         for number in range(count):
-            window = memory[number % _AHEAD]
-            left = _fill(window, stream)
+            window = memory[number % AHEAD]
+            left = fill(window, stream)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
                 with _naming(path):
@@ -233,50 +237,6 @@ def _restored(
         for path, _, messages in changes:
             with _naming(path):
                 next(messages, None)  # there is no more
-
-
-def _fill(window: parts.Words, stream: BinaryIO) -> int:
-    """Reads the next window of a file; zeros follow where it ends."""
-    content = window.data.cast("B")
-    filled = 0
-    while filled < len(content) and (more := stream.readinto(content[filled:])):  # type: ignore[attr-defined]
-        filled += more
-    parts.apply(window, filled, b"")
-    return filled
-
-
-def _deltas(before: Path, after: Path) -> Iterator[bytes]:
-    with before.open("rb") as old, after.open("rb") as new:
-        for _ in range(parts.windows(after.stat().st_size)):
-            yield parts.delta(old.read(parts.WINDOW), new.read(parts.WINDOW))
-
-
-def _windows(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while window := stream.read(parts.WINDOW):
-            yield window
-
-
-def _content(file: Path) -> Content:
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Content(digest, file.stat().st_size)
-
-
-def _written(blocks: Iterable[bytes | memoryview], stream: BinaryIO) -> Content:
-    """Writes the blocks; what they are together.
-
-    A thread hashes them meanwhile.  A block's memory may be used again ``_AHEAD`` blocks later.
-    """
-    digest, size = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1) as hashing:
-        waiting = deque[Future[None]]()
-        for block in blocks:
-            waiting.append(hashing.submit(digest.update, block))
-            size += stream.write(block)
-            if len(waiting) == _AHEAD:
-                waiting.popleft().result()
-    return Content(digest.hexdigest(), size)
 
 
 def _about(identity: str, level: int) -> bytes:
