@@ -97,12 +97,10 @@ def distribute(
         sealed, restored = [], list[Content]()  # each file is read once
         for level, (file, below) in enumerate(pairwise(files)):
             part = stack.enter_context(writing(part_of(output, level)))
-            key = part_key(level_key(root, 0, level))
+            changes = deltas(below, file, restored)
+            key, about = part_key(level_key(root, 0, level)), _about(identity, level)
             count = parts.windows(file.stat().st_size)
-            messages = parts.seal(
-                deltas(below, file, restored), count, key, _about(identity, level)
-            )
-            sealed.append(written(messages, part))
+            sealed.append(written(parts.seal(changes, count, key, about), part))
         if original not in (None, restored[0]):
             raise UnfitModel(f"{files[0]}: was changed while levels were made of it: try again")
         model = written(windows(files[-1]), stack.enter_context(writing(output)))
