@@ -97,10 +97,8 @@ def distribute(
         sealed, restored = [], list[Content]()  # each file is read once
         for level, (file, below) in enumerate(pairwise(files)):
             part = stack.enter_context(writing(part_of(output, level)))
-            changes = deltas(below, file, restored)
-            key, about = part_key(level_key(root, 0, level)), _about(identity, level)
-            count = parts.windows(file.stat().st_size)
-            sealed.append(written(parts.seal(changes, count, key, about), part))
+            key = part_key(level_key(root, 0, level))
+            sealed.append(written(_part(below, file, restored, key, _about(identity, level)), part))
         if original not in (None, restored[0]):
             raise UnfitModel(f"{files[0]}: was changed while levels were made of it: try again")
         model = written(windows(files[-1]), stack.enter_context(writing(output)))
@@ -119,6 +117,13 @@ def distribute(
         manifest = Manifest.sign(body, owner)
         manifest_file.write(manifest.text.encode())
     return manifest
+
+
+def _part(
+    below: Path, file: Path, restored: list[Content], key: bytes, about: bytes
+) -> Iterator[bytes]:
+    count = parts.windows(file.stat().st_size)
+    return parts.seal(deltas(below, file, restored), count, key, about)
 
 
 def files_of(model: Path, manifest: Manifest) -> list[Path]:
