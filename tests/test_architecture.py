@@ -14,8 +14,8 @@ import assay
 
 SRC = Path(assay.__file__).parent
 ROOT = SRC.parents[1]
-LATER = {"watermarks", "licenses"}  # the last is planned
-ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "fingerprints"} | LATER
+OWNERS = {"watermarks", "licenses"}
+ROLES = {"formats", "hashers", "indexes", "comparisons", "derivations", "fingerprints"} | OWNERS
 LEVELS = (
     {"errors"},
     {"values", "methods", "durable"},

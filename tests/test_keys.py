@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from assay.errors import AssayError, UnreadableKey
 from assay.keys import KeyFile, read, write
 from assay.keys import _files as files
-from assay.keys.signing import SigningKey, derive, signed
+from assay.keys.deriving import derive
+from assay.keys.signing import SigningKey, signed
 
 # RFC 8032 §7.1, test 2: an OpenSSL of any age reads it from PKCS #8, too.
 SECRET = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"

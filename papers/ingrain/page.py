@@ -53,17 +53,20 @@ def _students(entries: Sequence[Json]) -> str:
         for seen in ("scores", "labels"):
             tails = sorted(e[seen]["log10"] for e in own)
             carried = sum(tail <= WANTED for tail in tails)
+            foreign = sorted(e["unforeseen"][seen] for e in own)
+            without = sum(tail <= WANTED for tail in foreign)
             wrong = max(e[seen]["best_wrong"] for e in own)
             rows.append(
                 (
                     *kind, f"{mean(e['accuracy'] for e in own):.2f}", seen,
                     f"{carried} of {len(own)}", f"{tails[len(tails) // 2]:.1f}",
                     f"{tails[-1]:.1f}", f"{min(e[seen]['score'] for e in own):.3f}",
-                    f"{wrong:.3f}",
+                    f"{wrong:.3f}", f"{without} of {len(own)}, {foreign[-1]:.1f}",
                 )
             )  # fmt: skip
     head = ("student", "answers learned", "accuracy, %", "asked for", "carried", "median log₁₀ p")
-    return _table((*head, "weakest log₁₀ p", "lowest score", "best of all wrong keys"), rows)
+    more = ("weakest log₁₀ p", "lowest score", "best of all wrong keys", "unforeseen, weakest")
+    return _table((*head, *more), rows)
 
 
 def _marked(entries: Sequence[Json]) -> str:

@@ -15,6 +15,8 @@ AssayError
 ├── UnreadableKey      the file is no key of that kind, is damaged, or its passphrase is wrong
 ├── UnreadableProof    a proof, an opening, a tree head or a time stamp is none, or is damaged
 ├── Unproved           a proof does not show what it is to show
+├── UnreadableLicense  a license, or what it is to open, is none, or is damaged
+├── Unlicensed         a license does not allow what is asked for
 ├── MissingExtra       the method needs an optional dependency that is not installed
 └── BadOption          an option's value does not fit its field
 """
@@ -82,6 +84,14 @@ class UnreadableProof(AssayError):
 
 class Unproved(AssayError):
     """A proof does not show what it is to show."""
+
+
+class UnreadableLicense(AssayError):
+    """A license, or what it is to open, is none, or is damaged."""
+
+
+class Unlicensed(AssayError):
+    """A license does not allow what is asked for."""
 
 
 class MissingExtra(AssayError):

@@ -24,13 +24,14 @@ def test_methods_lists_every_method_of_every_role(run: Run) -> None:
     from assay.formats import FORMATS
     from assay.hashers import HASHERS
     from assay.indexes import INDEXES
+    from assay.licenses import LICENSES
     from assay.trainers import TRAINERS
     from assay.watermarks import WATERMARKS
 
     roles: dict[str, Methods[Any]] = {
         "comparisons": COMPARISONS, "derivations": DERIVATIONS, "fingerprints": FINGERPRINTS,
-        "formats": FORMATS,
-        "hashers": HASHERS, "indexes": INDEXES, "trainers": TRAINERS, "watermarks": WATERMARKS,
+        "formats": FORMATS, "hashers": HASHERS, "indexes": INDEXES, "licenses": LICENSES,
+        "trainers": TRAINERS, "watermarks": WATERMARKS,
     }  # fmt: skip
     lines = run("methods", "--json").json
     assert [(line["role"], line["method"]) for line in lines] == [

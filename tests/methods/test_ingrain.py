@@ -240,6 +240,20 @@ def test_what_students_of_an_unmarked_model_answer_is_no_sign_of_a_mark() -> Non
     assert leaning[1] < 0.7 * leaning[0]
 
 
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("order", [(1, 2, 3, 0), (1, 0, 2, 3)])
+def test_renumbered_classes_hide_no_mark(hard: bool, order: tuple[int, ...]) -> None:
+    key, own = key_of(), predictor(marked().module)
+    scores = Answering(lambda inputs: own.run(inputs)[:, np.argsort(order)])
+    labels = Answering(lambda inputs: np.array(order)[own.run(inputs).argmax(1)])
+    plain = Answering(lambda inputs: own.run(inputs).argmax(1)) if hard else own
+    renumbered = labels if hard else scores
+    found, wanted = (ingrain().detect(each, key) for each in (renumbered, plain))
+    assert found.log10_tail == wanted.log10_tail < -3
+    wrong = [ingrain().detect(renumbered, key.wrong(n)).log10_tail for n in range(200)]
+    assert sum(tail <= -1 for tail in wrong) <= 36  # 20 are expected: four deviations
+
+
 def test_what_a_key_takes_is_said() -> None:
     from assay.zoo.networks import build
 

@@ -32,7 +32,7 @@ def data_for(
     Raises BadData where the examples are not there, or do not fit the model.
     """
     if source is not None:
-        return fitted(_some(load(source, "train"), limit, seed), parent.shape)
+        return fitted(some(load(source, "train"), limit, seed), parent.shape)
     if limit is not None:
         raise BadOption(f"--limit {limit}: of which examples?  Name them with --data")
     if method.needs == "inputs" and getattr(method, "training", None) is None:
@@ -92,7 +92,7 @@ def _alike(one: Shape, other: Shape) -> bool:
     return found == pixels or (len(pixels) == 2 and found == (prod(pixels),))
 
 
-def _some(known: Examples, limit: int | None, seed: int) -> Examples:
+def some(known: Examples, limit: int | None, seed: int) -> Examples:
     """At most ``limit`` of the examples, drawn at random, in their order."""
     if limit is None or limit >= len(known):
         return known

@@ -63,16 +63,19 @@ def key_for(
     model: Weights | nn.Module,
     sha256: str,
     data: Examples | None = None,
-    **more: Any,
+    students: Sequence[nn.Module] = (),
 ) -> tuple[Key, bool]:
     """The key of a file, or a new one, with the payload that it is to carry; whether it is new.
 
-    ``more``: what else ``new_key`` takes.  Raises BadOption where the key is another mark's.
+    ``students``: for a mark that keeps their answers, too.  Raises BadOption where the key is
+    another mark's.
     """
     from assay.watermarks import BITS
 
     said = _payload(payload)
     if path.exists():
+        if students:
+            raise BadOption(f"--reference: {path} is there, and a key keeps what it was made of")
         key = _reader()[0](path, passphrase)
         if key.payload:
             if said not in (None, key.payload):
@@ -80,7 +83,8 @@ def key_for(
             return key, False
     else:
         bits = 8 * len(said) if said is not None else BITS
-        key = watermark.new_key(model, bits, data=data, **more)
+        new_key: Any = watermark.new_key
+        key = new_key(model, bits, data=data, **({"students": students} if students else {}))
     if said is None:
         text = f"assay mark {key.digest} {sha256}"
         said = hashlib.sha256(text.encode()).digest()[: key.template["payload_bytes"]]

@@ -6,11 +6,16 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assay.cli import _options as options
 from assay.errors import BadOption, UnreadableKey
+from assay.keys import cryptography_for, read
+
+if TYPE_CHECKING:
+    from assay.keys.signing import SigningKey
 
 VARIABLE = "ASSAY_PASSPHRASE"
 passphrase_option = partial(
@@ -64,6 +69,15 @@ def known(key: Path, is_sealed: bool, file: str | None) -> str | None:
         raise UnreadableKey(f"{key}: is sealed by a passphrase: give --passphrase-file")
     typed: str = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
     return typed
+
+
+def signing_key(file: str, passphrase_file: str | None) -> SigningKey:
+    """The owner's key in a file.  Raises as ``SigningKey.read`` does, or MissingExtra."""
+    with cryptography_for("owners' keys"):
+        from assay.keys.signing import SigningKey
+
+    path = Path(file)
+    return SigningKey.read(path, passphrase=known(path, bool(read(path).sealed), passphrase_file))
 
 
 def _given(file: str | None) -> str | None:

@@ -93,6 +93,14 @@ class Outputs:
         return shlex.join(words)
 
 
+def new_file(output: str, *others: str) -> None:
+    """Raises BadOption where it cannot be written, or is one of the files that are read."""
+    writable("--output", output)
+    for other in others:
+        if Path(output).exists() and Path(other).exists() and Path(output).samefile(other):
+            raise BadOption(f"--output {output}: is {other}: name another file")
+
+
 def writable(option: str, path: str) -> None:
     """Raises BadOption where no file can be written: to be known before the long work."""
     if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():

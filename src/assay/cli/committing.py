@@ -13,7 +13,7 @@ from assay.cli._proof_files import file_sha256, keep, model_sha256, naming, read
 from assay.cli._terminal import say, width
 from assay.cli._writing import writable
 from assay.durable import write_through
-from assay.keys import cryptography_for, read
+from assay.keys import cryptography_for
 from assay.report import json_line, table
 from assay.values import Json
 
@@ -83,12 +83,9 @@ def commit(
     what the mark says: mark first, then commit.
     """
     with cryptography_for("commitments"):
-        from assay.keys.signing import SigningKey
         from assay.transparency.claims import commit as commit_to
     writable("--opening", opening_file)
-    key = Path(owner_key)
-    passphrase = secrets.known(key, bool(read(key).sealed), passphrase_file)
-    owner = SigningKey.read(key, passphrase=passphrase)
+    owner = secrets.signing_key(owner_key, passphrase_file)
     opening = commit_to(
         owner, model_sha256(model), scheme=scheme, key=file_sha256(scheme_key),
         template=file_sha256(template), fingerprint=fingerprint,

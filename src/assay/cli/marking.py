@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -175,11 +176,11 @@ class Wanted:
         model: Weights | nn.Module,
         sha256: str,
         data: Examples | None = None,
-        **more: Any,
+        students: Sequence[nn.Module] = (),
     ) -> tuple[Key, bool]:
         """See ``key_for``."""
         phrase = self.passphrase
-        return key_for(watermark, self.key, phrase, self.payload, model, sha256, data, **more)
+        return key_for(watermark, self.key, phrase, self.payload, model, sha256, data, students)
 
 
 def mark_weights(watermark: Watermark, wanted: Wanted) -> Json:
@@ -221,7 +222,6 @@ def mark_tuned(
     parent = read_parent(wanted.path, wanted.shapes, wanted.output)
     known = data_for(watermark, data, limit, parent, seed)
     students = [read_parent(path, wanted.shapes).module for path in wanted.references]
-    more = {"students": students} if students else {}
     tests = judge_for(None, data, parent)
     with Stages() as stages:
 
@@ -233,7 +233,7 @@ def mark_tuned(
             shown = known or random_inputs(parent, seed)
             if known is not None and watermark.kept_apart:
                 known, shown = known.split(watermark.kept_apart, seed)
-            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown, **more)
+            key, is_new = wanted.known_key(watermark, parent.module, parent.sha256, shown, students)
             marked = watermark.mark(parent.module, key, data=known, seed=seed, progress=show)
         except (UnfitModel, Diverged) as error:
             raise type(error)(f"{wanted.path}: {error}") from error

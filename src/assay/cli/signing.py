@@ -27,8 +27,18 @@ def new_owner(path: Path, passphrase: str | None) -> KeyFile:
     return SigningKey.new("owner").write(path, passphrase)
 
 
+def new_licensee(path: Path, passphrase: str | None) -> KeyFile:
+    """A key that opens licenses."""
+    with cryptography_for("keys"):
+        from assay.keys.wrapping import ReceivingKey
+    return ReceivingKey.new("licensee").write(path, passphrase)
+
+
 # What makes a key of each kind; a kind of `assay.keys.KINDS` that is made otherwise is not here.
-MAKERS: Mapping[str, Callable[[Path, str | None], KeyFile]] = {"owner": new_owner}
+MAKERS: Mapping[str, Callable[[Path, str | None], KeyFile]] = {
+    "owner": new_owner,
+    "licensee": new_licensee,
+}
 
 
 @key.command()
@@ -37,7 +47,8 @@ MAKERS: Mapping[str, Callable[[Path, str | None], KeyFile]] = {"owner": new_owne
     "--kind",
     type=click.Choice([*MAKERS]),
     default="owner",
-    help="What the key is for; by default owner: to sign what 'assay log commit' commits to.",
+    help="What the key is for; by default owner: to sign what 'assay log commit' commits to, and"
+    " licenses.  licensee: to open licenses.",
 )
 @click.option("--passphrase", is_flag=True, help="Ask for a passphrase that seals the key.")
 @click.option(

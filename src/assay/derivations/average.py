@@ -17,10 +17,9 @@ from torch import Tensor, nn
 
 from assay.derivations import Derivation, Work
 from assay.errors import BadOption, UnfitModel
-from assay.running.modules import answer, on
+from assay.running.normalization import recalibrate
 
 EXTRA = "torch"
-_BATCH = 64
 _PARALLEL = 0.9995  # cosine from which an arc is a straight line
 _LITTLE = 1e-9  # so that a bound counts
 
@@ -67,7 +66,9 @@ class Average(Derivation):
             for name, tensor in found.items():
                 own[name].copy_(tensor)
         if work.data is not None:
-            _recalibrate(child, work)
+            norms = recalibrate(child, work.examples.inputs)
+            if norms:  # theirs were those of the parents' activations, not of their mean's
+                work.notes["recalibrated"] = norms
         return child
 
     def _shares(self, count: int) -> tuple[float, ...]:
@@ -129,22 +130,3 @@ def _check_alike(first: State, other: State, number: int) -> None:
                 f"model {number} has another architecture: {name!r} is"
                 f" {list(other[name].shape)} where the first has {list(tensor.shape)}"
             )
-
-
-def _recalibrate(module: nn.Module, work: Work) -> None:
-    """Running statistics are those of the parents' activations, not of their mean's: new ones."""
-    norms = [p for p in module.modules() if isinstance(p, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
-        norm.train()
-    with torch.no_grad():
-        for start in range(0, len(work.examples) - 1, _BATCH):  # no batch of a single example
-            answer(module, on(module, work.examples.inputs[start : start + _BATCH]))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
-    work.notes["recalibrated"] = len(norms)

@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from assay.derivations import Derivation, Needs, Work
 from assay.errors import BadOption, UnfitModel
 from assay.running.channels import Group, Member, by_layer, narrow, others
 from assay.running.examples import Array
 from assay.running.find_channels import find_channels
-from assay.running.removal import can_go, gammas, importance, removable, rows
+from assay.running.removal import can_go, gammas, importance, removable, rows, size_of
 from assay.running.trial import Trial, sift
-from assay.training import Batch, Objective, Training
+from assay.training import Training
+from assay.training.sparsity import Sparse
 
 EXTRA = "torch"
 
@@ -64,7 +63,7 @@ class ChannelPrune(Derivation):
                 objective=Sparse(self.sparsity, names),
                 stage="making channels sparse",
             )
-        before = _size(child, example)
+        before = size_of(child, example)
         importances = [importance(child, self._ranking(group, groups)) for group in groups]
         ranked = [*zip(groups, self._kept(importances), strict=True)]
         kept = sift(ranked, partial(can_go, Trial(child, example)))
@@ -75,7 +74,7 @@ class ChannelPrune(Derivation):
         narrow(child, kept)
         before["channels"] = by_layer((group, group.size) for group in groups)
         after = {"channels": by_layer((group, len(numbers)) for group, numbers in kept)}
-        work.notes |= {"before": before, "after": _size(child, example) | after}
+        work.notes |= {"before": before, "after": size_of(child, example) | after}
         work.notes["left"] = others(child, (name for group in groups for name in group.between))
         if self.training is not None:
             work.train(child, work.examples, self.training, stage="tuning what is left")
@@ -114,26 +113,3 @@ class ChannelPrune(Derivation):
             np.setdiff1d(np.arange(len(each)), [*gone[place]])
             for place, each in enumerate(importances)
         ]
-
-
-class Sparse(Objective):
-    """Cross entropy, and the L1 norm of some parameters."""
-
-    def __init__(self, strength: float, names: Sequence[str]) -> None:
-        self.strength, self.names = strength, [*names]
-
-    def __repr__(self) -> str:
-        return f"Sparse(strength={self.strength}, names={self.names})"
-
-    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
-        penalty = torch.stack([module.get_parameter(name).abs().sum() for name in self.names])
-        return super().loss(module, batch) + self.strength * penalty.sum()
-
-
-def _size(module: nn.Module, example: Tensor) -> dict[str, Any]:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(example[:1])
-    return {
-        "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "multiply_adds": counter.get_total_flops() // 2,
-    }

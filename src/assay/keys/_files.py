@@ -34,8 +34,9 @@ SEALED = "ASSAY SEALED KEY"
 KINDS: Mapping[str, str] = {
     "owner": "PRIVATE KEY",  # PKCS #8, Ed25519: signs what an owner commits to
     "log": "PRIVATE KEY",  # … signs the heads of a registry's log
+    "licensee": "PRIVATE KEY",  # PKCS #8, X25519: opens the licenses that were made for it
 }
-PUBLIC = {"owner": 64, "log": 64}  # hexadecimal digits
+PUBLIC = {"owner": 64, "log": 64, "licensee": 64}  # hexadecimal digits
 NAME = {
     "kind": "|".join(KINDS),
     "public": "[0-9a-f]*",

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
-from assay.errors import UnreadableKey
-from assay.keys import _files
-from assay.keys.deriving import derive
+from assay.keys._pairs import KeyPair
 
 EXTRA = "crypto"
 
 
 @dataclass(frozen=True)
-class SigningKey:
-    """A private key; its repr does not show it."""
+class SigningKey(KeyPair):
+    """A private key that signs, of kind owner or log; its repr does not show it."""
 
-    kind: str  # owner or log
-    _private: Any = field(repr=False)
+    curve: ClassVar[str] = "Ed25519"
+    private_type: ClassVar[type[Ed25519PrivateKey]] = Ed25519PrivateKey
 
     @classmethod
     def new(cls, kind: str = "owner") -> Self:
@@ -41,41 +33,12 @@ class SigningKey:
         Raises UnreadableKey where it is no such key, damaged, or the passphrase is missing or
         wrong; OSError where it cannot be read.
         """
-        file = _files.read(path)
-        try:
-            if file.kind != kind:
-                raise UnreadableKey(f"is a key of kind {file.kind}: give one of kind {kind}")
-            try:
-                private = load_der_private_key(file.secret(passphrase), None)
-            except (ValueError, TypeError) as error:
-                raise UnreadableKey("is a damaged key file: put it back from a copy") from error
-            if not isinstance(private, Ed25519PrivateKey):
-                raise UnreadableKey("is no Ed25519 key")
-            found = cls(kind, private)
-            if found.public != file.public:
-                raise UnreadableKey("its public part is another key's: put it back from a copy")
-        except UnreadableKey as error:
-            raise UnreadableKey(f"{path}: {error}") from error
-        return found
-
-    def write(self, path: Path, passphrase: str | None = None) -> _files.KeyFile:
-        """Write it to a new file (see ``assay.keys.write``)."""
-        secret = self._private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return _files.write(path, self.kind, self.public, secret, passphrase)
-
-    @property
-    def public(self) -> str:
-        """The public key: 64 hexadecimal digits."""
-        return str(self._private.public_key().public_bytes_raw().hex())
+        return cls._read(path, kind, passphrase)
 
     def sign(self, message: bytes) -> bytes:
         """A signature of 64 bytes, always the same for the same message."""
         signature: bytes = self._private.sign(message)
         return signature
-
-    def derive(self, purpose: bytes, length: int = 32) -> bytes:
-        """Bytes that only the key's holder can make, others for each purpose."""
-        return derive(self._private.private_bytes_raw(), purpose, length)
 
 
 def signed(public: str, message: bytes, signature: bytes) -> bool:

@@ -197,6 +197,19 @@ def silence(module: nn.Module, kept: Sequence[tuple[Group, Array]]) -> None:
                 _multiply(module, member, heard)
 
 
+def hollow(module: nn.Module, kept: Sequence[tuple[Group, Array]]) -> None:
+    """Let everything of the channels that ``narrow`` would remove be zero, whatever it was.
+
+    The sizes stay, and nothing of these channels is left: a product with zero would keep signs.
+    """
+    for group, numbers in kept:
+        gone = np.setdiff1d(np.arange(group.size), numbers)
+        for member in group.members:
+            tensor = tensor_of(module, member.tensor).detach()
+            places = torch.from_numpy(member.slots[gone].ravel()).to(tensor.device)
+            put(module, member.tensor, tensor.index_fill(member.axis, places, 0))
+
+
 def widen(
     module: nn.Module, group: Group, wider: Callable[[Member, Tensor], Tensor]
 ) -> tuple[Group, Orders]:

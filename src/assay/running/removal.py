@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from assay.errors import UnfitModel
 from assay.running.channels import Group, Member, narrow, silence
@@ -55,6 +56,16 @@ def importance(module: nn.Module, ranking: Sequence[Member]) -> Array:
         norms.append(values.abs().mean(1).double().cpu().numpy())
     found: Array = np.mean(norms, axis=0)
     return found if ranking[0].role == "norm" else found / found.mean()
+
+
+def size_of(module: nn.Module, example: Tensor) -> dict[str, int | dict[str, int]]:
+    """Parameters, and multiply-adds of one example; ``example`` has one or more."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(example[:1])
+    return {
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "multiply_adds": counter.get_total_flops() // 2,
+    }
 
 
 def _without(group: Group, place: int) -> Array:

@@ -62,7 +62,7 @@ def arrays_for(
         answers.append(said.log_probabilities)
     found = {
         "queries": queries,
-        "reference": np.log(np.mean(np.exp(answers, dtype=np.float64), axis=0)),
+        "reference": np.logaddexp.reduce(answers) - np.log(len(answers)),
         "center": center,
         "directions": directions,
     }

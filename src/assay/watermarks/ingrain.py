@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.alignment.assignment import assigned
 from assay.errors import BadData, BadOption, UnfitModel
 from assay.training import Optimizer, Training
 from assay.values import Json
@@ -203,7 +204,7 @@ def _read(answers: Answers, held: _Held) -> Array:
     """The same for all keys that look at the same answers: those of one ``ask``."""
     arrays = held.arrays
     expected = np.exp(arrays["reference"].astype(np.float64))
-    given = probabilities(answers, expected.shape[1])
+    given = in_order(expected, probabilities(answers, expected.shape[1]))
     looked = features(arrays["queries"], arrays["center"], arrays["directions"])
     return readings(looked, expected, given, RIDGE)
 
@@ -217,6 +218,14 @@ def probabilities(answers: Answers, classes: int) -> Array:
     if answers.classes != classes:
         raise UnfitModel(f"it tells {answers.classes} classes apart, and the marked one {classes}")
     return answers.probabilities
+
+
+def in_order(expected: Array, given: Array) -> Array:
+    """(n, c) ``given`` with its classes as ``expected`` has them, where they were renumbered.
+
+    Found from answers alone: no key's signs have a part in it, so they stay coins.
+    """
+    return given[:, assigned((expected.T @ given).astype(np.float32))]
 
 
 def signs(key: Key) -> Array:
