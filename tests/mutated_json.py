@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def changed(data: Any, content: Any) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         holder, key = data.draw(st.sampled_from([*_places(content)]))
         if isinstance(key, int) or data.draw(st.booleans()):
-            holder[key] = data.draw(_VALUES)
+            holder[key] = deepcopy(data.draw(_VALUES))  # or it could come to hold itself
         else:
             del holder[key]
 

@@ -37,7 +37,7 @@ def digits() -> tuple[Examples, Examples]:
     """For training, and for tests."""
     from assay.zoo.datasets import load
 
-    return load("digits", "train").take(slice(900)), load("digits", "test")
+    return load("digits", "train").take(slice(500)), load("digits", "test")
 
 
 @cache
@@ -48,7 +48,7 @@ def network() -> nn.Module:
 
     examples, _ = digits()
     module = build("vgg", examples.inputs.shape[1:], 10, 0, 0.5)
-    train(module, examples, Training(epochs=5, batch=32, optimizer=Optimizer("adam", rate=0.005)))
+    train(module, examples, Training(epochs=8, batch=32, optimizer=Optimizer("adam", rate=0.005)))
     return module
 
 

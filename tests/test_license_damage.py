@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutated_json import changed
-from small_licenses import grant, licensee, owner
+from small_licenses import licensee, owner
 
 import assay
 from assay.errors import Unlicensed, UnreadableLicense
 from assay.licenses import _signed
 from assay.licenses._grants import Grant
-from assay.licenses._manifest import Manifest
+from assay.licenses._manifest import Content, Manifest
 from assay.licenses._parts import WINDOW, windows
 
 T = TypeVar("T")
@@ -58,22 +58,27 @@ def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == bytes(40 << 20)
 
 
-def samples() -> tuple[Manifest, Grant]:
+def samples(is_traced: bool = False) -> tuple[Manifest, Grant]:
     body = {
         "id": "5" * 64, "method": "test()", "model": {"sha256": "1" * 64, "size": 5},
         "about": {"accuracy": "0.1"}, "issued": "2026-01-01", "expires": "2090-01-01",
         "licensee": "Bob",
         "levels": [{"restored": {"sha256": "2" * 64, "size": 5}, "about": {"accuracy": "0.9"},
             "sealed": {"sha256": "3" * 64, "size": 9}}] * 2,
+        "ledger": {"sha256": "4" * 64, "size": 7} if is_traced else None,
     }  # fmt: skip
     manifest = Manifest.sign(body, owner())
-    return manifest, grant(manifest, 1)
+    copy = (Content("6" * 64, 40), [(3, b"own"), (8, b"values")]) if is_traced else None
+    bob = licensee(0).public
+    return manifest, Grant.make(manifest, owner(), 1, "Bob", bob, copy=copy)
 
 
-MANIFEST, GRANT = samples()
+PAIRS = [samples(), samples(is_traced=True)]
+SAMPLES = [sample for pair in PAIRS for sample in pair]
+IDS = ["manifest", "license", "manifest of copies", "license of a copy"]
 
 
-@pytest.mark.parametrize("sample", [MANIFEST, GRANT], ids=["manifest", "license"])
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
 def test_a_bit_flipped_anywhere_is_refused_or_changes_nothing(sample: Manifest | Grant) -> None:
     content = sample.text.encode()
     for byte in range(len(content)):
@@ -83,7 +88,7 @@ def test_a_bit_flipped_anywhere_is_refused_or_changes_nothing(sample: Manifest |
             type(sample).parse(flipped.decode("utf-8", "replace"))
 
 
-@pytest.mark.parametrize("sample", [MANIFEST, GRANT], ids=["manifest", "license"])
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_what_is_changed_anywhere_is_refused_in_one_line(
@@ -105,10 +110,13 @@ def test_what_is_changed_anywhere_is_refused_in_one_line(
         assert "\n" not in found
         return
     assert found.document == row  # as its owner signed it
-    license_ = found if isinstance(found, Grant) else GRANT
-    manifest = found if isinstance(found, Manifest) else MANIFEST
+    manifest, license_ = next(pair for pair in PAIRS if sample in pair)
+    license_ = found if isinstance(found, Grant) else license_
+    manifest = found if isinstance(found, Manifest) else manifest
     opened = refusal(lambda: license_.open(manifest, licensee(0), "2026-01-02"))
     assert "\n" not in opened if isinstance(opened, str) else found == sample
+    patches = refusal(lambda: license_.patches(manifest, licensee(0), "2026-01-02"))
+    assert "\n" not in patches if isinstance(patches, str) else found == sample
 
 
 def refusal(action: Callable[[], T]) -> T | str:

@@ -11,18 +11,26 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small_licenses import distributed, grant, licensee, owner
 
-from assay.errors import AssayError, BadOption, Unlicensed, UnreadableKey, UnreadableLicense
+from assay.errors import (
+    AssayError,
+    BadOption,
+    UnfitModel,
+    Unlicensed,
+    UnreadableKey,
+    UnreadableLicense,
+)
 from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey, wrap
 from assay.licenses._distributable import (
     activate,
+    content_of,
     damaged,
     manifest_of,
     part_of,
     read_manifest,
 )
 from assay.licenses._grants import Grant
-from assay.licenses._manifest import Manifest
+from assay.licenses._manifest import Content, Manifest
 from assay.licenses._parts import WINDOW, apply, delta, new_window, seal, unseal
 
 KEY = bytes(range(32))
@@ -275,3 +283,14 @@ def test_nothing_of_the_distributable_is_written_over(tmp_path: Path) -> None:
 def test_a_file_without_a_manifest_is_no_distributable(tmp_path: Path) -> None:
     with pytest.raises(UnreadableLicense, match=r"is no distributable: there is no a\.man"):
         read_manifest(tmp_path / "a")
+
+
+def test_an_original_that_was_changed_meanwhile_is_refused_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    original = tmp_path / "made-0"
+    with pytest.raises(UnfitModel, match="made-0: was changed while levels were made of it"):
+        distributed(tmp_path, contents(), original=Content("0" * 64, 1000))
+    assert {path.name for path in tmp_path.iterdir()} == {f"made-{level}" for level in range(4)}
+    _, manifest = distributed(tmp_path, contents(), original=content_of(original))
+    assert manifest.levels[0].restored == content_of(original)

@@ -139,7 +139,8 @@ def test_a_registry_of_the_second_layout_is_sketched_by_a_rehash(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = sqlite3.connect(folder / "registry" / "registry.sqlite")
-    for table in ("log_stamps", "log_nodes", "log", "fragments", "sketches", "bases", "files"):
+    log = ("licensed", "log_stamps", "log_nodes", "log")
+    for table in (*log, "fragments", "sketches", "bases", "files"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DELETE FROM settings WHERE key = 'sketch'")
     connection.execute("PRAGMA user_version = 2")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from small_tasks import squares, trained
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
+from assay.derivations import DERIVATIONS  # noqa: E402
 from assay.errors import BadOption, UnfitModel  # noqa: E402
 from assay.running.modules import copy_of  # noqa: E402
 from assay.training import Optimizer, Training, train  # noqa: E402
-from assay.training.sparsity import Sparse, scales  # noqa: E402
+from assay.training.sparsity import Penalty, Sparse, near_zero, scales  # noqa: E402
 
 nn = torch.nn
 
@@ -82,3 +85,33 @@ def test_a_penalty_says_what_it_is_and_refuses_what_it_is_not() -> None:
         Sparse(0.1, ["a"], kind="l2")  # type: ignore[arg-type]
     with pytest.raises(UnfitModel, match="no scales"):
         Sparse(0.1, scales(nn.Linear(2, 2)))
+
+
+def test_a_penalty_is_an_option_of_tuning() -> None:
+    penalty = Penalty("polarization", strength=2)
+    assert repr(penalty.on(trained("vgg"), {"head.weight", "stage1.1.weight"})) == (
+        "Sparse(Objective, polarization, 2, ['stage1.1.weight'], t=1.2, a=1.0)"
+    )
+    training = Training(epochs=3, batch=32, optimizer=Optimizer(rate=0.02))
+    make: Any = DERIVATIONS["fine-tune"]
+    made = make(penalty=penalty, training=training).derive(trained("vgg"), data=squares(160, 3))
+    shares = made.lineage.notes["near_zero"]
+    assert shares == {"before": near_zero(trained("vgg")), "after": near_zero(made.module)}
+    assert shares["before"] < shares["after"]
+    with pytest.raises(UnfitModel, match="no scales"):
+        make(penalty=penalty).derive(trained("cnn"), data=squares(160, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "l2"}, "kind must be l1 or polarization"),
+        ({"strength": -1}, "strength must be 0 or more"),
+        ({"strength": float("nan")}, "strength must be 0 or more"),
+        ({"bound": 0}, "bound above 0"),
+        ({"balance": 3}, "balance must be from -2 to 2"),
+    ],
+)
+def test_penalties_that_make_no_sense_are_told(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadOption, match=message):
+        Penalty(**options)

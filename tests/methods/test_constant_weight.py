@@ -14,8 +14,9 @@ from small_tasks import squares, trained
 from assay.errors import BadOption, UnfitModel
 from assay.watermarks import TAG, verify
 from assay.watermarks._code import Code, decoded, encoded, number_of, picked, word_of
-from assay.watermarks._levels import Levels, places, projected, spots
+from assay.watermarks._levels import Levels, places, spots
 from assay.watermarks._tails import log10_binomial, log10_tail, overlaps, summed
+from assay.weights.sites import projected
 
 MESSAGE = bytes(range(40, 60))
 BITS = (64, 128, 256)

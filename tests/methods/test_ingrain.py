@@ -275,7 +275,7 @@ def test_what_a_key_takes_is_said() -> None:
         with pytest.raises(BadOption):
             ingrain(**options)
     assert ingrain(label_share=0.0).needs == "inputs"
-    with pytest.raises(UnfitModel, match="student 1 gives no scores of these classes"):
+    with pytest.raises(UnfitModel, match="reference 1 gives no scores of these classes"):
         ingrain().new_key(module, 16, data=data, students=[build("mlp", SHAPE, 3, 0)])
     few = ingrain(directions=400).new_key(module, 16, data=data)
     assert few.template["directions"] <= min(49, int(np.prod(SHAPE)))

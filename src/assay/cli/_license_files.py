@@ -19,7 +19,7 @@ from assay.formats import FORMATS, MISSING, InputShapes, Model, read
 from assay.graphs.operators import OperatorGraph
 from assay.licenses import Write
 from assay.running.examples import Array, Examples
-from assay.running.modules import outputs
+from assay.running.modules import copy_of, outputs
 from assay.running.network import PER_AXIS, network
 from assay.weights import Weight
 from assay.weights.numbers import encode
@@ -121,14 +121,14 @@ class Places:
         self.path, self.weights = path, weights
         self.own = dict(_real(module))
 
-    def changed(self, module: nn.Module) -> Iterator[tuple[str, Array]]:
-        """Name in the file, and the values, of each tensor that another module has otherwise.
+    def changed(self, module: nn.Module) -> Iterator[tuple[str, str, Array]]:
+        """Name in the file and in the module, and values, of each tensor that is another there.
 
         Raises UnfitModel where the file has it in another form, or twice.
         """
         for name, values in _real(module):
             if not np.array_equal(values, self.own[name]):
-                yield self._weight(name), values
+                yield self._weight(name), name, values
 
     def _weight(self, name: str) -> str:
         own = self.own[name]
@@ -153,18 +153,19 @@ class _OnnxLevels:
         self.places = Places(path, model.weights, parent.module)
         self.inputs = data.inputs[:_CHECKED].reshape(-1, *parent.shape)
 
-    def __call__(self, module: nn.Module, file: Path) -> None:
+    def __call__(self, module: nn.Module, file: Path) -> nn.Module:
         weights: dict[str, Weight] = {**self.model.weights}
-        for name, values in self.places.changed(module):
-            weights[name] = replace(weights[name], read=partial(np.asarray, values))
+        for place, _, values in self.places.changed(module):
+            weights[place] = replace(weights[place], read=partial(np.asarray, values))
         FORMATS["onnx"]().write(replace(self.model, weights=weights), file)
         made = read(file, {})
         assert made.layers is not None  # as the original has them
         opset = made.metadata.get("opset", PER_AXIS)
-        given = outputs(network(made.layers, made.weights, opset=opset), self.inputs)
-        wanted = outputs(module, self.inputs)
+        found = network(made.layers, made.weights, opset=opset)
+        given, wanted = outputs(found, self.inputs), outputs(module, self.inputs)
         if np.abs(given - wanted).max() > _NEAR * np.abs(wanted).max():
             raise UnfitModel(f"{self.path}: a level that was written answers otherwise")
+        return found
 
 
 class _SafetensorsLevels:
@@ -178,12 +179,18 @@ class _SafetensorsLevels:
             length = int.from_bytes(file.read(8), "little")
             self.begin, self.header = 8 + length, json.loads(file.read(length))
 
-    def __call__(self, module: nn.Module, file: Path) -> None:
+    def __call__(self, module: nn.Module, file: Path) -> nn.Module:
         shutil.copyfile(self.path, file)
+        own, names = module.state_dict(), dict[str, str]()
         with file.open("r+b") as stream:
-            for name, values in self.places.changed(module):
-                stream.seek(self.begin + self.header[name]["data_offsets"][0])
-                stream.write(encode(values, self.dtypes[name]))
+            for place, name, values in self.places.changed(module):
+                stream.seek(self.begin + self.header[place]["data_offsets"][0])
+                stream.write(encode(values, self.dtypes[place]))
+                names[name] = place
+        made, found = read(file, {}).weights, copy_of(module)
+        stored = {name: torch.from_numpy(made[place].read()) for name, place in names.items()}
+        found.load_state_dict({**own, **{n: t.reshape(own[n].shape) for n, t in stored.items()}})
+        return found
 
 
 def _real(module: nn.Module) -> Iterator[tuple[str, Array]]:

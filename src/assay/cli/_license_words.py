@@ -24,7 +24,7 @@ def shown(file: str, manifest: Manifest) -> str:
     """A distributable for people."""
 
     def cells(level: str, size: int, about: Mapping[str, str]) -> tuple[str, ...]:
-        rest = ", ".join(f"{name} {value}" for name, value in about.items() if name != "accuracy")
+        rest = ", ".join(_note(*each) for each in about.items() if each[0] != "accuracy")
         return level, about.get("accuracy", "-"), f"{size:,}", printable(rest) or "-"
 
     rows = [
@@ -38,3 +38,9 @@ def shown(file: str, manifest: Manifest) -> str:
         f"until {manifest.expires}" if manifest.expires else "",
     ]
     return "\n".join([head, *filter(None, bounds), *table(HEADINGS, rows)])
+
+
+def _note(name: str, value: str) -> str:
+    """``multiply_adds 1234567`` as people read it."""
+    spelled = f"{int(value):,}" if value.isascii() and value.isdigit() else value
+    return f"{name.replace('_', ' ')} {spelled}"

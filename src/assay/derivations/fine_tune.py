@@ -1,7 +1,8 @@
 """Training goes on with further examples: all layers, or the last one alone.
 
 The most common way to reuse a model.  Of several learning rates the one is kept that does best on
-examples held out of the data, as who fine-tunes would.
+examples held out of the data, as who fine-tunes would.  With a penalty, scales of channels become
+sparse meanwhile: what is to be pruned by channels, or licensed, is trained like that before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from assay.errors import BadOption, Diverged
 from assay.running.examples import Examples
 from assay.running.modules import accuracy, copy_of, head
 from assay.training import Optimizer, Training
+from assay.training.sparsity import Penalty, near_zero
 
 EXTRA = "torch"
 _HELD_OUT = 0.1  # of the data, to choose a rate by
@@ -30,6 +32,7 @@ class FineTune(Derivation):
     training: Training = field(
         default_factory=lambda: Training(epochs=3, optimizer=Optimizer(rate=0.01))
     )  # options of the loop
+    penalty: Penalty | None = None  # on the scales of batch normalizations; by default none
 
     def __post_init__(self) -> None:
         self.one_of("layers", ("all", "last"))
@@ -46,9 +49,11 @@ class FineTune(Derivation):
         if self.layers == "last":
             last, _ = head(parent, work.examples.inputs[:FEW])
             names = [n for n, _ in parent.named_parameters() if n.rpartition(".")[0] == last]
+        if self.penalty is not None:
+            work.notes["near_zero"] = {"before": near_zero(parent)}
         if len(self.rates) < 2:
             self._train(work, parent, work.examples, self.rates, names)
-            return parent
+            return self._noted(work, parent)
         rest, held_out = work.examples.split(_HELD_OUT, work.seed)
         tried: dict[float, tuple[float, nn.Module]] = {}
         failed: dict[float, Diverged] = {}  # a rate that is too large is no reason to give up
@@ -65,7 +70,12 @@ class FineTune(Derivation):
         work.notes["rates"] = {str(rate): round(tried[rate][0], 4) for rate in tried}
         work.notes["diverged"] = [*failed]
         work.notes["rate"] = best
-        return tried[best][1]
+        return self._noted(work, tried[best][1])
+
+    def _noted(self, work: Work, child: nn.Module) -> nn.Module:
+        if self.penalty is not None:
+            work.notes["near_zero"]["after"] = near_zero(child)
+        return child
 
     def _train(
         self,
@@ -79,4 +89,5 @@ class FineTune(Derivation):
         for rate in rates:
             training = replace(training, optimizer=replace(training.optimizer, rate=rate))
         stage = f"rate {rates[0]:g}" if rates else "fine-tuning"
-        work.train(child, examples, training, parameters=names, stage=stage)
+        objective = None if self.penalty is None else self.penalty.on(child, names)
+        work.train(child, examples, training, objective=objective, parameters=names, stage=stage)

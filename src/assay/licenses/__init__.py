@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from assay.keys.signing import SigningKey
     from assay.licenses._manifest import Manifest
+    from assay.licenses._recipes import Recipe
     from assay.running.examples import Examples
+    from assay.weights.sites import Marks
 
-Write = Callable[["nn.Module", Path], None]  # a module's tensors as a model file
+# Writes a module's tensors as a model file; gives the module of the file, where that is another.
+Write = Callable[["nn.Module", Path], "nn.Module | None"]
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class License(ABC):
         data: Examples,
         *,
         judge: Examples | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> tuple[Grade, ...]:
@@ -76,6 +81,8 @@ class License(ABC):
             data: Examples of the owner's.
             judge: With labels, to measure accuracies on, which the model has not learned from; by
                 default ``data``.
+            hardening: What needs no key is drawn anew, and in so many steps made slow to tune; by
+                default it is what the method leaves of the model.
             seed: Of all that is random.
             progress: Called with what is being done.
 
@@ -86,7 +93,7 @@ class License(ABC):
         """
         from assay.licenses._grading import graded
 
-        return graded(self, Work(model, data, judge or data, seed, progress))
+        return graded(self, Work(model, data, judge or data, seed, progress), hardening)
 
     def issue(
         self,
@@ -100,6 +107,8 @@ class License(ABC):
         write: Write | None = None,
         expires: str | None = None,
         licensee: str | None = None,
+        trace: Marks | None = None,
+        hardening: int | None = None,
         seed: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Manifest:
@@ -115,28 +124,50 @@ class License(ABC):
             write: Writes a module as a file; by default its tensors, as safetensors.
             expires: The last day on which it may be activated, as ``2027-01-31``.
             licensee: The only one whom it is for.
+            trace: A watermark, such as ``WATERMARKS["constant-weight"]()``: every copy says whose
+                it is, and has other values than the original at the mark's places.
+            hardening: As of ``grades``; the lowest level's part then is as large as the model.
             seed: As of ``grades``.
             progress: As of ``grades``.
 
         Raises:
-            UnreadableLicense: the day or the name cannot be written; known before the long work.
-            UnfitModel: as of ``grades``, and where a level cannot be written.
+            UnreadableLicense: the day, the name or all options cannot be written; known before the
+                long work.
+            UnfitModel: as of ``grades``, and where a level cannot be written, copies cannot be told
+                apart by such a mark, or ``original`` was changed meanwhile.
             BadData: as of ``grades``.
             BadOption: as of ``grades``.
             OSError: a file cannot be written.
         """
         from assay.licenses._issuing import checked, issued
 
-        checked(expires, licensee)
-        found = self.grades(model, data, judge=judge, seed=seed, progress=progress)
+        before = checked(self, original, expires, licensee, trace, hardening)
+        given = partial(
+            self.grades, data=data, judge=judge, hardening=hardening, seed=seed, progress=progress
+        )
+        found, copies = given(model), None
+        if trace is not None:
+            from assay.licenses._copying import Copies
+
+            copies = Copies.planned(trace, found, owner, original)
+            found = given(copies.sample())
         return issued(
-            self, found, output, owner,
-            original=original, write=write, expires=expires, licensee=licensee,
+            self, found, output, owner, judge=judge or data, seed=seed, before=before,
+            original=original, write=write, expires=expires, licensee=licensee, copies=copies,
         )  # fmt: skip
 
     @abstractmethod
     def run(self, work: Work) -> Iterable[tuple[nn.Module, Json]]:
         """The model at level 1, 2 …, at last without a key; and notes on each."""
+
+    @property
+    def holder_tunes(self) -> bool:
+        """Whether ``opened`` has something to open."""
+        return False
+
+    def opened(self, grade: Grade, seed: int) -> Recipe | None:
+        """What a level's key opens instead of its model: how its holder makes that himself."""
+        return None
 
     def within(self, option: str, low: float, high: float) -> None:
         """Raise BadOption unless an option, or each of several, lies between, or at, two bounds."""

@@ -5,13 +5,13 @@ model.safetensors.manifest.json   what it is of, signed by its owner
 model.safetensors.level-2         what leads from there to level 2 …
 model.safetensors.level-1         … from level 2 to level 1 …
 model.safetensors.level-0         … and from there to the original, byte for byte
+model.safetensors.ledger          the owner's, where every copy is one licensee's: see ``_ledger``
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assay.durable import writing
-from assay.errors import BadOption, Unlicensed, UnreadableLicense
+from assay.errors import BadOption, UnfitModel, Unlicensed, UnreadableLicense
 from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey
 from assay.licenses import _parts as parts
 from assay.licenses import _signed
+from assay.licenses._copies import patched
 from assay.licenses._grants import Grant, level_key, part_key, root_of
 from assay.licenses._manifest import Content, Manifest
+from assay.licenses._streams import AHEAD, content_of, deltas, fill, windows, written
 
 EXTRA = "crypto"
 Notes = Mapping[str, str]
@@ -51,6 +53,11 @@ def part_of(model: Path, level: int) -> Path:
     return model.with_name(f"{model.name}.level-{level}")
 
 
+def ledger_of(model: Path) -> Path:
+    """Where the owner's ledger lies; who only activates has none."""
+    return model.with_name(f"{model.name}.ledger")
+
+
 def distribute(
     files: Sequence[Path],
     about: Sequence[Notes],
@@ -58,8 +65,11 @@ def distribute(
     owner: SigningKey,
     method: str,
     *,
+    original: Content | None = None,
     expires: str | None = None,
     licensee: str | None = None,
+    identity: str | None = None,
+    ledger: bytes | None = None,
 ) -> Manifest:
     """Write a distributable; its manifest comes last, and without it the others are nothing.
 
@@ -69,42 +79,58 @@ def distribute(
         output: The model's file; the others lie beside it.
         owner: Signs it, and can make all keys.
         method: What made the levels.
+        original: What the first file was when levels were made of it.
         expires: The last day on which it may be activated.
         licensee: The only one whom it is for.
+        identity: 64 hexadecimal digits that were drawn for it; by default they are drawn now.
+        ledger: What the owner keeps, sealed, where ``files`` lack what licenses are to bring.
 
     Raises:
         UnreadableLicense: a note, the day or the name cannot be written.
+        UnfitModel: the original is another file by now.
         OSError: a file cannot be read or written.
     """
-    identity = secrets.token_hex(32)
+    identity = identity or secrets.token_hex(32)
     root = root_of(owner, identity)
     with ExitStack() as stack:
         manifest_file = stack.enter_context(writing(manifest_of(output)))  # is there at last
-        sealed = []
+        sealed, restored = [], list[Content]()  # each file is read once
         for level, (file, below) in enumerate(pairwise(files)):
             part = stack.enter_context(writing(part_of(output, level)))
             key = part_key(level_key(root, 0, level))
-            count = parts.windows(file.stat().st_size)
-            messages = parts.seal(_deltas(below, file), count, key, _about(identity, level))
-            sealed.append(_written(messages, part))
-        model = _written(_windows(files[-1]), stack.enter_context(writing(output)))
+            sealed.append(written(_part(below, file, restored, key, _about(identity, level)), part))
+        if original not in (None, restored[0]):
+            raise UnfitModel(f"{files[0]}: was changed while levels were made of it: try again")
+        model = written(windows(files[-1]), stack.enter_context(writing(output)))
+        kept = None
+        if ledger is not None:
+            kept = asdict(written([ledger], stack.enter_context(writing(ledger_of(output)))))
         levels = [
-            {"restored": asdict(_content(file)), "sealed": asdict(part), "about": {**notes}}
-            for file, part, notes in zip(files[:-1], sealed, about[:-1], strict=True)
+            {"restored": asdict(whole), "sealed": asdict(part), "about": {**notes}}
+            for whole, part, notes in zip(restored, sealed, about[:-1], strict=True)
         ]
         body = {
             "id": identity, "method": method, "model": asdict(model), "about": {**about[-1]},
             "levels": levels, "issued": _signed.today(), "expires": expires, "licensee": licensee,
+            "ledger": kept,
         }  # fmt: skip
         manifest = Manifest.sign(body, owner)
         manifest_file.write(manifest.text.encode())
     return manifest
 
 
+def _part(
+    below: Path, file: Path, restored: list[Content], key: bytes, about: bytes
+) -> Iterator[bytes]:
+    count = parts.windows(file.stat().st_size)
+    return parts.seal(deltas(below, file, restored), count, key, about)
+
+
 def files_of(model: Path, manifest: Manifest) -> list[Path]:
     """All of a distributable's files."""
     parts_of = (part_of(model, level) for level in range(len(manifest.levels)))
-    return [model, manifest_of(model), *parts_of]
+    ledger = [] if manifest.ledger is None else [ledger_of(model)]
+    return [model, manifest_of(model), *parts_of, *ledger]
 
 
 def activate(
@@ -134,25 +160,36 @@ def activate(
     """
     manifest = read_manifest(model, owner)
     secret = grant.open(manifest, key, today)
-    chain = range(len(manifest.levels) - 1, grant.level - 1, -1)
+    patches = grant.patches(manifest, key, today)
     for own in files_of(model, manifest):
         if output.exists() and own.exists() and output.samefile(own):
             raise BadOption(f"{output}: is a file of the distributable: name another one")
-    wanted = manifest.levels[grant.level].restored
-    with ExitStack() as stack:
-        changes = []
-        for level in chain:
-            path = part_of(model, level)
-            part = stack.enter_context(_named_open(path))
-            count = parts.windows(manifest.levels[level].restored.size)
-            opens = part_key(level_key(secret, grant.level, level))
-            messages = parts.unseal(part, count, opens, _about(manifest.id, level))
-            changes.append((path, manifest.levels[level].restored.size, messages))
-        made = _written(_restored(model, changes), stack.enter_context(writing(output)))
+    wanted = manifest.levels[grant.level].restored if grant.copy is None else grant.copy.content
+    with restored(model, manifest, secret, grant.level) as blocks, writing(output) as stream:
+        made = written(patched(blocks, patches), stream)
         if made != wanted:  # parts are sealed: they cannot be it
-            raise UnreadableLicense(f"{model}: was changed: does not become what its manifest says")
+            raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
     about = manifest.levels[grant.level].about
     return Activated(grant.level, grant.licensee, made, about)
+
+
+@contextmanager
+def restored(
+    model: Path, manifest: Manifest, secret: bytes, level: int
+) -> Iterator[Iterator[memoryview]]:
+    """The windows of a level's file, one after the other; ``secret``: the key of the level.
+
+    Each is in the memory of an earlier one.  Raises as ``activate`` does.
+    """
+    with ExitStack() as stack:
+        changes = []
+        for each in range(len(manifest.levels) - 1, level - 1, -1):
+            path, size = part_of(model, each), manifest.levels[each].restored.size
+            part = stack.enter_context(_named_open(path))
+            opens = part_key(level_key(secret, level, each))
+            about = _about(manifest.id, each)
+            changes.append((path, size, parts.unseal(part, parts.windows(size), opens, about)))
+        yield _restored(model, changes)
 
 
 def read_manifest(model: Path, owner: str | None = None) -> Manifest:
@@ -175,22 +212,25 @@ def damaged(model: Path, manifest: Manifest) -> list[str]:
     """The names of a distributable's files that are missing, or not what the manifest says."""
     wanted = {model: manifest.model}
     wanted |= {part_of(model, level): each.sealed for level, each in enumerate(manifest.levels)}
+    if manifest.ledger is not None and ledger_of(model).exists():  # it need not be shipped
+        wanted[ledger_of(model)] = manifest.ledger
     return [
         path.name
         for path, content in wanted.items()
-        if not path.is_file() or _content(path) != content
+        if not path.is_file() or content_of(path) != content
     ]
 
 
 def _restored(
     model: Path, changes: Sequence[tuple[Path, int, Iterator[bytes]]]
 ) -> Iterator[memoryview]:
-    """The windows of a model's file after all changes; each in the memory of the one before."""
+    """The windows of a model's file after all changes; each in the memory of an earlier one."""
     count = max(parts.windows(size) for _, size, _ in changes)
-    window = parts.new_window()
+    memory = [parts.new_window() for _ in range(min(count, AHEAD))]
     with _named_open(model) as stream:
         for number in range(count):
-            left = _fill(window, stream)
+            window = memory[number % AHEAD]
+            left = fill(window, stream)
             for path, size, messages in changes:
                 left = min(parts.WINDOW, max(0, size - number * parts.WINDOW))
                 with _naming(path):
@@ -200,43 +240,6 @@ def _restored(
         for path, _, messages in changes:
             with _naming(path):
                 next(messages, None)  # there is no more
-
-
-def _fill(window: parts.Words, stream: BinaryIO) -> int:
-    """Reads the next window of a file; zeros follow where it ends."""
-    content = window.data.cast("B")
-    filled = 0
-    while filled < len(content) and (more := stream.readinto(content[filled:])):  # type: ignore[attr-defined]
-        filled += more
-    parts.apply(window, filled, b"")
-    return filled
-
-
-def _deltas(before: Path, after: Path) -> Iterator[bytes]:
-    with before.open("rb") as old, after.open("rb") as new:
-        for _ in range(parts.windows(after.stat().st_size)):
-            yield parts.delta(old.read(parts.WINDOW), new.read(parts.WINDOW))
-
-
-def _windows(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while window := stream.read(parts.WINDOW):
-            yield window
-
-
-def _content(file: Path) -> Content:
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Content(digest, file.stat().st_size)
-
-
-def _written(blocks: Iterable[bytes | memoryview], stream: BinaryIO) -> Content:
-    """Writes the blocks; what they are together."""
-    digest, size = hashlib.sha256(), 0
-    for block in blocks:
-        digest.update(block)
-        size += stream.write(block)
-    return Content(digest.hexdigest(), size)
 
 
 def _about(identity: str, level: int) -> bytes:

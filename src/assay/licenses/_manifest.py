@@ -14,7 +14,9 @@ from assay.transparency import _strict
 from assay.values import Json
 
 EXTRA = "crypto"
-_FIELDS = ("id", "method", "model", "about", "levels", "issued", "expires", "licensee")
+_FIELDS = (
+    "id", "method", "model", "about", "levels", "issued", "expires", "licensee", "ledger",
+)  # fmt: skip
 _LEVEL = ("restored", "sealed", "about")
 _MOST_LEVELS = 1_000
 _MOST_NOTES = 100
@@ -38,7 +40,7 @@ class Content:
 class Level:
     """A grade of the model."""
 
-    restored: Content  # the model's file at this level
+    restored: Content  # the model's file at this level; of copies: but for what a license brings
     sealed: Content  # the part that leads there from the next level
     about: Mapping[str, str]  # accuracy and what else is known of it
 
@@ -58,6 +60,7 @@ class Manifest:
     issued: str
     expires: str | None  # the last day on which it may be activated
     licensee: str | None  # the only one that it is for
+    ledger: Content | None  # the owner's, where every copy is one licensee's
     document: Json  # all this, signed
 
     @classmethod
@@ -72,6 +75,7 @@ class Manifest:
         with _signed.reading("manifest"):
             identity = _strict.digits(row["id"], _signed.DIGEST, "id")
             model = Content.from_json(row["model"], "model")
+            ledger = None if row["ledger"] is None else Content.from_json(row["ledger"], "ledger")
             levels = row["levels"]
             if not isinstance(levels, list) or not 0 < len(levels) <= _MOST_LEVELS:
                 raise UnreadableLicense("levels: is not a list of levels")
@@ -81,6 +85,7 @@ class Manifest:
             found, _signed.day(row["issued"], "issued"),
             _signed.end(row["expires"]),
             None if row["licensee"] is None else _signed.note(row["licensee"], "licensee"),
+            ledger,
             {**row},
         )  # fmt: skip
 

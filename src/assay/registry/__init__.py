@@ -23,6 +23,7 @@ from assay.registry._database import Database
 from assay.registry._find import find
 from assay.registry._hasher import coded, recall, settle
 from assay.registry._keys import Keyring
+from assay.registry._licensed import Licenses
 from assay.registry._log import Log
 from assay.registry._rehash import recoded, resketched
 from assay.registry._related import related
@@ -54,6 +55,7 @@ class Registry:
         self._known = Known(database, LiveCodes(database), LiveTensors(database))
         self.keys = Keyring(database)
         self.log = Log(database)
+        self.licenses = Licenses(database)
         self._warnings = Warnings(database)
 
     @classmethod
@@ -245,15 +247,14 @@ class Registry:
     def use(self, hasher: Hasher) -> None:
         """Make codes with ``hasher``, in a registry that has made none yet.
 
-        Raises BadOption where it makes codes with another one: ``rehash`` changes that.
+        Raises BadOption where it makes codes with another one, which ``rehash`` changes.
         """
         with self._database.write() as connection:
             known = settle(connection, self._database.folder, hasher)
         if known.scheme != hasher.scheme:
-            raise BadOption(
-                f"{self._database.folder}: its codes are of {known.scheme}, not {hasher.scheme}:"
-                " 'assay rehash' with the same options makes them all anew"
-            )
+            why = f"its codes are of {known.scheme}, not {hasher.scheme}"
+            remedy = "'assay rehash' with the same options makes them all anew"
+            raise BadOption(f"{self._database.folder}: {why}: {remedy}")
 
     def _register(
         self, record: Record, hasher: Hasher | None = None, file: str | None = None

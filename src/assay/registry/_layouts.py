@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 5  # of the schema below
+VERSION = 6  # of the schema below
 
 # What a file without a graph is found by; layout 1 had no such table.
 SHAPES = """
@@ -70,7 +70,22 @@ CREATE TABLE log_stamps (  -- time stamps of entries
     UNIQUE (position, response)
 );
 """
-UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG}  # what each older layout lacks
+# Which models are licensed copies; layout 5 had no such table.
+LICENSED = """
+CREATE TABLE licensed (
+    model INTEGER NOT NULL REFERENCES models(id) ON DELETE CASCADE,
+    licensee TEXT NOT NULL,  -- a name
+    key TEXT NOT NULL,  -- public: the licensee's, …
+    owner TEXT NOT NULL,  -- … and the owner's, who signed it
+    manifest TEXT NOT NULL,  -- SHA-256 of the distributable's
+    license TEXT NOT NULL,  -- SHA-256 of the license
+    level INTEGER NOT NULL,
+    expires TEXT,  -- the last day
+    UNIQUE (model, license)
+);
+CREATE INDEX licensed_manifest ON licensed(manifest);
+"""
+UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED}  # what each lacks
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -122,4 +137,4 @@ CREATE TRIGGER model_rehashed AFTER UPDATE OF scheme, digest ON models
     BEGIN INSERT INTO changes(model, what) VALUES (new.id, 'rehashed'); END;
 INSERT INTO settings VALUES ('id', lower(hex(randomblob(16)))), ('snapshot', 0);
 """
-SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG
+SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG + LICENSED

@@ -34,7 +34,7 @@ def sarif(reports: Sequence[Report], failures: Sequence[tuple[str, str]] = ()) -
     Each suspect is an artifact with its hash, also one that nothing was found of.
     """
     results = [
-        _result(report.suspect, place, kin)
+        _result(report, place, kin)
         for place, report in enumerate(reports)
         for kin in report.matches
         if kin.relation > Relation.UNRELATED
@@ -80,8 +80,9 @@ def _level(relation: Relation) -> str:
     return "warning" if relation == Relation.COMMON_ANCESTOR else "error"
 
 
-def _result(suspect: Record, place: int, kin: Kin) -> Json:
-    fails = kin.relation >= Relation.COMMON_ANCESTOR and kin.explained_by is None
+def _result(report: Report, place: int, kin: Kin) -> Json:
+    suspect, is_own = report.suspect, kin.explained_by is None and report.needs_review
+    fails = kin.relation >= Relation.COMMON_ANCESTOR and is_own
     location = _location(suspect.path)
     location["physicalLocation"]["artifactLocation"]["index"] = place
     name = kin.record.name or kin.record.path

@@ -103,7 +103,9 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def explanation(kin: Kin) -> list[str]:
-    """Where what the two share comes from, if a public base is known that it comes from."""
+    """By what right the two share something: a license, or a public base that it comes from."""
+    if kin.licensed:
+        return [*map(str, kin.licensed)]
     if kin.explained_by is None:
         return []
     if kin.record.base:
@@ -169,6 +171,9 @@ def row(kin: Kin) -> tuple[str, ...]:
 
 def review(report: Report) -> str:
     """Whether somebody is to look at it."""
+    if report.licensed:
+        said = printable("; ".join(map(str, report.licensed)))
+        return said if not report.needs_review else f"{said}: to be reviewed"
     return "to be reviewed" if report.needs_review else "nothing to review"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -101,10 +101,22 @@ def logits(answers: Tensor) -> Tensor:  # (b, c) -> (b, c)
 
 def accuracy(module: nn.Module, examples: Examples) -> float:
     """The share of examples whose largest output is their label's, 0 … 1."""
+    return accuracies(module, examples, (1,))[0]
+
+
+def accuracies(module: nn.Module, examples: Examples, tops: Sequence[int]) -> list[float]:
+    """The share of examples whose label is among the ``top`` largest outputs, for each.
+
+    Those of which there are no more outputs than that are left out.
+    """
     answers = outputs(module, examples.inputs)
     if answers.ndim != 2:
         raise UnfitModel(f"outputs of shape {list(answers.shape)} are not (n, classes)")
-    return float((answers.argmax(1) == examples.known_labels).mean())
+    labels = examples.known_labels
+    if [*tops] == [1]:
+        return [float((answers.argmax(1) == labels).mean())]
+    right = np.argsort(-answers, axis=1, kind="stable") == labels[:, None]  # (n, classes)
+    return [float(right[:, :top].any(1).mean()) for top in tops if top < answers.shape[1]]
 
 
 def on(module: nn.Module, array: Array) -> Tensor:

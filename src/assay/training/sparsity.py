@@ -7,7 +7,8 @@ and draws the others to the bound, so that there is a gap between them [Zhuang e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -18,6 +19,33 @@ from assay.training import Around, Batch, Objective
 
 EXTRA = "torch"
 Kind = Literal["l1", "polarization"]
+_ZERO = 0.01  # of the largest scale: as good as zero
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What presses the scales of a model, and how much."""
+
+    kind: Kind = "polarization"  # or l1, which presses all
+    strength: float = 0.001  # λ
+    balance: float = 1.2  # t, of polarization: a share of ½ - t/4 is drawn to the bound
+    bound: float = 1.0  # a, of polarization: scales are brought into [0, a]
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("l1", "polarization"):
+            raise BadOption(f"penalty.kind must be l1 or polarization, not {self.kind!r}")
+        if not 0 <= self.strength < float("inf") or not 0 < self.bound < float("inf"):
+            raise BadOption("penalty.strength must be 0 or more, and penalty.bound above 0")
+        if not -2 <= self.balance <= 2:
+            raise BadOption(f"penalty.balance must be from -2 to 2, not {self.balance}")
+
+    def on(self, module: nn.Module, trained: Collection[str] | None = None) -> Sparse:
+        """An objective: cross entropy, and the penalty on the scales that are ``trained``.
+
+        Raises UnfitModel where there is none.
+        """
+        names = [name for name in scales(module) if trained is None or name in trained]
+        return Sparse(self.strength, names, kind=self.kind, balance=self.balance, bound=self.bound)
 
 
 class Sparse(Around):
@@ -84,3 +112,12 @@ def scales(module: nn.Module) -> list[str]:
         for name, part in module.named_modules()
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.weight is not None
     ]
+
+
+def near_zero(module: nn.Module) -> float:
+    """The share of a model's scales that are as good as zero, beside the largest; it has some."""
+    found = [module.get_parameter(name).detach().abs() for name in scales(module)]
+    if not found:
+        raise UnfitModel("the model has no scales that could be made sparse")
+    gamma = torch.cat(found)  # (n,)
+    return round(float((gamma <= _ZERO * gamma.max()).float().mean()), 4)

@@ -14,7 +14,7 @@ from assay.values.codes import HashCode, Match, TensorSketch, WeightSketch
 from assay.values.layer_matches import LayerMatch
 from assay.values.layers import Attribute, Json, Layer, LayerGraph, WeightedGraph
 from assay.values.records import Record, Shapes
-from assay.values.reports import Evidence, Kin, Relation, Report
+from assay.values.reports import Evidence, Kin, Licensed, Relation, Report
 
 __all__ = [
     "Attribute",
@@ -25,6 +25,7 @@ __all__ = [
     "Layer",
     "LayerGraph",
     "LayerMatch",
+    "Licensed",
     "Match",
     "Record",
     "Relation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from importlib import import_module
 from math import log10
@@ -61,6 +61,29 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Licensed:
+    """That a registered model is the copy of a licensee."""
+
+    licensee: str  # a name
+    key: str  # public: the licensee's, …
+    owner: str  # … and the owner's, who signed the license
+    manifest: str  # SHA-256 of the distributable's
+    license: str  # SHA-256 of the license
+    level: int  # 0 is the whole model
+    expires: str | None  # the last day, as 2027-01-31
+    expired: bool = False  # by the clock of who asked
+
+    def __str__(self) -> str:
+        until = "" if self.expires is None else f", until {self.expires}"
+        return f"licensed to {self.licensee}, grade {self.level}{until}" + (
+            ": expired" if self.expired else ""
+        )
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Kin:
     """A registered model, and the evidence that ties the suspect to it."""
 
@@ -68,6 +91,7 @@ class Kin:
     relation: Relation
     evidence: tuple[Evidence, ...]  # strongest first
     explained_by: str | None = None  # a public base that all the two share comes from, by name
+    licensed: tuple[Licensed, ...] = ()  # to whom the registered model is licensed
 
     @property
     def score(self) -> float:
@@ -89,6 +113,7 @@ class Kin:
             "score": self.score,
             "log10_false_alarm": self.log10_false_alarm,
             **({} if self.explained_by is None else {"explained_by": self.explained_by}),
+            **({"licensed": [each.to_json() for each in self.licensed]} if self.licensed else {}),
             "evidence": [evidence.to_json() for evidence in self.evidence],
         }
 
@@ -107,8 +132,17 @@ class Report:
         return max((kin.relation for kin in self.matches), default=Relation.UNRELATED)
 
     @property
+    def licensed(self) -> tuple[Licensed, ...]:
+        """To whom the suspect itself is licensed: it is the same as a copy that was recorded."""
+        same = [kin for kin in self.matches if kin.relation >= Relation.SAME_MODEL and kin.licensed]
+        best = max((kin.relation for kin in same), default=None)
+        return tuple(dict.fromkeys(e for kin in same if kin.relation == best for e in kin.licensed))
+
+    @property
     def needs_review(self) -> bool:
-        """Whether some weights seem to be shared that come from no public base."""
+        """Whether some weights seem to be shared that come from no public base, nor by license."""
+        if any(not each.expired for each in self.licensed):
+            return False
         return any(
             kin.relation >= Relation.COMMON_ANCESTOR and kin.explained_by is None
             for kin in self.matches
@@ -125,4 +159,5 @@ class Report:
             "verdict": str(self.verdict),
             "matches": [kin.to_json() for kin in self.matches],
             **({} if self.merge is None else {"merge": self.merge}),
+            **({"licensed": [each.to_json() for each in self.licensed]} if self.licensed else {}),
         }

@@ -58,7 +58,9 @@ def arrays_for(
     for number, student in enumerate(students, 1):
         said = predictor(student).ask(queries)
         if said.is_hard or said.classes != known.classes:
-            raise UnfitModel(f"{method.method}: student {number} gives no scores of these classes")
+            raise UnfitModel(
+                f"{method.method}: reference {number} gives no scores of these classes"
+            )
         answers.append(said.log_probabilities)
     found = {
         "queries": queries,

@@ -21,6 +21,7 @@ from assay.watermarks import Weights
 from assay.watermarks._code import encoded
 from assay.watermarks._hosts import finite, found, magnitudes, size
 from assay.watermarks._key import Key
+from assay.weights.sites import Sites
 
 EXTRA = "watermarks"
 _ABOVE = 0.25  # of T₁ that ones are larger at most, and …
@@ -93,6 +94,28 @@ def read(weights: Weights, key: Key) -> Array:
     return np.concatenate(parts)
 
 
+def sites_of(
+    key: Key, template: Json, levels: Sequence[Levels], free: Sequence[NDArray[np.int64]]
+) -> list[Sites]:
+    """Each host's, for copies that say words of their own; ``free``: (s) where a mark may lie.
+
+    Raises UnfitModel where that is in too few places.
+    """
+    made, count = [], len(template["hosts"])
+    for number, (host, level, each) in enumerate(zip(template["hosts"], levels, free, strict=True)):
+        sizes = len(range(number, template["blocks"], count)), template["length"]
+        if len(each) < sizes[0] * sizes[1]:
+            raise UnfitModel(
+                f"{host['name']} has {len(each):,} weights that every level has, and the mark wants"
+                f" {sizes[0] * sizes[1]:,}: less redundancy, or another host"
+            )
+        drawn = each[key.places(f"sites {number}", len(each), sizes[0] * sizes[1])].reshape(sizes)
+        draws = key.uniform(f"sizes {number}", *sizes)
+        low, high = level.low * (1 - _BELOW * draws), level.high * (1 + _ABOVE * draws)
+        made.append(Sites(host["name"], tuple(host["shape"]), template["ones"], drawn, low, high))
+    return made
+
+
 def ones_in(template: Json, number: int) -> int:
     """How many weights of host ``number`` are large."""
     blocks = len(range(number, template["blocks"], len(template["hosts"])))
@@ -122,13 +145,6 @@ def levels_of(
             f"a share of {survive:g} of the weights is zero already: set survive higher"
         )
     return Levels(low, high)
-
-
-def projected(values: Array, ones: NDArray[np.bool_], bounds: Array) -> Array:
-    """The nearest values within the bounds, with the signs that they have; 0 counts as positive."""
-    sizes = np.abs(values)
-    sizes = np.where(ones, np.maximum(sizes, bounds), np.minimum(sizes, bounds))
-    return np.where(values < 0, -sizes, sizes)
 
 
 def outlives(smallest: float, host: Array, model: Array, more: int = 0) -> Json:

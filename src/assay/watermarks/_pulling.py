@@ -108,7 +108,7 @@ class Spot:
         self.bounds = torch.from_numpy(bounds).to(self.bounds)
 
     def project(self, parameter: Tensor) -> None:
-        """``_levels.projected`` of the parameter, in place."""
+        """``weights.sites.projected`` of the parameter, in place."""
         with torch.no_grad():
             values = parameter[self.at]
             sizes = values.abs()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import BadData, BadOption
+from assay.errors import BadData, BadOption, UnfitModel
 from assay.training import Optimizer, Training
 from assay.values import Json
 from assay.watermarks import BITS, TAG, Detection, Watermark, Weights, Work
@@ -30,12 +30,13 @@ from assay.watermarks._levels import (
     ones_in,
     outlives,
     places,
-    projected,
     read,
+    sites_of,
     spots,
     words,
 )
 from assay.watermarks._tails import log10_tail, summed
+from assay.weights.sites import Free, Sites, projected
 
 if TYPE_CHECKING:
     from torch import nn
@@ -151,6 +152,20 @@ class ConstantWeight(Watermark):
         from assay.watermarks._pulling import tuned
 
         return tuned(self, work)
+
+    def sites(self, weights: Weights, free: Free, secret: bytes) -> list[Sites]:
+        names = self.hosts or (max(free, key=lambda name: int(free[name].sum())),)
+        if lacking := [name for name in names if name not in free]:
+            raise UnfitModel(f"no mark of copies can lie in {lacking[0]!r}: of {', '.join(free)}")
+        template = {
+            "hosts": hosts_of(weights, names, self.code.length),
+            "length": self.code.length,
+            "ones": self.code.ones,
+            "blocks": self.code.blocks(BITS // 8 + TAG),
+        }
+        key = Key(self.method, template, secret)
+        places = [np.flatnonzero(free[name]) for name in names]
+        return sites_of(key, template, self.levels(weights, template), places)
 
     def checked(self, weights: Weights, key: Key) -> list[Json]:
         """The key's hosts.  Raises UnfitModel where the model lacks one."""

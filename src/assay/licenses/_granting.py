@@ -1,0 +1,126 @@
+"""Licenses as the owner gives them: of copies that are all alike, or of one licensee's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from assay.durable import writing
+from assay.errors import Unlicensed, UnreadableKey, UnreadableLicense
+from assay.keys.signing import SigningKey
+from assay.licenses import _signed
+from assay.licenses._copies import Patch, patched
+from assay.licenses._distributable import ledger_of, read_manifest, restored
+from assay.licenses._grants import Grant, bounded, level_key, root_of
+from assay.licenses._ledger import Ledger
+from assay.licenses._manifest import Content, Manifest
+from assay.transparency import _strict
+
+EXTRA = "crypto"
+
+
+def granted(
+    model: Path,
+    owner: SigningKey,
+    level: int,
+    licensee: str,
+    key: str,
+    expires: str | None = None,
+) -> Grant:
+    """A license for a level of a distributable, and for his copy alone where copies are told apart.
+
+    Args:
+        model: The distributable's; where copies are told apart, with all its files beside it.
+        owner: Who issued that.
+        level: 0 is the whole model.
+        licensee: A name.
+        key: The licensee's public key: 64 hexadecimal digits.
+        expires: The last day; by default it does not end.
+
+    Raises:
+        Unlicensed: as of ``Grant.make``.
+        UnreadableKey: there is no such public key.
+        UnreadableLicense: the name or the day is none; or a file of the distributable is missing,
+            damaged, or was changed.
+        OSError: a file cannot be read.
+    """
+    manifest = read_manifest(model)
+    try:
+        bounded(manifest, owner, level, licensee, expires)
+        with _signed.reading("license"):
+            _strict.digits(key, _signed.DIGEST, "the licensee's public key")
+        if manifest.ledger is None:
+            return Grant.make(manifest, owner, level, licensee, key, expires)
+        ledger = read_ledger(model, manifest, owner)
+        patches = ledger.patches(level, ledger.words(owner, key))
+    except (Unlicensed, UnreadableKey, UnreadableLicense) as error:
+        raise type(error)(f"{model}: {error}") from error
+    content = _copied(model, manifest, owner, level, patches)
+    return Grant.make(manifest, owner, level, licensee, key, expires, (content, patches))
+
+
+def read_ledger(model: Path, manifest: Manifest, owner: SigningKey) -> Ledger:
+    """The owner's ledger of a distributable.
+
+    Raises UnreadableLicense where there is none, or it is damaged; Unlicensed where the
+    distributable is another owner's.
+    """
+    path = ledger_of(model)
+    if manifest.owner != owner.public:
+        raise Unlicensed("the distributable is another owner's")
+    if manifest.ledger is None:
+        raise UnreadableLicense("its copies are all alike: it was issued without --trace")
+    if not path.exists():
+        raise UnreadableLicense(f"there is no {path.name} beside it: put back the owner's copy")
+    try:
+        return Ledger.unseal(path.read_bytes(), manifest.id, owner)
+    except UnreadableLicense as error:
+        raise UnreadableLicense(f"{path.name}: {error}") from error
+
+
+def copied(model: Path, grant: Grant, owner: SigningKey, output: Path) -> Content:
+    """Write the copy that a license makes, which its owner can make, too.
+
+    Raises Unlicensed where the license is for another model, and else as ``granted`` does.
+    """
+    manifest, patches = read_manifest(model), []
+    if grant.manifest != manifest.digest or grant.level >= len(manifest.levels):
+        raise Unlicensed("is for another model than this")
+    if manifest.ledger is not None:
+        ledger = read_ledger(model, manifest, owner)
+        patches = ledger.patches(grant.level, ledger.words(owner, grant.key))
+    with writing(output) as stream:
+        made = _copied(model, manifest, owner, grant.level, patches, stream)
+        if grant.copy is not None and made != grant.copy.content:
+            raise UnreadableLicense("makes another copy than its owner would")
+    return made
+
+
+def _copied(
+    model: Path,
+    manifest: Manifest,
+    owner: SigningKey,
+    level: int,
+    patches: list[Patch],
+    stream: BinaryIO | None = None,
+) -> Content:
+    """What a licensee's copy is, written where it is wanted; the owner makes it of whole files."""
+    plain, made, size = hashlib.sha256(), hashlib.sha256(), 0
+
+    def seen(windows: Iterable[memoryview]) -> Iterator[memoryview]:
+        for window in windows:
+            plain.update(window)
+            yield window
+
+    secret = level_key(root_of(owner, manifest.id), 0, level)
+    with restored(model, manifest, secret, level) as windows:
+        for window in patched(seen(windows), patches):
+            made.update(window)
+            size += len(window)
+            if stream is not None:
+                stream.write(window)
+    if Content(plain.hexdigest(), size) != manifest.levels[level].restored:
+        raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
+    return Content(made.hexdigest(), size)

@@ -1,0 +1,147 @@
+"""``license issue --trace``, ``license trace`` and ``license record``, from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_files import save_examples, save_network
+from small_tasks import squares
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+
+from safetensors.numpy import save_file  # noqa: E402
+
+from assay.formats import read  # noqa: E402
+
+Run = Callable[..., Any]
+ISSUE = (
+    "license", "issue", "model.onnx", "--data", "data.npz", "--limit", "200", "--owner-key",
+    "ann.key", "--set", "rates=0.2,0.6",
+)  # fmt: skip
+TRACE = ("--trace", "constant-weight", "--trace-set", "code.redundancy=1")
+NAMES = ("bob", "eve", "kim")
+KEPT: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def shipped(run: Run) -> Run:
+    """Ann has shipped a model, and licensed it to three; it is the same each time."""
+    if not KEPT:
+        save_network("vgg", "model.onnx")
+        save_examples("data.npz", squares(600, 2))
+        for name, kind in (("ann", "owner"), *((each, "licensee") for each in NAMES)):
+            assert run("key", "new", f"{name}.key", "--kind", kind).status == 0
+        assert run(*ISSUE, *TRACE, "--output", "out.onnx").status == 0
+        Path("given").mkdir()
+        for name in NAMES:
+            public = run("key", "show", f"{name}.key", "--json").json[0]["public"]
+            given = run("license", "key", "out.onnx", "--level", "0", "--to", name, "--public",
+                public, "--owner-key", "ann.key", "--output", f"given/{name}.license")  # fmt: skip
+            assert given.status == 0
+        KEPT.update((str(f), f.read_bytes()) for f in Path().rglob("*") if f.is_file())
+    Path("given").mkdir(exist_ok=True)
+    for file, content in KEPT.items():
+        Path(file).write_bytes(content)
+    return run
+
+
+def opened(run: Run, name: str) -> str:
+    """The copy of a licensee."""
+    answer = run("license", "activate", "out.onnx", "--license", f"given/{name}.license", "--key",
+        f"{name}.key", "--output", f"{name}.onnx")  # fmt: skip
+    assert answer.status == 0
+    return f"{name}.onnx"
+
+
+def values(file: str) -> dict[str, Any]:
+    return {name: weight.read() for name, weight in read(Path(file)).weights.items()}
+
+
+def trace(run: Run, suspect: str, *more: str) -> Any:
+    return run("license", "trace", suspect, "out.onnx", "--owner-key", "ann.key", *more)
+
+
+def test_a_copy_says_whose_it_is_and_so_do_two_that_were_averaged(shipped: Run) -> None:
+    house, copies = shipped, [opened(shipped, name) for name in NAMES]
+    assert len({Path(copy).read_bytes() for copy in copies}) == 3
+    (found,) = trace(house, "eve.onnx", "--licenses", "given", "--json").json
+    rows = {row["licensee"]: row for row in found["licensees"]}
+    assert {name for name in NAMES if rows[name]["traced"]} == {"eve"}
+    assert rows["eve"]["score"] > 0.99
+    one, two = values("bob.onnx"), values("kim.onnx")
+    mean = {name: ((one[name] + two[name]) / 2).astype(np.float32) for name in one}
+    save_file({name: np.ascontiguousarray(each) for name, each in mean.items()}, "mean.safetensors")
+    answer = trace(house, "mean.safetensors", "--licenses", "given")
+    assert answer.status == 0
+    said = {line.split()[0]: line.split()[1] for line in answer.out.splitlines()[2:]}
+    assert said == {"bob": "yes", "kim": "yes", "eve": "no"}
+    nobody = trace(house, "model.onnx", "--licenses", "given/bob.license")
+    assert nobody.status == 1
+    assert "yes" not in nobody.out
+
+
+def test_a_recorded_copy_is_licensed_and_no_accusation(shipped: Run) -> None:
+    house = shipped
+    assert house("add", "model.onnx", "--owner", "Ann").status == 0
+    for name in ("bob", "eve"):
+        recorded = house("license", "record", "out.onnx", "--license", f"given/{name}.license",
+            "--owner-key", "ann.key", "--owner", "Ann", "-o", f"kept-{name}.onnx")  # fmt: skip
+        assert recorded.out == f"added   out.onnx, licensed to {name}, grade 0\n"
+        assert Path(f"kept-{name}.onnx").read_bytes() == Path(opened(house, name)).read_bytes()
+    checked = house("check", "bob.onnx", "--json")
+    assert checked.status == 0
+    (report,) = checked.json
+    assert [(each["licensee"], each["level"]) for each in report["licensed"]] == [("bob", 0)]
+    assert "(licensed to bob, grade 0)" in house("check", "bob.onnx").out
+    again = values("bob.onnx")
+    save_file({n: np.ascontiguousarray(v) for n, v in again.items()}, "again.safetensors")
+    same = house("check", "again.safetensors", "--json")
+    assert [each["licensee"] for each in same.json[0]["licensed"]] == ["bob"]
+    assert same.status == 0
+    unknown = house("check", opened(house, "kim"), "--json")  # his license was not recorded
+    assert "licensed" not in unknown.json[0]
+    assert unknown.status == 1
+    (found,) = trace(house, "bob.onnx", "--json").json  # asked are those who were recorded
+    assert [(row["licensee"], row["traced"]) for row in found["licensees"]] == [
+        ("bob", True), ("eve", False),
+    ]  # fmt: skip
+
+
+def test_a_license_that_has_ended_is_said_to(shipped: Run) -> None:
+    house = shipped
+    public = house("key", "show", "bob.key", "--json").json[0]["public"]
+    assert house("license", "key", "out.onnx", "--level", "0", "--to", "Bob Ltd", "--public",
+        public, "--owner-key", "ann.key", "--output", "old.license", "--expires",
+        "2020-01-01").status == 0  # fmt: skip
+    assert house("license", "record", "out.onnx", "--license", "old.license", "--owner-key",
+        "ann.key", "--output", "old.onnx").status == 0  # fmt: skip
+    checked = house("check", "old.onnx")
+    assert checked.status == 1
+    assert "licensed to Bob Ltd, grade 0, until 2020-01-01: expired: to be reviewed" in checked.out
+
+
+def test_what_cannot_be_traced_is_refused(shipped: Run) -> None:
+    house = shipped
+    for name, words in (
+        ("structural", "its marks are not told weight by weight"),
+        ("uchida", "its marks are not told weight by weight"),
+        ("nothing", "is none of"),
+    ):
+        answer = house(*ISSUE, "--output", "no.onnx", "--trace", name)
+        assert (answer.status, words in answer.error) == (2, True)
+        assert not Path("no.onnx").exists()
+    alone = house(*ISSUE, "--output", "no.onnx", "--trace-set", "margin=1")
+    assert alone.error == "--trace-set margin=1: is for --trace"
+    assert trace(house, "bob.key", "--licenses", "given").status == 2
+    missing = trace(house, "model.onnx")
+    assert missing.status == 2
+    wrong = trace(house, "model.onnx", "--licenses", "data.npz")
+    assert wrong.error.startswith("data.npz: is no license that can be read")
+    Path("out.onnx.ledger").unlink()
+    lost = trace(house, "model.onnx", "--licenses", "given")
+    assert lost.error.startswith("out.onnx: there is no out.onnx.ledger beside it")

@@ -1,0 +1,97 @@
+"""How a holder tunes a level: what a key opens, and what of it is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mutated_json import changed
+from small_licenses import distributed, grant, licensee
+
+from assay.errors import UnreadableLicense
+from assay.licenses._recipes import Recipe, recipe_of
+from assay.training import Optimizer, Training
+
+SHARES = st.floats(0, 0.99)
+TRAININGS = st.builds(
+    Training,
+    epochs=st.integers(1, 1000),
+    batch=st.integers(2, 512),
+    optimizer=st.builds(
+        Optimizer,
+        name=st.sampled_from(["sgd", "adam"]),
+        rate=st.floats(1e-9, 10),
+        momentum=SHARES,
+        weight_decay=SHARES,
+        schedule=st.sampled_from(["cosine", "constant"]),
+    ),
+    patience=st.integers(0, 9),
+)
+SAMPLE = Recipe(37.421875, 3, Training(9, optimizer=Optimizer("adam", 0.003)))
+
+
+@given(st.builds(Recipe, st.floats(0, 1e9), st.integers(0, 2**32), TRAININGS))
+def test_what_is_written_is_read_again_to_the_last_bit(recipe: Recipe) -> None:
+    assert Recipe.parse(recipe.text) == recipe
+
+
+def parsed(text: str) -> Recipe | str:
+    """The tuning in a text, or why it is none."""
+    try:
+        return Recipe.parse(text)
+    except UnreadableLicense as error:
+        return str(error)
+
+
+@settings(max_examples=80)
+@given(data=st.data())
+def test_what_is_changed_anywhere_is_a_tuning_or_refused_in_one_line(data: Any) -> None:
+    row = json.loads(SAMPLE.text)
+    changed(data, row)
+    found = parsed(json.dumps(row))
+    if isinstance(found, str):
+        assert "\n" not in found
+        return
+    assert 0 <= found.steps < 1e12
+    assert Recipe.parse(found.text) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("assay tuning", 2, "of a newer assay: upgrade"),
+        ("steps", "nan", "steps: is not a number"),
+        ("steps", "-1", "steps: is not a number"),
+        ("steps", "1e999", "steps: is not a number"),
+        ("seed", "0", "seed: is not a whole number"),
+        ("training", {}, "has not the fields of one"),
+    ],
+)
+def test_what_makes_no_sense_is_told(name: str, value: object, message: str) -> None:
+    row = {**json.loads(SAMPLE.text), name: value}
+    with pytest.raises(UnreadableLicense, match=message):
+        Recipe.parse(json.dumps(row))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("epochs", 0, "epochs must be 1"), ("threads", 10**6, "threads"), ("batch", [], "batch")],
+)
+def test_a_training_that_cannot_be_is_told(name: str, value: object, message: str) -> None:
+    row = json.loads(SAMPLE.text)
+    row["training"][name] = value
+    with pytest.raises(UnreadableLicense, match=message):
+        Recipe.parse(json.dumps(row))
+
+
+def test_a_key_opens_how_to_tune_where_that_is_what_a_level_is(tmp_path: Path) -> None:
+    other = Recipe(5.0, 3, SAMPLE.training)
+    files = [bytes(2000), SAMPLE.text.encode(), other.text.encode(), bytes(2000)]
+    model, manifest = distributed(tmp_path, files)
+    for level, wanted in enumerate([None, SAMPLE, other]):
+        assert recipe_of(model, grant(manifest, level), licensee(0), None) == wanted
+    assert {path.name for path in tmp_path.iterdir() if "opened" in path.name} == set()
