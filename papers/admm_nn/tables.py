@@ -122,7 +122,7 @@ def files(found: Json) -> str:
 
 def _said(cell: Json | None) -> str:
     if cell is None:
-        return "not run yet"
+        return "–"
     loss = cell["loss"]
     interval = loss.get("interval")
     between = f", {interval[0]:+.2f} to {interval[1]:+.2f}" if interval else ""
