@@ -14,7 +14,17 @@ from assay import formats
 from assay.errors import BadOption, UnknownModel
 from assay.values import Json
 from assay.zoo._members import Member, Plan, Setting
-from assay.zoo._reused import EDITIONS, Edition, Task, members, plan, subset
+from assay.zoo._reused import (
+    EDITIONS,
+    OWNER,
+    THIEF,
+    Edition,
+    Task,
+    answered,
+    members,
+    plan,
+    subset,
+)
 from assay.zoo.reuse import HARD, build, contests, pairs, records
 
 pytestmark = pytest.mark.torch
@@ -128,6 +138,18 @@ def test_the_paper_s_protocol_has_its_pairs_and_ours_many_more() -> None:
     ours = pairs(found)
     assert len(ours) >= 1_000
     assert sum(pair.is_hard for pair in ours) >= 500
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_owner_and_thief_answer_one_task_also_where_it_is_half_of_a_set(edition: str) -> None:
+    for each in EDITIONS[edition].tasks.values():
+        assert {answered(f"{each.examples}/{half}") for half in (OWNER, THIEF)} == {each.examples}
+    stolen = [
+        p for p in pairs(planned(plan(edition).members)) if p.is_derived and "+" not in p.reuse
+    ]
+    owned = [pair for pair in stolen if pair.source.count(".") != 2]  # no root
+    assert owned
+    assert all(pair.same_task for pair in owned)
 
 
 def test_references_are_of_other_roots_and_include_the_same_architecture() -> None:

@@ -15,7 +15,7 @@ from assay.zoo import reuse
 from assay.zoo._building import held
 from assay.zoo._making import task
 from assay.zoo._members import Setting
-from assay.zoo._reused import EDITIONS, OWNER, THIEF
+from assay.zoo._reused import EDITIONS, answered
 
 Json = dict[str, Any]
 KEPT = ("name", "network", "task", "method", "parents", "queries", "accuracy", "classes", "weights",
@@ -46,10 +46,7 @@ class Lineage:
     @cached_property
     def tasks(self) -> dict[str, str]:
         """What each answers, whatever half of the examples it learned that from."""
-        return {
-            record["name"]: record["task"].removesuffix(f"/{OWNER}").removesuffix(f"/{THIEF}")
-            for record in self.records
-        }
+        return {record["name"]: answered(record["task"]) for record in self.records}
 
     @cached_property
     def pairs(self) -> list[reuse.Pair]:

@@ -22,9 +22,10 @@ from assay.errors import UnfitModel
 from assay.keys.signing import SigningKey
 from assay.licenses import Grade
 from assay.licenses._copies import LARGEST
+from assay.licenses._grading import grade_of
 from assay.licenses._ledger import Held, Ledger, drawn, sites_key
 from assay.running.examples import Examples
-from assay.running.modules import accuracy, copy_of
+from assay.running.modules import copy_of
 from assay.weights import Array, Weight
 from assay.weights.numbers import encode
 from assay.weights.sites import Marks, Sites
@@ -114,17 +115,17 @@ class Copies:
         bare = copy_of(grades[-1].module)
         for site in self.sites:
             bare.state_dict()[site.name].zero_()
-        last = replace(grades[-1], module=bare, accuracy=accuracy(bare, judge))
+        last = grade_of(bare, judge, grades[-1].notes)
         return [replace(found[0], notes=unmarked), *found[1:], last], ledger
 
     def _measured(self, grade: Grade, row: Sequence[Held], judge: Examples) -> Grade:
-        """With the accuracy of what a licensee gets."""
+        """With the accuracies of what a licensee gets."""
         plain = [held.values(site.shape) for held, site in zip(row, self.sites, strict=True)]
-        found = [
-            accuracy(self._with(grade.module, plain, b"measured %d" % number), judge)
-            for number in range(_COPIES)
-        ]
-        return replace(grade, accuracy=min(found))
+        copies = (
+            self._with(grade.module, plain, b"measured %d" % number) for number in range(_COPIES)
+        )
+        found = [grade_of(each, judge, grade.notes) for each in copies]
+        return min(found, key=lambda each: each.accuracy)
 
     def _with(self, module: nn.Module, plain: Sequence[Array], key: bytes) -> nn.Module:
         """A copy that says the word of a key; ``plain``: its marked tensors without a mark."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from assay.values import Json
 from assay.zoo._members import SCRATCH
-from assay.zoo._reused import OWNER, THIEF
+from assay.zoo._reused import OWNER, THIEF, answered
 
 MATCHED = 0.02  # accuracies that differ by no more
 _SELDOM = 1e-9  # shares are rounded: a difference of 0.02 is one
@@ -172,8 +172,7 @@ def _is_owned(record: Json) -> bool:
 
 def _task(record: Json) -> str:
     """What it answers, whatever half of the examples it learned that from."""
-    task: str = record["task"]
-    return task.removesuffix(f"/{OWNER}").removesuffix(f"/{THIEF}")
+    return answered(record["task"])
 
 
 def _kind(record: Json) -> tuple[str, str]:

@@ -25,6 +25,12 @@ STOLEN: Mapping[str, Options] = MappingProxyType(
 )
 
 
+def answered(task: str) -> str:
+    """What who learned a task answers, whichever party's half of the examples that was."""
+    whole, _, half = task.rpartition("/")
+    return whole if half in (OWNER, THIEF) else task
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is learned, of which examples, and for how long."""
