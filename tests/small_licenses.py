@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from assay.keys.signing import SigningKey
 from assay.keys.wrapping import ReceivingKey
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 
 @cache
 def owner() -> SigningKey:
-    """Ann's."""
-    return SigningKey.new()
+    """Ann's: always the same, so that what is drawn of it is, too."""
+    return SigningKey("owner", Ed25519PrivateKey.from_private_bytes(sha256(b"Ann").digest()))
 
 
 @cache

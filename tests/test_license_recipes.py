@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mutated_json import changed
 from small_licenses import distributed, grant, licensee
 
-from assay.errors import UnreadableLicense
+from assay.errors import BadData, UnreadableLicense
 from assay.licenses._recipes import Recipe, recipe_of
 from assay.training import Optimizer, Training
 
@@ -86,6 +86,15 @@ def test_a_training_that_cannot_be_is_told(name: str, value: object, message: st
     row["training"][name] = value
     with pytest.raises(UnreadableLicense, match=message):
         Recipe.parse(json.dumps(row))
+
+
+@pytest.mark.torch
+def test_a_training_that_holds_out_all_examples_is_told() -> None:
+    pytest.importorskip("torch")
+    from small_licenses import digits, network
+
+    with pytest.raises(BadData, match="cannot be split"):
+        Recipe(1.0, 0, Training(1, patience=1, held_out=0.9999)).follow(network(), digits()[0])
 
 
 def test_a_key_opens_how_to_tune_where_that_is_what_a_level_is(tmp_path: Path) -> None:

@@ -169,6 +169,14 @@ def test_options_that_make_no_sense_are_told(options: dict[str, Any]) -> None:
         Perturbation(**options)
 
 
+@pytest.mark.filterwarnings("error")
+def test_inputs_far_away_are_in_the_last_cell() -> None:
+    inputs = np.array([[1e30], [-1e30], [0.5]], np.float32)
+    for unit in (1 / 256, 1e-320):
+        _, cells = Perturbation(unit=unit).rounded(inputs)
+        assert cells.ravel()[:2].tolist() == [2**62, -(2**62)]
+
+
 LEVEL = '{"scale": 0, "accuracy": 1}'
 
 
@@ -183,6 +191,9 @@ LEVEL = '{"scale": 0, "accuracy": 1}'
         '{"assay perturbation": 1, "unit": "x", "levels": [' + f"{LEVEL}, {LEVEL}]}}",
         '{"assay perturbation": 1, "levels": [' + LEVEL + ', {"scale": NaN, "accuracy": 0}]}',
         '{"assay perturbation": 1, "levels": [' + LEVEL + ', {"scale": -1, "accuracy": 0}]}',
+        '{"assay perturbation": 1, "levels": [' + LEVEL + ', {"scale": 1e308, "accuracy": 0}]}',
+        '{"assay perturbation": 1, "levels": [' + f'{LEVEL}, {{"scale": {10**400}}}]}}',
+        "[" * 100_000,
     ],
 )  # fmt: skip
 def test_text_that_is_no_calibration_is_refused(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import save_file  # noqa: E402
 
 from assay.formats import read  # noqa: E402
+from assay.keys.signing import SigningKey  # noqa: E402
+from assay.licenses._signed import sign, text_of  # noqa: E402
 
 Run = Callable[..., Any]
 ISSUE = (
@@ -110,6 +113,23 @@ def test_a_recorded_copy_is_licensed_and_no_accusation(shipped: Run) -> None:
     assert [(row["licensee"], row["traced"]) for row in found["licensees"]] == [
         ("bob", True), ("eve", False),
     ]  # fmt: skip
+
+
+def test_who_signs_licenses_of_what_is_not_his_is_not_recorded(shipped: Run) -> None:
+    given = json.loads(Path("given/bob.license").read_text())
+    known = {"assay license", "owner", "signature"}
+    body = {name: value for name, value in given.items() if name not in known}
+    mallory = SigningKey.new()
+    for more in ({}, {"copy": None}):
+        forged = sign("license", {**body, **more, "licensee": "Mallory"}, mallory)
+        Path("forged.license").write_text(text_of(forged))
+        answer = shipped("license", "record", "out.onnx", "--license", "forged.license",
+            "--owner-key", "ann.key", "--output", "kept.onnx")  # fmt: skip
+        assert (answer.status, answer.error) == (
+            2, "forged.license: is for another model than this, or its owner has not signed it"
+        )  # fmt: skip
+        assert not Path("kept.onnx").exists()
+    assert "licensed" not in shipped("check", "model.onnx").out
 
 
 def test_a_license_that_has_ended_is_said_to(shipped: Run) -> None:

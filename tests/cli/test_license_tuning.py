@@ -156,3 +156,24 @@ def test_scales_are_made_sparse_and_licensed_by_commands_alone(shipped: Run) -> 
     assert issued.status == 0, issued.error
     (about,) = issued.json
     assert float(about["levels"][0]["about"]["accuracy"]) > float(about["about"]["accuracy"])
+
+
+def test_files_that_are_read_are_not_written_over(shipped: Run) -> None:
+    for option in ("--data", "--judge", "--graph"):
+        Path("mine.onnx").write_bytes(b"his own")
+        answer = activate(shipped, option, "mine.onnx")
+        assert answer.error == "--output mine.onnx: is mine.onnx: name another file"
+        assert Path("mine.onnx").read_bytes() == b"his own"
+    for name in ("next.onnx.level-0", "next.onnx.ledger"):
+        Path("model.onnx").rename(name)
+        answer = shipped("license", "issue", name, "--data", "data.npz", "--owner-key", "ann.key",
+            "--output", "next.onnx")  # fmt: skip
+        assert answer.error == f"--output {name}: is {name}: name another file"
+        Path(name).rename("model.onnx")
+
+
+def test_what_holders_make_is_not_recorded_for_nobody_knows_it(shipped: Run) -> None:
+    answer = shipped("license", "record", "out.onnx", "--license", "bob.license", "--owner-key",
+        "ann.key", "--output", "kept.onnx")  # fmt: skip
+    assert answer.error == "out.onnx: its copies are all alike: it was issued without --trace"
+    assert not Path("kept.onnx").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ def test_a_user_is_answered_as_his_level_allows_and_the_same_each_time(house: Ru
     assert np.array_equal(again, labels)
     assert not np.array_equal(answers(house, "Eve", "--level", "2")[0], labels)
     assert (answers(house, "Bob")[0] == truth).mean() < 0.4  # four classes
+    named = house("license", "answer", "model.onnx", "--calibration", "noise.json", "--inputs",
+        "asked.npz", "--user", os.fsdecode(b"\xff"), "--owner-key", "ann.key", "--output",
+        "out.npz")  # fmt: skip
+    assert named.status == 0, named.err  # a name that is no UTF-8
     (about,) = json.loads(Path("noise.json").read_text())["levels"][:1]
     assert about["scale"] == 0
 
@@ -76,5 +81,7 @@ def test_what_cannot_be_answered_is_refused_in_one_line(house: Run) -> None:
     assert (levels.status, levels.error) == (
         2, "--levels high: are not numbers as 0.92,0.82,0.72"
     )  # fmt: skip
+    again = (*asked[:-1], "asked.npz", "--calibration", "noise.json")
+    assert house(*again).error == "--output asked.npz: is asked.npz: name another file"
     assert not Path("out.npz").exists()
     assert not Path("new.json").exists()

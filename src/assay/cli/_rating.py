@@ -90,6 +90,12 @@ def claimed(model: Path, level: int, owner: str | None, said: Claim) -> Claim:
     except ValueError as error:
         raise UnreadableLicense(f"{model}: level {level}: {error}") from error
     own = {name: getattr(said, name) for name in known}
+    for name in ("rate", "pruned", "tuned"):
+        if own[name] is None and known[name] is None:
+            raise BadOption(
+                f"{model}: level {level} was not made by a rate and a tuning: its manifest names no"
+                f" {name}; give --{name}, or a level that was"
+            )
     return Claim(
         **{n: v if (v := own[n]) is not None else known[n] for n in known}, judged_on=judged_on
     )

@@ -93,11 +93,13 @@ class Outputs:
         return shlex.join(words)
 
 
-def new_file(output: str, *others: str) -> None:
+def new_file(output: str, *others: str | None) -> None:
     """Raises BadOption where it cannot be written, or is one of the files that are read."""
     writable("--output", output)
     for other in others:
-        if Path(output).exists() and Path(other).exists() and Path(output).samefile(other):
+        if other is None or not (Path(output).exists() and Path(other).exists()):
+            continue
+        if Path(output).samefile(other):
             raise BadOption(f"--output {output}: is {other}: name another file")
 
 

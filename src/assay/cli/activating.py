@@ -66,7 +66,7 @@ def activate(
         from assay.licenses._grants import Grant
     from assay.licenses._recipes import recipe_of
 
-    new_file(output_file, model, license_file, key_file)
+    new_file(output_file, model, license_file, key_file, passphrase_file, data, judge, graph)
     path = Path(key_file)
     passphrase = secrets.known(path, bool(read(path).sealed), passphrase_file)
     key = ReceivingKey.read(path, passphrase=passphrase)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 import click
@@ -80,19 +81,13 @@ def issue(
     Needs the extra torch, too.
     """
     from assay.licenses import LICENSES
-    from assay.licenses._distributable import manifest_of
     from assay.zoo.datasets import load
 
     with license_options.torch_needed():
         from assay.cli._examples import fitted, some
         from assay.cli._license_files import licensed
 
-    new_file(output_file, model, owner_file)
-    if manifest_of(Path(output_file)).exists():
-        raise BadOption(
-            f"--output {output_file}: is a distributable already, and its licenses would be void:"
-            " name another file, or remove its manifest"
-        )
+    _new_distributable(output_file, model, owner_file, passphrase_file, data, judge, graph)
     given = given if levels is None else (*given, f"levels={levels}")
     made = LICENSES[method](**settings(LICENSES[method], method, given))
     marks = tracer(click.get_current_context())
@@ -108,6 +103,21 @@ def issue(
             progress=lambda stage: stages.show(stage, 0, 1),
         )  # fmt: skip
     say(json_line(described(output_file, found)) if as_json else shown(output_file, found))
+
+
+def _new_distributable(output: str, *others: str | None) -> None:
+    """Raises BadOption where it is there, or would take the place of a file that is read."""
+    from assay.licenses._distributable import ledger_of, manifest_of, part_of
+
+    new_file(output, *others)
+    if manifest_of(Path(output)).exists():
+        raise BadOption(
+            f"--output {output}: is a distributable already, and its licenses would be void:"
+            " name another file, or remove its manifest"
+        )
+    parts = Path(output).parent.glob(f"{escape(part_of(Path(output), 0).name[:-1])}*")
+    for beside in (*parts, ledger_of(Path(output))):
+        new_file(str(beside), *others)
 
 
 @click.command("key")
@@ -143,7 +153,7 @@ def give_key(
 
     It holds the level's key, wrapped for the licensee's public key: nobody else can use it.
     """
-    new_file(output_file, model, owner_file)
+    new_file(output_file, model, owner_file, passphrase_file)
     owner = secrets.signing_key(owner_file, passphrase_file)
     from assay.licenses._distributable import files_of, read_manifest
     from assay.licenses._granting import granted

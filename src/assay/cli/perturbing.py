@@ -59,7 +59,7 @@ def calibrate(
     from assay.running.predictors.perturbed import LEVELS, Perturbation
     from assay.zoo.datasets import load
 
-    new_file(output_file, model)
+    new_file(output_file, model, judge)
     how = Perturbation(**settings(Perturbation, "the perturbation", given))
     try:
         wanted = LEVELS if levels is None else value(tuple[float, ...], levels)
@@ -124,13 +124,13 @@ def answer(
     from assay.running.predictors.perturbed import Graded
     from assay.zoo.datasets import arrays, load
 
-    new_file(output_file, model, owner_file, calibration)
+    new_file(output_file, model, owner_file, passphrase_file, calibration, inputs)
     try:
         graded = Graded.parse(Path(calibration).read_text(encoding="utf-8"))
     except (BadData, UnicodeDecodeError) as error:
         raise BadData(f"{calibration}: is no file that 'assay license calibrate' wrote") from error
     owner = secrets.signing_key(owner_file, passphrase_file)
-    key = owner.derive(b"perturbation of " + user.encode())
+    key = owner.derive(b"perturbation of " + user.encode(errors="surrogateescape"))
     asked = arrays.read_whole(Path(inputs)) if Path(inputs).is_file() else load(inputs, "test")
     found = graded.answering(answering(model, input_shape), key, level).ask(asked.inputs)
     stream = BytesIO()

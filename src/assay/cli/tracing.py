@@ -186,7 +186,7 @@ def record(
         from assay.licenses._granting import copied
         from assay.licenses._grants import Grant
 
-    new_file(output_file, model, owner_file, license_file)
+    new_file(output_file, model, owner_file, passphrase_file, license_file)
     key = secrets.signing_key(owner_file, passphrase_file)
     new_file(output_file, *map(str, files_of(Path(model), read_manifest(Path(model), key.public))))
     try:

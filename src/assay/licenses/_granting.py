@@ -81,19 +81,23 @@ def read_ledger(model: Path, manifest: Manifest, owner: SigningKey) -> Ledger:
 
 
 def copied(model: Path, grant: Grant, owner: SigningKey, output: Path) -> Content:
-    """Write the copy that a license makes, which its owner can make, too.
+    """Write one licensee's copy as his license makes it, which its owner can make, too.
 
-    Raises Unlicensed where the license is for another model, and else as ``granted`` does.
+    Raises Unlicensed where the license is for another model, or another signed it; and else as
+    ``granted`` does, also where copies are all alike: none of them is one licensee's.
     """
-    manifest, patches = read_manifest(model), []
-    if grant.manifest != manifest.digest or grant.level >= len(manifest.levels):
-        raise Unlicensed("is for another model than this")
-    if manifest.ledger is not None:
+    manifest = read_manifest(model)
+    try:
         ledger = read_ledger(model, manifest, owner)
-        patches = ledger.patches(grant.level, ledger.words(owner, grant.key))
+    except (Unlicensed, UnreadableLicense) as error:
+        raise type(error)(f"{model}: {error}") from error
+    is_ours = (grant.manifest, grant.owner) == (manifest.digest, owner.public)
+    if not is_ours or grant.level >= len(manifest.levels):
+        raise Unlicensed("is for another model than this, or its owner has not signed it")
+    patches = ledger.patches(grant.level, ledger.words(owner, grant.key))
     with writing(output) as stream:
         made = _copied(model, manifest, owner, grant.level, patches, stream)
-        if grant.copy is not None and made != grant.copy.content:
+        if grant.copy is None or made != grant.copy.content:
             raise UnreadableLicense("makes another copy than its owner would")
     return made
 

@@ -178,6 +178,7 @@ def _between(before: State, after: State, share: float) -> State:
 def steps_of(training: Training, examples: int) -> int:
     """How many steps an epoch has, of so many examples."""
     used = examples if not training.patience else examples - round(training.held_out * examples)
+    used = max(1, used)  # where none stays, training says so
     size = min(training.batch, used)
     return used // size + (used % size > 1)
 

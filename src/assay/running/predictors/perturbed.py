@@ -39,6 +39,11 @@ _TOLERANCE = 0.005  # of a level's accuracy
 _FIRST = 0.01  # scale that is tried
 _HALVINGS = 40
 _DOUBLINGS = 30
+_LARGEST = 1e30  # scale that a file may name
+_FARTHEST = 2.0**62  # cells from zero: their numbers fit 64 bits
+_DAMAGED = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 _OUTSIDE = 16  # times the noise that leaves chance: nothing is owed to who has no key
 
 
@@ -116,7 +121,8 @@ class Perturbation:
         if self.unit == 0:
             plain = inputs.astype("<f8") + 0.0  # no zero with a sign
             return inputs, plain.view("<i8")
-        cells = np.rint(inputs.astype(np.float64) / self.unit)
+        with np.errstate(over="ignore"):  # what is farther away than any cell is in the last one
+            cells = np.rint(inputs.astype(np.float64) / self.unit).clip(-_FARTHEST, _FARTHEST)
         return (cells * self.unit).astype(np.float32), cells.astype("<i8")
 
     def logits(self, model: Predictor, asked: Array) -> NDArray[np.float64]:
@@ -173,9 +179,9 @@ class Graded:
             scales = [each.scale for each in levels]
             if len(levels) < 2 or scales[0] != 0 or scales != sorted(scales):
                 raise ValueError("scales do not rise from 0")
-            if not all(map(isfinite, scales)):
-                raise ValueError("scales are not finite")
-        except (ValueError, KeyError, TypeError, AttributeError, BadOption) as error:
+            if not scales[-1] <= _LARGEST:
+                raise ValueError("scales are too large")
+        except (*_DAMAGED, BadOption) as error:
             raise BadData(f"is no calibration of a perturbation: {error}") from error
         return found
 
