@@ -225,9 +225,16 @@ def test_what_a_model_does_not_use_is_not_given_away(house: Run) -> None:
     copied.name = "ema.weight"
     model.graph.initializer.append(copied)
     onnx.save(model, "more.onnx")
+    model.graph.node.append(onnx.helper.make_node("Neg", ["ema.weight"], ["nowhere"]))
+    onnx.save(model, "leading nowhere.onnx")
     weights = {name: weight.read() for name, weight in read(Path("more.onnx")).weights.items()}
     save_file({n: torch.from_numpy(a.copy()) for n, a in weights.items()}, "more.safetensors")
-    for file, graph in (("more.onnx", ()), ("more.safetensors", ("--graph", "model.onnx"))):
+    for file, graph in (
+        ("more.onnx", ()),
+        ("leading nowhere.onnx", ()),
+        ("more.safetensors", ("--graph", "model.onnx")),
+        ("more.safetensors", ("--graph", "leading nowhere.onnx")),
+    ):
         answer = house("license", "issue", file, "--output", "out.onnx", *ISSUE, *graph)
         wanted = f"{file}: holds 'ema.weight', which the model does not use: take it out"
         assert (answer.status, answer.error) == (2, wanted)

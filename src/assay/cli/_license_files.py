@@ -16,7 +16,7 @@ from torch import nn
 from assay.cli._model_files import Parent, read_parent
 from assay.errors import BadOption, UnfitModel
 from assay.formats import FORMATS, MISSING, InputShapes, Model, read
-from assay.graphs.operators import OperatorGraph
+from assay.graphs.operators import OperatorGraph, without_dead
 from assay.licenses import Write
 from assay.running.examples import Array, Examples
 from assay.running.modules import copy_of, outputs
@@ -88,7 +88,7 @@ def _with_graph(
                if weight.size > 1 and name not in model.weights]  # fmt: skip
     if lacking or known.layers is None:
         raise UnfitModel(f"{path}: has no weight {lacking[0]!r}, which {graph} has")
-    _all_used(path, model, {*known.weights})
+    _all_used(path, model, _read_names(known.layers))
     weights = {**known.weights, **model.weights}
     opset = known.metadata.get("opset", PER_AXIS)
     return network(known.layers, weights, opset=opset), like.shape
@@ -105,9 +105,10 @@ def _all_used(path: str, model: Model, names: Set[str]) -> None:
 
 
 def _read_names(graph: OperatorGraph) -> set[str]:
-    """Of all that operators read, those within bodies, too."""
-    names = {name for operator in graph.operators for name in operator.inputs}
-    for operator in graph.operators:
+    """Of all that is read on the way to the outputs, within bodies, too."""
+    operators = without_dead(graph).operators
+    names = {name for operator in operators for name in operator.inputs}
+    for operator in operators:
         for value in operator.attributes.values():
             if isinstance(value, OperatorGraph):
                 names |= _read_names(value)
