@@ -16,8 +16,8 @@ from assay.watermarks._code import number_of, picked, word_of
 from assay.watermarks._hosts import finite, replaced
 from assay.watermarks._key import Key
 from assay.watermarks._levels import Levels, Spots
-from assay.watermarks._levels import projected as bounded
 from assay.watermarks._tails import log10_tail, overlaps
+from assay.weights.sites import projected as bounded
 
 LENGTH, ONES, BITS = 1024, 40, 128
 LOW, HIGH = 0.5, 0.95  # quantiles
