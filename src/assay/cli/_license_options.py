@@ -18,6 +18,14 @@ owner_key = click.option(
     required=True,
     help="The owner's key, as 'assay key new' makes it.",
 )
+license_file = click.option(
+    "--license",
+    "license_file",
+    type=options.FILE,
+    required=True,
+    metavar="FILE",
+    help="The license, as 'assay license key' wrote it.",
+)
 pinned_owner = click.option(
     "--owner",
     metavar="PUBLIC",

@@ -20,10 +20,7 @@ from assay.values import Json
 
 @click.command()
 @click.argument("model", metavar="FILE", type=options.FILE)
-@click.option(
-    "--license", "license_file", type=options.FILE, required=True, metavar="FILE",
-    help="The license, as 'assay license key' wrote it.",
-)  # fmt: skip
+@license_options.license_file
 @click.option(
     "--key", "key_file", type=options.FILE, required=True, metavar="FILE",
     help="Your key, whose public part the license was made for.",

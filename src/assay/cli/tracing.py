@@ -155,10 +155,7 @@ def _recorded(location: str | None, manifest: Manifest) -> list[tuple[str, str]]
 
 @click.command()
 @click.argument("model", metavar="FILE", type=options.FILE)
-@click.option(
-    "--license", "license_file", type=options.FILE, required=True, metavar="FILE",
-    help="The license, as 'assay license key' wrote it.",
-)  # fmt: skip
+@license_options.license_file
 @license_options.owner_key
 @secrets.passphrase_file
 @license_options.output
