@@ -127,7 +127,8 @@ def test_what_needs_no_key_is_drawn_anew_and_levels_come_back(house: Run) -> Non
 
 def test_what_a_license_does_not_allow_is_refused_and_nothing_is_written(shipped: Run) -> None:
     house = shipped
-    assert give(house, 1, "out.onnx", "--expires", "2020-01-01").status == 0
+    given = give(house, 1, "out.onnx", "--expires", "2020-01-01")
+    assert (given.status, "until 2020-01-01, which has passed" in given.out) == (0, True)
     late = activate(house)
     assert (late.status, late.error) == (2, "bob.license: expired on 2020-01-01")
     assert give(house, 1).status == 0

@@ -157,6 +157,7 @@ def give_key(
     owner = secrets.signing_key(owner_file, passphrase_file)
     from assay.licenses._distributable import files_of, read_manifest
     from assay.licenses._granting import granted
+    from assay.licenses._signed import today
 
     new_file(output_file, *map(str, files_of(Path(model), read_manifest(Path(model)))))
     grant = granted(Path(model), owner, level, licensee, public, expires)
@@ -165,6 +166,8 @@ def give_key(
         "license": output_file, "level": level, "licensee": licensee, "expires": grant.expires
     }  # fmt: skip
     until = f"until {grant.expires}" if grant.expires else "without end"
+    if grant.expires is not None and grant.expires < today():
+        until += ", which has passed"
     text = f"level {level} for {printable(licensee)}, {until}  ({printable(output_file)})"
     say(json_line(about) if as_json else text)
 
