@@ -4,9 +4,8 @@ Verbs that ask are in ``asking``, the one that compares in ``comparing``, the on
 way of asking in ``preparing``, those that keep models in ``keeping``, those that look after a
 registry in ``tending``, the one that trains in ``training``, the one that derives in ``deriving``;
 those of watermarks in ``marking`` and ``verifying``, those of keys in ``signing``, those of the log
-in ``committing`` and ``proving``, those of licenses in ``licensing``, ``issuing`` and
-``activating``.  NumPy, onnx and the registry are imported inside the verbs, so that ``assay hash``
-starts in a blink.
+in ``committing`` and ``proving``, those of licenses in the files that ``licensing`` names.  NumPy,
+onnx and the registry are imported inside the verbs, so that ``assay hash`` starts in a blink.
 """
 
 from __future__ import annotations

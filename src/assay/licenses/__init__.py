@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,15 +143,14 @@ class License(ABC):
         from assay.licenses._issuing import checked, issued
 
         before = checked(self, original, expires, licensee, trace, hardening)
-        given = partial(
-            self.grades, data=data, judge=judge, hardening=hardening, seed=seed, progress=progress
-        )
-        found, copies = given(model), None
+        given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
+        copies = None
         if trace is not None:
             from assay.licenses._copying import Copies
 
-            copies = Copies.planned(trace, found, owner, original)
-            found = given(copies.sample())
+            copies = Copies.planned(trace, given(model), owner, original)
+            model = copies.sample()
+        found = given(model, hardening=hardening)
         return issued(
             self, found, output, owner, judge=judge or data, seed=seed, before=before,
             original=original, write=write, expires=expires, licensee=licensee, copies=copies,
@@ -177,6 +177,13 @@ class License(ABC):
                 raise BadOption(
                     f"{self.method}: {option} must be from {low:g} to {high:g}, not {each}"
                 )
+
+    def falling(self, *options: str) -> None:
+        """Raise BadOption where the values of an option do not fall."""
+        for option in options:
+            values = getattr(self, option)
+            if any(one <= two for one, two in pairwise(values)):
+                raise BadOption(f"{self.method}: {option} must be falling, not {values}")
 
     def options(self) -> Json:
         """Its options as JSON."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from assay.errors import BadOption, UnfitModel
 from assay.licenses import Work
-from assay.licenses._level_search import Numbers
+from assay.licenses._level_search import Numbers, near_chance
 from assay.running.channels import Group, Member, hollow, narrow
 from assay.running.examples import Array
 from assay.running.find_channels import find_channels
@@ -28,7 +28,6 @@ from assay.training import Around, Training, train
 from assay.values import Json
 
 EXTRA = "torch"
-MARGIN = 0.02  # above what one constant answer gets: near chance
 _STATISTICS = 1_024  # examples that running statistics are taken of
 
 Kept = list[tuple[Group, Array]]
@@ -62,9 +61,8 @@ class RankedChannels:
 
     @property
     def near_chance(self) -> float:
-        """The accuracy up to which a model is of no use: little more than one constant answer's."""
-        labels = np.bincount(self.work.judge.known_labels)
-        return float(labels.max() / labels.sum()) + MARGIN
+        """See ``_level_search.near_chance``."""
+        return near_chance(self.work.judge)
 
     def count(self, rate: float) -> int:
         """How many channels a share of all are.  Raises BadOption where so many may not go."""

@@ -90,13 +90,12 @@ class Copies:
         own, marked = _tensors(self.whole.module), _tensors(self.sample())
         rows = []
         for number, (file, grade) in enumerate(zip(files, grades, strict=True)):
-            tensors = _tensors(grade.module)
-            row = []
+            tensors, content, row = _tensors(grade.module), file.read_bytes(), list[Held]()
             for site in self.sites:
                 values = tensors[site.name]
-                held = _held(file.read_bytes(), values)
+                held = _held(content, values)
                 if held is None and number == 0:  # the original's file, as it is
-                    held = _held(file.read_bytes(), own[site.name])
+                    held = _held(content, own[site.name])
                 if held is None:
                     raise UnfitModel(f"a level's file has {site.name!r} in another form")
                 plain = np.where(values == marked[site.name], own[site.name], values)

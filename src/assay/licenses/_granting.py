@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from assay.licenses._distributable import ledger_of, read_manifest, restored
 from assay.licenses._grants import Grant, bounded, level_key, root_of
 from assay.licenses._ledger import Ledger
 from assay.licenses._manifest import Content, Manifest
+from assay.licenses._streams import written
 from assay.transparency import _strict
 
 EXTRA = "crypto"
@@ -57,7 +59,8 @@ def granted(
         patches = ledger.patches(level, ledger.words(owner, key))
     except (Unlicensed, UnreadableKey, UnreadableLicense) as error:
         raise type(error)(f"{model}: {error}") from error
-    content = _copied(model, manifest, owner, level, patches)
+    with Path(os.devnull).open("wb") as nowhere:  # only what it would be is wanted
+        content = _copied(model, manifest, owner, level, patches, nowhere)
     return Grant.make(manifest, owner, level, licensee, key, expires, (content, patches))
 
 
@@ -108,10 +111,10 @@ def _copied(
     owner: SigningKey,
     level: int,
     patches: list[Patch],
-    stream: BinaryIO | None = None,
+    stream: BinaryIO,
 ) -> Content:
-    """What a licensee's copy is, written where it is wanted; the owner makes it of whole files."""
-    plain, made, size = hashlib.sha256(), hashlib.sha256(), 0
+    """Write a licensee's copy, which the owner makes of whole files; what it is."""
+    plain = hashlib.sha256()
 
     def seen(windows: Iterable[memoryview]) -> Iterator[memoryview]:
         for window in windows:
@@ -120,11 +123,7 @@ def _copied(
 
     secret = level_key(root_of(owner, manifest.id), 0, level)
     with restored(model, manifest, secret, level) as windows:
-        for window in patched(seen(windows), patches):
-            made.update(window)
-            size += len(window)
-            if stream is not None:
-                stream.write(window)
-    if Content(plain.hexdigest(), size) != manifest.levels[level].restored:
+        made = written(patched(seen(windows), patches), stream)
+    if Content(plain.hexdigest(), made.size) != manifest.levels[level].restored:
         raise UnreadableLicense(f"{model}: was changed: does not become what its owner signed")
-    return Content(made.hexdigest(), size)
+    return made

@@ -7,13 +7,50 @@ that still holds, until it is near enough.  Where it never is, one of the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from assay.errors import UnfitModel
+import numpy as np
 
+from assay.errors import BadOption, UnfitModel
+from assay.licenses import License, Work
+from assay.running.examples import Examples
+from assay.running.modules import accuracy
+
+EXTRA = "torch"
+MARGIN = 0.02  # above what one constant answer gets: near chance
 _SIZES = 20  # of sets, evenly apart, that are tried
 
 Numbers = tuple[int, ...]
+
+
+def near_chance(judge: Examples) -> float:
+    """The accuracy up to which a model is of no use: little more than one constant answer's."""
+    labels = np.bincount(judge.known_labels)
+    return float(labels.max() / labels.sum()) + MARGIN
+
+
+def levels_of(
+    method: License,
+    work: Work,
+    search: LevelSearch,
+    targets: Sequence[float],
+    tolerance: float,
+    start: Numbers = (),
+) -> Iterator[Numbers]:
+    """A set for each accuracy, with the one before in it; ``start`` is in all.
+
+    Raises BadOption where the model itself has less, UnfitModel as ``LevelSearch.near`` does.
+    """
+    own, taken = accuracy(work.module, work.judge), start
+    for number, target in enumerate(targets, 1):
+        work.say(f"searching level {number}")
+        if own < target:
+            raise BadOption(
+                f"{method.method}: level {number} is to have {target:g}, and the model itself has"
+                f" {own:.4f}: set levels below that"
+            )
+        taken = search.near(target, tolerance, taken)
+        yield taken
 
 
 class LevelSearch:

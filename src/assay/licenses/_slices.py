@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from assay.errors import BadOption, UnfitModel
 from assay.licenses import Work
+from assay.licenses._channels import settle
 from assay.licenses._gates import Gates
 from assay.running.modules import CONVOLUTIONS, accuracy, copy_of, seed_of, untied, weighted
-from assay.running.normalization import recalibrate
 from assay.running.tensors import tensor_of
 from assay.values import Json
 
@@ -80,9 +80,6 @@ class Slices:
         """A copy with zeros, or noise that looks like the other slices, in place of ``lacking``."""
         made = copy_of(self.work.module)
         self._put(made, lacking, noise)
-        for name, buffer in made.named_buffers():
-            if not buffer.is_floating_point():  # how many batches there were
-                buffer.copy_(tensor_of(self.work.module, name))
         return made
 
     def accuracy(self, lacking: Ranks, *, noise: bool = False) -> float:
@@ -99,7 +96,7 @@ class Slices:
                 flat[gone] = mean + deviation * self.noise[name][gone] if noise else 0.0
                 weight = tensor_of(module, name)
                 weight.copy_(flat.reshape(weight.shape))
-        recalibrate(module, self.work.data.inputs[:_STATISTICS])
+        settle(module, self.work.data.inputs[:_STATISTICS])
 
     def about(self, lacking: Ranks) -> Json:
         """How much of the model a level has."""

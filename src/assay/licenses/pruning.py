@@ -23,7 +23,7 @@ from torch import nn
 from assay.errors import BadOption, UnfitModel
 from assay.licenses import License, Work
 from assay.licenses._channels import RankedChannels
-from assay.licenses._level_search import LevelSearch, Numbers
+from assay.licenses._level_search import LevelSearch, Numbers, levels_of
 from assay.running.modules import accuracy
 from assay.training import Training
 from assay.values import Json
@@ -46,10 +46,9 @@ class Pruning(License):
     def __post_init__(self) -> None:
         for option in ("levels", "rates", "cap", "tolerance"):
             self.within(option, 0, 1)
-        for option, values, sign in (("levels", self.levels, -1), ("rates", self.rates, 1)):
-            if any(sign * a >= sign * b for a, b in pairwise(values)):
-                order = "falling" if sign < 0 else "rising"
-                raise BadOption(f"{self.method}: {option} must be {order}, not {values}")
+        self.falling("levels")
+        if any(a >= b for a, b in pairwise(self.rates)):
+            raise BadOption(f"{self.method}: rates must be rising, not {self.rates}")
 
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         channels = RankedChannels(work, self.cap, self.recalibrate)
@@ -69,16 +68,9 @@ class Pruning(License):
         if self.rates:
             yield from (channels.first(rate) for rate in self.rates)
             return
-        levels, taken = self._levels(bare, channels, work)
-        own = accuracy(work.module, work.judge)
-        for number, target in enumerate(self.levels, 1):
-            work.say(f"searching level {number}")
-            if own < target:
-                raise BadOption(
-                    f"{self.method}: level {number} is to have {target:g}, and the model itself has"
-                    f" {own:.4f}: set levels below that"
-                )
-            taken = levels.near(target, self.tolerance, taken)
+        levels, common = self._levels(bare, channels, work)
+        taken = common
+        for taken in levels_of(self, work, levels, self.levels, self.tolerance, common):
             yield taken
         work.say("searching what is lacking without a key")
         yield bare.at_most(channels.near_chance, taken)

@@ -22,22 +22,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from torch import nn
 
-from assay.errors import BadOption
 from assay.licenses import License, Work
 from assay.licenses._gates import Gates
-from assay.licenses._level_search import LevelSearch, Numbers
+from assay.licenses._level_search import LevelSearch, Numbers, levels_of, near_chance
 from assay.licenses._slices import Ranks, Select, Slices
-from assay.running.modules import accuracy
 from assay.values import Json
 
 EXTRA = "torch"
 _BUNDLES = 2_000  # of slices, that levels are searched among
-_MARGIN = 0.02  # above what one constant answer gets: near chance
 _TOLERANCE = 0.01  # by how much a level's accuracy may differ
 
 
@@ -55,10 +51,7 @@ class SelectiveEncryption(License):
     def __post_init__(self) -> None:
         for option in ("levels", "permissions", *(() if self.share is None else ("share",))):
             self.within(option, 0, 1)
-        for option in ("levels", "permissions"):
-            values = getattr(self, option)
-            if any(one <= two for one, two in pairwise(values)):
-                raise BadOption(f"{self.method}: {option} must be falling, not {values}")
+        self.falling("levels", "permissions")
 
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         slices = Slices(work, self.select, self.layers, self.gates)
@@ -73,8 +66,7 @@ class SelectiveEncryption(License):
         if self.share is not None:
             return slices.first(self.share)
         work.say("searching what is lacking without a key")
-        labels = np.bincount(work.judge.known_labels)
-        limit = float(labels.max() / labels.sum()) + _MARGIN
+        limit = near_chance(work.judge)
         bundles = _Bundles(np.arange(len(slices)))
 
         def best(numbers: Numbers) -> float:
@@ -95,15 +87,7 @@ class SelectiveEncryption(License):
             return
         bundles = _Bundles(upwards)
         search = LevelSearch(len(bundles), lambda n: slices.accuracy(bundles[n]))
-        own, taken = accuracy(work.module, work.judge), Numbers()
-        for number, target in enumerate(self.levels, 1):
-            work.say(f"searching level {number}")
-            if own < target:
-                raise BadOption(
-                    f"{self.method}: level {number} is to have {target:g}, and the model itself has"
-                    f" {own:.4f}: set levels below that"
-                )
-            taken = search.near(target, _TOLERANCE, taken)
+        for taken in levels_of(self, work, search, self.levels, _TOLERANCE):
             yield bundles[taken]
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Literal
 
 from torch import nn
@@ -47,8 +46,7 @@ class Tuning(License):
         for option in ("levels", "cap", *(["rate"] if self.rate is not None else [])):
             self.within(option, 0, 1)
         self.within("steps", 1e-3, 1e9)
-        if any(a <= b for a, b in pairwise(self.levels)):
-            raise BadOption(f"{self.method}: levels must be falling, not {self.levels}")
+        self.falling("levels")
         if len({*self.steps}) < len(self.steps):
             raise BadOption(f"{self.method}: steps must differ, not {self.steps}")
         if self.tuned_by not in ("owner", "holder"):
