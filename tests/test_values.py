@@ -17,6 +17,7 @@ from assay.values import (
     Kin,
     Layer,
     LayerGraph,
+    Licensed,
     Match,
     Record,
     Relation,
@@ -199,6 +200,23 @@ def test_only_common_ancestors_and_more_need_review(relation: Relation) -> None:
     report = Report(Record("a.onnx", "onnx"), (kin(Relation.SAME_FAMILY, 1.0), kin(relation, 2.0)))
     assert report.verdict == max(relation, Relation.SAME_FAMILY)
     assert report.needs_review == (relation >= Relation.COMMON_ANCESTOR)
+
+
+def test_a_license_explains_what_its_owner_alone_claims() -> None:
+    def kin_of(owner: str, sha256: str, relation: Relation, *given: Licensed) -> Kin:
+        return Kin(Record("b.onnx", "onnx", sha256, owner=owner), relation, (), licensed=given)
+
+    def unexplained(*matches: Kin) -> set[str | None]:
+        return {kin.record.owner for kin in Report(Record("a.onnx", "onnx"), matches).unexplained}
+
+    valid = Licensed("bob", "k", "o", "m", "l", 0, None)
+    copy = kin_of("Ann", "aa", Relation.IDENTICAL, valid)
+    anns, kims = (kin_of(owner, "bb", Relation.DERIVED) for owner in ("Ann", "Kim"))
+    assert unexplained(copy, anns) == set()
+    assert unexplained(copy, anns, kims) == {"Kim"}
+    assert unexplained(copy, kin_of("Kim", "aa", Relation.IDENTICAL, valid)) == {"Ann", "Kim"}
+    assert unexplained(replace(copy, licensed=(replace(valid, expired=True),)), anns) == {"Ann"}
+    assert unexplained(replace(copy, relation=Relation.DERIVED), anns) == {"Ann"}
 
 
 def test_nothing_found_is_unrelated() -> None:

@@ -132,6 +132,19 @@ def test_who_signs_licenses_of_what_is_not_his_is_not_recorded(shipped: Run) -> 
     assert "licensed" not in shipped("check", "model.onnx").out
 
 
+def test_a_license_clears_its_owners_models_alone(shipped: Run) -> None:
+    """Mallory registers a copy of a license of his own to himself; the model is Ann's."""
+    house = shipped
+    assert house("add", "model.onnx", "--owner", "Ann").status == 0
+    for owner in ("Mallory", "Ann"):
+        recorded = house("license", "record", "out.onnx", "--license", "given/bob.license",
+            "--owner-key", "ann.key", "--owner", owner, "-o", f"{owner}.onnx")  # fmt: skip
+        assert recorded.status == 0
+        checked = house("check", f"{owner}.onnx")  # first Mallory's alone, then claimed by both
+        assert "licensed to bob, grade 0: to be reviewed" in checked.out
+        assert checked.status == 1
+
+
 def test_a_license_that_has_ended_is_said_to(shipped: Run) -> None:
     house = shipped
     public = house("key", "show", "bob.key", "--json").json[0]["public"]

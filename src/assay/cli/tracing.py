@@ -159,7 +159,7 @@ def _recorded(location: str | None, manifest: Manifest) -> list[tuple[str, str]]
 @license_options.owner_key
 @secrets.passphrase_file
 @license_options.output
-@click.option("--owner", metavar="NAME", help="Who claims the model.")
+@click.option("--owner", metavar="NAME", help="Who claims the model: whose license it is.")
 @options.registry
 @options.as_json
 def record(

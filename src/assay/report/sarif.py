@@ -81,8 +81,7 @@ def _level(relation: Relation) -> str:
 
 
 def _result(report: Report, place: int, kin: Kin) -> Json:
-    suspect, is_own = report.suspect, kin.explained_by is None and report.needs_review
-    fails = kin.relation >= Relation.COMMON_ANCESTOR and is_own
+    suspect, fails = report.suspect, kin in report.unexplained
     location = _location(suspect.path)
     location["physicalLocation"]["artifactLocation"]["index"] = place
     name = kin.record.name or kin.record.path

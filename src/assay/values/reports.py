@@ -141,12 +141,33 @@ class Report:
     @property
     def needs_review(self) -> bool:
         """Whether some weights seem to be shared that come from no public base, nor by license."""
-        if any(not each.expired for each in self.licensed):
-            return False
-        return any(
-            kin.relation >= Relation.COMMON_ANCESTOR and kin.explained_by is None
+        return bool(self.unexplained)
+
+    @property
+    def unexplained(self) -> tuple[Kin, ...]:
+        """Kin that seem to share weights by no right that is known.
+
+        A license speaks for its owner's models alone: what is akin to another's is to be reviewed.
+        """
+        licensors = self._licensors()
+        return tuple(
+            kin
             for kin in self.matches
+            if kin.relation >= Relation.COMMON_ANCESTOR
+            and kin.explained_by is None
+            and kin.record.owner not in licensors
         )
+
+    def _licensors(self) -> set[str | None]:
+        """Who owns the copies that the suspect is, by licenses still valid.
+
+        Nobody where several claim such a copy: which of them may license it is to be reviewed.
+        """
+        claimed: dict[str | None, set[str | None]] = {}
+        for kin in self.matches:
+            if kin.relation >= Relation.SAME_MODEL and not all(e.expired for e in kin.licensed):
+                claimed.setdefault(kin.record.sha256, set()).add(kin.record.owner)
+        return {owner for owners in claimed.values() if len(owners) == 1 for owner in owners}
 
     def _repr_html_(self) -> str:
         """What a notebook shows.  Its words are above the values, so it is looked up by name."""
