@@ -71,7 +71,8 @@ class LabelKernel(Ranker):
             for label in counts:
                 index.setdefault(label, len(index))
         a, b = (_unit(rows, index) for rows in (queries, database))
-        return np.round(1 - (a @ b.T).toarray(), 9)  # equal ones shall be ties
+        found: Distances = np.round(1 - (a @ b.T).toarray(), 9)  # equal ones shall be ties
+        return found
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Statistics(Ranker):
 
     def distances(self, queries: Any, database: Any) -> Distances:
         squares = (np.asarray(queries)[:, None] - np.asarray(database)[None]) ** 2
-        return np.round(np.sqrt(squares.sum(2)), 9)
+        found: Distances = np.round(np.sqrt(squares.sum(2)), 9)
+        return found
 
 
 def untrained() -> dict[str, Ranker]:

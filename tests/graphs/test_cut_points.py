@@ -99,7 +99,8 @@ def test_a_cut_point_is_on_every_way(drawn: tuple[int, set[tuple[int, int]]]) ->
 
 
 def ways_of(edges: set[tuple[int, int]], starts: set[int], ends: set[int]) -> list[tuple[int, ...]]:
-    ways, open_ = [], [(start,) for start in starts]
+    ways: list[tuple[int, ...]] = []
+    open_: list[tuple[int, ...]] = [(start,) for start in starts]
     while open_:
         way = open_.pop()
         if way[-1] in ends:
