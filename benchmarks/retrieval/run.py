@@ -1,155 +1,158 @@
-"""How well hashers find models of families that no network has been trained on.
+"""How well codes find architectures of families that nothing was trained on.
 
-    python benchmarks/retrieval/run.py          # about 10 minutes on one core
-    python benchmarks/retrieval/run.py --small  # a minute: few epochs, for a look
-
-The zoo's families are parted: of each ten, seven train ``contrastive-gin`` and three are only asked
-for.  A query is a network without a tenth of its layers, with the gaps left open or bridged.  The
-database is the whole zoo.  "Model": the same network is to come first.  "Family": another of its
-family, the network itself left out.  Ties are averaged.
+python benchmarks/retrieval/run.py                              # all that is missing
+python benchmarks/retrieval/run.py "weisfeiler-lehman, 64 bits"  # only this one
+python benchmarks/retrieval/run.py --report                     # the tables, of what is there
+python benchmarks/retrieval/run.py --small                      # a minute: few networks and epochs
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 import numpy as np
+from rankers import Codes, Ranker, untrained
+from ranking_tables import report
+from suites import CHANGES, database, side, suites
 
-from assay.graphs.mutations import delete_layers
-from assay.hashers import HASHERS, Hasher
+from assay.graphs.neighborhoods import fingerprint
+from assay.hashers import HASHERS
 from assay.trainers import TRAINERS, Sample, train
-from assay.trainers._folder import Source, distinct
-from assay.values import LayerGraph
-from assay.zoo import architectures
-from assay.zoo.retrieval import average_precision, bit_entropy, distinct_codes, hamming
+from assay.trainers._folder import Source, samples
+from assay.values import Json
+from assay.zoo import Architecture
+from assay.zoo.experiments import finished, work_through
+from assay.zoo.retrieval import average_precision
 
 HERE = Path(__file__).parent
-SEEDS = (0, 1, 2)
-DELETED = 0.1
-COPIES = 2  # queries of each network and kind
+SEEDS = (0, 1, 2, 3, 4)
+LEARNED = {"contrastive-gin": (64,), "hnn-net": (64,), "ghashing": (64,)}
+VERSION = 1  # raised where a figure could change that nothing else in ``behavior`` tells
 
 
-def main() -> None:
-    """Train, ask, and write the result file."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--small", action="store_true", help="few epochs, one seed, no result file")
-    small = parser.parse_args().small
-    models = distinct([Source(a.name, a.family, a.graph) for a in architectures()]).models
-    asked = [model for model in models if held_out(model.category)]
-    rows = []
-    for seed in SEEDS[:1] if small else SEEDS:
-        rows += measure(models, asked, seed, epochs=3 if small else 100)
-    result = {
-        "command": "python benchmarks/retrieval/run.py",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-        "networks": len(models),
-        "asked": len(asked),
-        "families": len({model.category for model in models}),
-        "families asked": len({model.category for model in asked}),
-        "runs": rows,
-        "mean": means(rows),
-    }
-    for name, row in result["mean"].items():  # type: ignore[attr-defined]
-        print(name, row)
-    if not small:
-        text = json.dumps(result, indent=1, ensure_ascii=False)
-        (HERE / "results.json").write_text(text + "\n")
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One ranker, asked all of one seed."""
+
+    ranker: str
+    seed: int
+    behavior: str
+    method: str | None = None  # that is trained before
+    bits: int = 64
+    small: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.ranker}, seed {self.seed}"
 
 
-def held_out(family: str) -> bool:
-    """Whether a family is asked for and not trained on: decided by its name alone."""
-    return int(sha256(family.encode()).hexdigest(), 16) % 10 < 3
-
-
-def measure(
-    models: list[Source], asked: list[Source], seed: int, epochs: int
-) -> list[dict[str, Any]]:
-    """One seed's rows: of the training, its network, and the queries."""
-    samples = [
-        Sample(model.path, model.category, model.graph)
-        for model in models
-        if not held_out(model.category)
+def jobs(zoo: str, names: Sequence[str], small: bool) -> list[Job]:
+    """All, or those rankers of ``names``; ``zoo`` says which architectures are asked."""
+    changes = {name: strength for name, (_, strength) in CHANGES.items()}
+    behavior = f"{VERSION} {zoo} {sorted(changes.items())}"
+    seeds = SEEDS[:1] if small else SEEDS
+    made = [Job(name, seed, behavior) for name in untrained() for seed in seeds]
+    made += [
+        Job(f"{method}, {bits} bits", seed, behavior, method, bits, small)
+        for method, lengths in LEARNED.items()
+        for bits in lengths
+        for seed in seeds
     ]
-    trainer: Any = TRAINERS["contrastive-gin"]
-    baseline: Any = HASHERS["weisfeiler-lehman"]
-    learned: Any = HASHERS["contrastive-gin"]
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "network.safetensors"
-        train(trainer(bits=64, epochs=epochs), samples, seed=seed, progress=show).save(file)
-        hashers = {
-            "weisfeiler-lehman, 64 bits": baseline(bits=64),
-            "weisfeiler-lehman, 128 bits": baseline(bits=128),
-            "contrastive-gin, 64 bits": learned(weights=str(file)),
-        }
-        return [
-            {"hasher": name, "seed": seed, **judge(hasher, models, asked, seed)}
-            for name, hasher in hashers.items()
-        ]
+    return [job for job in made if not names or job.ranker in names]
 
 
-def judge(
-    hasher: Hasher, models: list[Source], asked: list[Source], seed: int
-) -> dict[str, float | int]:
-    """Mean average precision, by model and by family, and how the codes are spread."""
-    database = bits(hasher, [model.graph for model in models])
-    names = np.array([model.path for model in models])
-    families = np.array([model.category for model in models])
-    found: dict[str, float | int] = {
-        "distinct codes": distinct_codes(database),
-        "bit entropy": round(bit_entropy(database), 3),
-    }
-    for kind in ("open", "bridged"):
-        rng = np.random.default_rng(seed)
-        queries = [model for model in asked for _ in range(COPIES)]
-        graphs = [
-            delete_layers(model.graph, DELETED, rng, bridge=kind == "bridged")[0]
-            for model in queries
-        ]
-        distances = hamming(bits(hasher, graphs), database)
-        own = names == np.array([[model.path] for model in queries])
-        kin = (families == np.array([[model.category] for model in queries])) & ~own
-        without = np.where(own, distances.max() + 1, distances)  # itself comes last, and not asked
-        some = kin.any(1)
-        found |= {
-            f"model mAP, {kind}": round(float(average_precision(distances, own).mean()), 4),
-            f"family mAP, {kind}": round(
-                float(average_precision(without[some], kin[some]).mean()), 4
-            ),
-        }
+def measured(job: Job, models: Sequence[Architecture], work: Path) -> Json:
+    """Mean average precision of each suite, and what a code costs."""
+    started = monotonic()
+    ranker = untrained()[job.ranker] if job.method is None else trained(job, models, work)
+    learning = monotonic() - started
+    started = monotonic()
+    kept = ranker.features([model.graph for model in models])
+    seconds = monotonic() - started
+    found: Json = {"ranker": job.ranker, "seed": job.seed, "bits": ranker.bits}
+    found["trained_s"] = round(learning, 1) if job.method else None
+    found["ms_per_graph"] = round(1000 * seconds / len(models), 2)
+    for suite in suites(models, job.seed):
+        distances = ranker.distances(ranker.features(suite.queries), kept).astype(float)
+        distances[suite.left_out] = np.inf
+        right = average_precision(distances, suite.relevant)
+        found.setdefault("map", {})[suite.name] = round(float(right.mean()), 4)
+        found.setdefault("queries", {})[suite.name] = len(right)
     return found
 
 
-def bits(hasher: Hasher, graphs: list[LayerGraph]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Codes (graphs, bits)."""
-    codes = np.array([list(hasher.digest(graph)) for graph in graphs], np.uint8)
-    return np.unpackbits(codes, axis=1).astype(bool)
+def trained(job: Job, models: Sequence[Architecture], work: Path) -> Ranker:
+    """A hasher of networks that it has learned on this seed's side."""
+    trainer: Any = TRAINERS[job.method or ""]
+    hasher: Any = HASHERS[job.method or ""]
+    own = [model for model in models if side(model.family, job.seed) == "trained"]
+    sources = [Source(model.name, model.family, model.graph) for model in own]
+    made: Any = trainer(bits=job.bits, **({"epochs": 1} if job.small else {}))
+    learned = (
+        samples(sources, job.seed)
+        if made.distances != "none"
+        else [Sample(each.path, each.category, each.graph) for each in sources]
+    )
+    folder = work / job.key.replace(",", "").replace(" ", "-")
+    network = train(made, learned, seed=job.seed, checkpoint=folder, progress=say)
+    file = folder / "network.safetensors"
+    network.save(file)
+    loaded = hasher(weights=str(file))
+    return Codes(loaded, job.bits)
 
 
-def means(rows: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Of each hasher: mean and spread over the seeds."""
-    result: dict[str, dict[str, str]] = {}
-    for name in dict.fromkeys(row["hasher"] for row in rows):
-        mine = [row for row in rows if row["hasher"] == name]
-        for key in mine[0].keys() - {"hasher", "seed"}:
-            values = [row[key] for row in mine]
-            text = f"{np.mean(values):.3f} ({min(values):.3f} … {max(values):.3f})"
-            result.setdefault(name, {})[key] = text
-    return {name: dict(sorted(row.items())) for name, row in result.items()}
-
-
-def show(progress: Any) -> None:
+def say(progress: Any) -> None:
     """A line now and then."""
-    if progress.done % 20 == 0:
-        print(f"{progress.stage} {progress.done}/{progress.total}", file=sys.stderr, flush=True)
+    if progress.done % 20 == 0 or progress.done == progress.total:
+        print(f"  {progress}", flush=True)
+
+
+def chosen(models: list[Architecture], small: bool) -> list[Architecture]:
+    """All, or some forty."""
+    return models[:: max(len(models) // 40, 1)] if small else models
+
+
+def told(found: Iterator[tuple[Job, Json]]) -> None:
+    """A line for each job as it ends."""
+    for job, entry in found:
+        print(f"{job.key}: mean of all suites {np.mean([*entry['map'].values()]):.3f}", flush=True)
+
+
+def main() -> None:
+    """Ask, and write the result file and the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rankers", nargs="*", metavar="RANKER", help="by default all")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where all is written")
+    parser.add_argument("--small", action="store_true", help="a minute, and nothing is written")
+    parser.add_argument("--report", action="store_true", help="only of what is finished")
+    options = parser.parse_args()
+    models = chosen(database(), options.small)
+    zoo = f"{len(models)} {fingerprints(models)}"
+    if options.small:
+        with TemporaryDirectory() as folder:
+            work = Path(folder)
+            some = jobs(zoo, options.rankers, small=True)
+            told(work_through(some, work / "ledger.jsonl", lambda j, _: measured(j, models, work)))
+        return
+    ledger, work = options.folder / "ledger.jsonl", options.folder / "work"
+    if not options.report:
+        some = jobs(zoo, options.rankers, small=False)
+        told(work_through(some, ledger, lambda job, _: measured(job, models, work)))
+    report(options.folder, models, finished(jobs(zoo, (), small=False), ledger))
+
+
+def fingerprints(models: Sequence[Architecture]) -> str:
+    """Changes where a graph does."""
+    return sha256("".join(fingerprint(model.graph) for model in models).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.graphs.running_order import neighbors, running_order
 from assay.values import LayerGraph
 
 ROUNDS = 3
@@ -42,18 +42,18 @@ class PreparedGraph:
         ops = np.array([hashes[layer.op] for layer in graph.layers], np.uint64)
         directed = sorted({(a, b) for a, b in graph.edges if a != b})
         simple = sorted({(min(edge), max(edge)) for edge in directed})
-        neighbors: list[list[int]] = [[] for _ in range(n)]
+        around: list[list[int]] = [[] for _ in range(n)]
         for a, b in simple:
-            neighbors[a].append(b)
-            neighbors[b].append(a)
+            around[a].append(b)
+            around[b].append(a)
         ends = np.array(directed, np.intp).reshape(-1, 2)
         return cls(
             ops,
             np.concatenate([_colors(ops, ends), _colors(ops, ends[:, ::-1])]),
-            np.array(_topological(n, directed), np.intp),
-            np.array([len(others) for others in neighbors], np.intp),
+            np.array(running_order(*neighbors(graph)), np.intp),
+            np.array([len(others) for others in around], np.intp),
             np.array(simple, np.intp).reshape(-1, 2),
-            tuple(map(tuple, neighbors)),
+            tuple(map(tuple, around)),
         )
 
     def __len__(self) -> int:
@@ -87,23 +87,3 @@ def _colors(ops: Labels, ends: Indices) -> Labels:
         colors = _mixed(colors * _FACTOR + reached)
         rounds.append(colors)
     return np.array(rounds)
-
-
-def _topological(n: int, directed: list[tuple[int, int]]) -> list[int]:
-    """Layers, each after those that it reads and else as listed; on cycles as listed."""
-    waiting = [0] * n
-    readers: list[list[int]] = [[] for _ in range(n)]
-    for source, target in directed:
-        waiting[target] += 1
-        readers[source].append(target)
-    ready = [i for i in range(n) if waiting[i] == 0]
-    heapify(ready)
-    order = []
-    while ready:
-        order.append(heappop(ready))
-        for reader in readers[order[-1]]:
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                heappush(ready, reader)
-    placed = set(order)
-    return order + [i for i in range(n) if i not in placed]
