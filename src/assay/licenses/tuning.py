@@ -49,6 +49,8 @@ class Tuning(License):
             raise BadOption(f"{self.method}: steps must differ, not {self.steps}")
         if self.tuned_by not in ("owner", "holder"):
             raise BadOption(f"{self.method}: tuned_by must be owner or holder")
+        if self.holder_tunes:
+            Recipe(max(self.steps, default=0.0), 0, self.training)  # or no holder would follow it
 
     @property
     def targets(self) -> tuple[float, ...]:
