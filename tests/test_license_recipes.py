@@ -71,7 +71,7 @@ LARGE = st.one_of(st.integers(0, 2**62 - 1), st.integers(1, 300), st.integers(9_
 @given(
     steps=LARGE,
     training=st.fixed_dictionaries(
-        {name: LARGE for name in ("epochs", "batch", "patience", "threads")}
+        dict.fromkeys(("epochs", "batch", "patience", "threads"), LARGE)
     ),
 )
 def test_no_owner_keeps_a_holders_machine_at_work_for_hours(
