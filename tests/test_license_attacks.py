@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts_of import Module, run_small, scripts_of
+from scripts_of import Module, scripts_of
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "license_attacks"
 RESULTS = json.loads((FOLDER / "results.json").read_text())
@@ -21,9 +21,10 @@ def script() -> Iterator[Module]:
 
 
 @pytest.mark.torch
-def test_a_small_run_fills_each_table() -> None:
+def test_a_small_run_fills_each_table(script: Module, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
-    lines = run_small(FOLDER)
+    script("run").main(["--small"])
+    lines = capsys.readouterr().out.splitlines()
     jobs = [line for line in lines if line.startswith("small/vgg/0/")]
     assert len(jobs) == 2 + 5 * 3 + 3 * 2 + 2 * 3  # owner, colluders; labels, no labels, answers
     rows = [line for line in lines if line.startswith("| ")]

@@ -34,7 +34,7 @@ TRAININGS = st.builds(
 SAMPLE = Recipe(37.421875, 3, Training(9, optimizer=Optimizer("adam", 0.003)))
 
 
-@given(st.builds(Recipe, st.floats(0, 1e9), st.integers(0, 2**32), TRAININGS))
+@given(st.builds(Recipe, st.floats(0, 39_000), st.integers(0, 2**32), TRAININGS))
 def test_what_is_written_is_read_again_to_the_last_bit(recipe: Recipe) -> None:
     assert Recipe.parse(recipe.text) == recipe
 
@@ -56,8 +56,42 @@ def test_what_is_changed_anywhere_is_a_tuning_or_refused_in_one_line(data: Any) 
     if isinstance(found, str):
         assert "\n" not in found
         return
-    assert 0 <= found.steps < 1e12
+    asked = found.training
+    assert 0 <= found.steps * asked.batch <= 20_000_000
+    assert found.steps <= 200_000
+    assert max(asked.epochs, asked.patience) <= 10_000
+    assert (asked.batch <= 4_096, asked.threads <= 256) == (True, True)
     assert Recipe.parse(found.text) == found
+
+
+LARGE = st.one_of(st.integers(0, 2**62 - 1), st.integers(1, 300), st.integers(9_000, 300_000))
+
+
+@settings(max_examples=80)
+@given(
+    steps=LARGE,
+    training=st.fixed_dictionaries(
+        dict.fromkeys(("epochs", "batch", "patience", "threads"), LARGE)
+    ),
+)
+def test_no_owner_keeps_a_holders_machine_at_work_for_hours(
+    steps: int, training: dict[str, int]
+) -> None:
+    """Whatever he signs: each number is read, or refused by its name."""
+    row = json.loads(SAMPLE.text)
+    row["steps"] = str(steps)
+    row["training"].update(training)
+    most = {"epochs": 10_000, "batch": 4_096, "patience": 10_000, "threads": 256}
+    beyond = [name for name, value in training.items() if value > most[name]]
+    few = training["epochs"] < 1 or training["batch"] < 2 or training["threads"] < 1
+    found = parsed(json.dumps(row))
+    if isinstance(found, Recipe):
+        assert not beyond
+        assert steps <= 200_000
+        assert steps * training["batch"] <= 20_000_000
+    elif not few and steps < 1e12:
+        assert " is more than a holder may be asked: " in found
+        assert beyond or steps > 200_000 or steps * training["batch"] > 20_000_000
 
 
 @pytest.mark.parametrize(
@@ -67,6 +101,7 @@ def test_what_is_changed_anywhere_is_a_tuning_or_refused_in_one_line(data: Any) 
         ("steps", "nan", "steps: is not a number"),
         ("steps", "-1", "steps: is not a number"),
         ("steps", "1e999", "steps: is not a number"),
+        ("steps", "1e11", r"steps: 100000000000\.0 is more than a holder may be asked: 200,000"),
         ("seed", "0", "seed: is not a whole number"),
         ("training", {}, "has not the fields of one"),
     ],

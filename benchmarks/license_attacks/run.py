@@ -149,11 +149,11 @@ def report(scopes: Sequence[Scope], folder: Path) -> Json:
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """See above."""
     parser = command_line(__doc__, HERE)
     parser.add_argument("--only", nargs="*", default=[], help="task, network, seed, kind")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.small:
         with tempfile.TemporaryDirectory() as folder:
             run([SMALL], Path(folder), None, set())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -67,14 +68,14 @@ def held(name: str, seeds: range, data: Examples, tests: Examples) -> list[Json]
     return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true", help="two small networks, nothing written")
     parser.add_argument("--data", default="digits")
     parser.add_argument("--limit", type=int, default=4000, help="examples; of tests, half as many")
-    given = parser.parse_args()
-    limit = 200 if given.small else given.limit
+    given = parser.parse_args(arguments)
+    limit = 150 if given.small else given.limit
     data = load(given.data, "train").take(slice(limit))
     tests = load(given.data, "test").take(slice(limit // 2))
     networks, seeds = (("vgg",), range(2)) if given.small else (

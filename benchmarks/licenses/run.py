@@ -15,7 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -92,12 +92,12 @@ def activation(megabytes: int, repeats: int) -> Json:
         return found
 
 
-def tuned(start: nn.Module, some: Examples, tests: Examples) -> float:
+def tuned(start: nn.Module, some: Examples, tests: Examples, most: int) -> float:
     """The accuracy that some examples bring a network to."""
     found = []
     for rate in RATES:
         module = copy_of(start)
-        epochs = max(LEAST, min(MOST, 2000 // len(some)))
+        epochs = max(LEAST, min(most, 2000 // len(some)))
         train(module, some, Training(epochs=epochs, batch=32, optimizer=Optimizer("adam", rate)))
         found.append(accuracy(module, tests))
     return round(max(found), 4)
@@ -112,11 +112,13 @@ def revived(module: nn.Module, fresh: nn.Module) -> nn.Module:
     return made
 
 
-def levels(name: str, seed: int, shares: tuple[float, ...]) -> Json:
-    """A network's levels on digits, and what examples make of them."""
-    examples, tests = load("digits", "train"), load("digits", "test")
+def levels(
+    name: str, seed: int, shares: tuple[float, ...], width: float, most: int | None, epochs: int
+) -> Json:
+    """A network's levels on ``most`` digits, and what examples make of them in ``epochs``."""
+    examples, tests = (load("digits", split).take(slice(most)) for split in ("train", "test"))
     shape = examples.inputs.shape[1:]
-    whole = build(name, shape, 10, seed)
+    whole = build(name, shape, 10, seed, width)
     train(whole, examples, Training(epochs=6, batch=32, optimizer=Optimizer("adam", 0.003)))
     row: Json = {"network": name, "seed": seed}
     for kind, method in (("anew", Pruning()), ("kept", Pruning(recalibrate=False))):
@@ -134,13 +136,14 @@ def levels(name: str, seed: int, shares: tuple[float, ...]) -> Json:
         row[f"statistics_{kind}"] = {"levels": found, "after_64_inputs": raised}
         if kind == "anew":
             starts = {"no key": grades[-1].module, "level 3": grades[3].module}
-            starts["from scratch"] = fresh = build(name, shape, 10, 1000 + seed)
+            starts["from scratch"] = fresh = build(name, shape, 10, 1000 + seed, width)
             for known in ("no key", "level 3"):
                 starts[f"{known}, zeros anew"] = revived(starts[known], fresh)
             order = np.random.default_rng(seed).permutation(len(examples))
             row["tuned"] = {
                 str(count): {
-                    k: tuned(m, examples.take(order[:count]), tests) for k, m in starts.items()
+                    k: tuned(m, examples.take(order[:count]), tests, epochs)
+                    for k, m in starts.items()
                 }
                 for count in (round(share * len(examples)) for share in shares)
             }
@@ -155,13 +158,13 @@ def table(rows: list[Json]) -> Iterator[str]:
         yield f"| {count} | {' | '.join(cells)} |"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true", help="one network, 8 MB, nothing written")
     parser.add_argument("--part", choices=("activation", "levels"))
     parser.add_argument("--opened", nargs=3, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.opened:
         folder, *numbers = given.opened
         print(json.dumps(opened(Path(folder), *map(int, numbers))))
@@ -172,12 +175,14 @@ def main() -> None:
         print(json.dumps(found["activation"]))
     if given.part != "activation":
         networks, seeds, shares = ("vgg", "resnet", "mobilenet"), range(3), (0.01, 0.1, 1.0)
+        size: tuple[float, int | None, int] = 1.0, None, MOST
         if given.small:
-            networks, seeds, shares = networks[:1], range(1), shares[:1]
+            networks, seeds, shares = networks[:1], range(1), (0.02,)
+            size = 0.5, 600, LEAST
         found["levels"] = []
         for name in networks:
             for seed in seeds:
-                found["levels"].append(levels(name, seed, shares))
+                found["levels"].append(levels(name, seed, shares, *size))
                 print(json.dumps(found["levels"][-1]), flush=True)
         print("\n".join(table(found["levels"])))
     if not given.small:

@@ -88,6 +88,39 @@ def test_a_copy_says_whose_it_is_and_so_do_two_that_were_averaged(shipped: Run) 
     assert "yes" not in nobody.out
 
 
+def test_copies_that_lack_slices_of_kernels_say_whose_they_are(shipped: Run) -> None:
+    house, given = shipped, Path("given")
+    issued = house(*ISSUE[:-2], *TRACE, "--method", "selective-encryption", "--set", "share=0.6",
+        "--set", "select=magnitude", "--levels", "0.6", "--output", "less.onnx")  # fmt: skip
+    assert issued.status == 0, issued.err
+    (about,) = house("license", "inspect", "less.onnx", "--json").json
+    assert about["damaged"] == []
+    assert float(about["levels"][1]["about"]["accuracy"]) == pytest.approx(0.6, abs=0.1)
+    missed = about["levels"][1]["about"].get("missed")
+    assert bool(missed) == issued.err.startswith("level 1: copies have 0.")
+    assert {path.name for path in Path().glob("less.onnx.*")} == {
+        "less.onnx.manifest.json", "less.onnx.ledger", "less.onnx.level-0", "less.onnx.level-1",
+    }  # fmt: skip
+    for level, name in ((0, "bob"), (1, "eve")):
+        public = house("key", "show", f"{name}.key", "--json").json[0]["public"]
+        file = given / f"{name}.license"
+        assert house("license", "key", "less.onnx", "--level", str(level), "--to", name, "--public",
+            public, "--owner-key", "ann.key", "--output", str(file)).status == 0  # fmt: skip
+        opened = house("license", "activate", "less.onnx", "--license", str(file), "--key",
+            f"{name}.key", "--output", f"{name}.onnx")  # fmt: skip
+        assert opened.out.startswith(f"level {level}, accuracy ")
+    (given / "kim.license").unlink()
+    own, bob, eve = (values(f"{name}.onnx") for name in ("model", "bob", "eve"))
+    assert sum(not np.array_equal(bob[name], own[name]) for name in own) == 1  # the marked tensor
+    assert sum(not np.array_equal(eve[name], own[name]) for name in own) > 3
+    for name in ("bob", "eve"):
+        answer = house("license", "trace", f"{name}.onnx", "less.onnx", "--owner-key", "ann.key",
+            "--licenses", "given", "--json")  # fmt: skip
+        (found,) = answer.json
+        assert answer.status == 0
+        assert {row["licensee"] for row in found["licensees"] if row["traced"]} == {name}
+
+
 def test_a_recorded_copy_is_licensed_and_no_accusation(shipped: Run) -> None:
     house = shipped
     assert house("add", "model.onnx", "--owner", "Ann").status == 0

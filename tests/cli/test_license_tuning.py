@@ -17,6 +17,8 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from assay.cli._license_files import licensed  # noqa: E402
+from assay.keys.signing import SigningKey  # noqa: E402
+from assay.licenses._signed import sign, text_of  # noqa: E402
 from assay.running.modules import accuracy, copy_of  # noqa: E402
 from assay.zoo.datasets import load  # noqa: E402
 
@@ -105,8 +107,12 @@ def test_rates_are_shown_with_what_they_are_of_use_for(shipped: Run) -> None:
 
 
 def test_a_model_is_held_against_what_its_owner_says(shipped: Run) -> None:
-    verify = ("license", "verify", "model.onnx", "--data", "data.npz", *TUNING)
-    own = shipped(*verify, "--claim", "out.onnx", "--level", "2", "--json")
+    plain = ("license", "verify", "model.onnx", "--data", "data.npz")
+    verify = (*plain, *TUNING)
+    own = shipped(*plain, "--claim", "out.onnx", "--level", "2", "--json")  # it says how it tunes
+    assert own.out == shipped(*verify, "--claim", "out.onnx", "--level", "2", "--json").out
+    ended = shipped(*plain, "--claim", "out.onnx", "--set", "training.epochs=1")
+    assert "the training ends before step 12.5" in ended.error
     (found,) = own.json
     assert (own.status, found["agrees"], found["rate"]) == (0, True, 0.5)
     for name in ("pruned", "tuned"):
@@ -124,6 +130,21 @@ def test_a_model_is_held_against_what_its_owner_says(shipped: Run) -> None:
     ):
         refused = shipped(*verify, *more)
         assert (refused.status, refused.error.startswith(error)) == (2, True)
+
+
+def test_a_claim_that_asks_for_too_much_is_refused(shipped: Run) -> None:
+    manifest = json.loads(Path("out.onnx.manifest.json").read_text())
+    body = {n: v for n, v in manifest.items() if n not in ("assay manifest", "owner", "signature")}
+    for method, error in (
+        (body["method"].replace("epochs=8", "epochs=900000"), "training.epochs: 900000 is more"),
+        (body["method"].replace("epochs=8", "epochs=0"), "training.epochs must be 1 or more"),
+        ("Tuning(training=__import__('os'))", "what it says of its method cannot be read"),
+    ):
+        signed = sign("manifest", {**body, "method": method}, SigningKey.new())
+        Path("out.onnx.manifest.json").write_text(text_of(signed))
+        answer = shipped("license", "verify", "model.onnx", "--data", "data.npz", "--claim",
+            "out.onnx", "--level", "2")  # fmt: skip
+        assert answer.error.startswith(f"out.onnx: its manifest: {error}")
 
 
 def test_what_a_file_rounds_is_judged_as_the_file_has_it(run: Run) -> None:

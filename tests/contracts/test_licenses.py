@@ -26,10 +26,12 @@ from assay.licenses._parts import unseal, windows  # noqa: E402
 from assay.running.modules import accuracy, copy_of, digest  # noqa: E402
 from assay.running.normalization import recalibrate  # noqa: E402
 
+LEVELS = (0.8, 0.6, 0.4)  # tuning is done sooner than with the highest
+
 
 def method(name: str, **options: Any) -> License:
     make: Any = LICENSES[name]
-    return make(**options)
+    return make(levels=LEVELS, **options)
 
 
 @cache

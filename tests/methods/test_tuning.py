@@ -140,6 +140,14 @@ def test_options_that_make_no_sense_are_told(options: dict[str, float], message:
         Tuning(**options)  # type: ignore[arg-type]
 
 
+def test_what_no_holder_would_follow_is_not_issued() -> None:
+    at_once = Training(20_000, 32)
+    for options in ({"training": at_once}, {"steps": (3e5, 10.0)}):
+        Tuning(**options)  # type: ignore[arg-type]  # an owner tunes as long as he likes
+        with pytest.raises(BadOption, match="is more than a holder may be asked"):
+            Tuning(**options, tuned_by="holder")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("examples", "steps"), [(64, 2), (65, 2), (66, 3), (10, 1)])
 def test_steps_of_an_epoch(examples: int, steps: int) -> None:
     from assay.training._loop import Loop

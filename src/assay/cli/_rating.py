@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.cli._examples import fitted, some
 from assay.cli._license_files import licensed
-from assay.cli._settings import settings
+from assay.cli._settings import kinds, settings
 from assay.errors import BadOption, Unlicensed, UnreadableLicense
 from assay.formats import InputShapes
 from assay.keys import cryptography_for
 from assay.licenses import Work
 from assay.licenses._rates import Key, Measured, Pair, pairs
+from assay.licenses._recipes import Recipe
+from assay.licenses._stated import stated
 from assay.report import printable
 from assay.values import Json
 from assay.zoo.datasets import load
+
+if TYPE_CHECKING:
+    from assay.licenses._manifest import Manifest
 
 EXTRA = "torch"
 WEAK = "weak evidence: other models of this architecture that learned this task often agree, too"
@@ -52,6 +58,7 @@ class Claim:
     pruned: float | None  # accuracy, 0 … 1
     tuned: float | None
     judged_on: int | None = None  # examples
+    how: tuple[str, ...] = ()  # as NAME=VALUE, what a manifest says of pruning and tuning
 
     def check(self) -> None:
         """Raises BadOption where something is lacking."""
@@ -96,9 +103,23 @@ def claimed(model: Path, level: int, owner: str | None, said: Claim) -> Claim:
                 f"{model}: level {level} was not made by a rate and a tuning: its manifest names no"
                 f" {name}; give --{name}, or a level that was"
             )
-    return Claim(
-        **{n: v if (v := own[n]) is not None else known[n] for n in known}, judged_on=judged_on
-    )
+    found = {n: v if (v := own[n]) is not None else known[n] for n in known}
+    return Claim(**found, judged_on=judged_on, how=_how(model, manifest, known["steps"]))
+
+
+def _how(model: Path, manifest: Manifest, steps: float | None) -> tuple[str, ...]:
+    """How a manifest's model is pruned and tuned, as ``--set`` has it.
+
+    Raises UnreadableLicense where that is no way, or asks for more than a holder may be asked.
+    """
+    try:
+        known = kinds(Key).keys() - {"steps"}  # a method's are those of all its levels
+        told = stated(manifest.method)
+        how = tuple(f"{name}={text}" for name, text in told.items() if name in known)
+        Recipe(steps or 0.0, 0, key_of(how, steps).training)
+    except (BadOption, UnreadableLicense) as error:
+        raise UnreadableLicense(f"{model}: its manifest: {error}") from error
+    return how
 
 
 @dataclass(frozen=True)

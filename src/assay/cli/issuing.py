@@ -12,7 +12,7 @@ from assay.cli import _options as options
 from assay.cli import _secrets as secrets
 from assay.cli._license_words import described, shown
 from assay.cli._settings import settings
-from assay.cli._terminal import Stages, say
+from assay.cli._terminal import Stages, remark, say
 from assay.cli._tracers import trace, trace_set, tracer
 from assay.cli._writing import new_file
 from assay.durable import write_whole
@@ -103,6 +103,10 @@ def issue(
             progress=lambda stage: stages.show(stage, 0, 1),
         )  # fmt: skip
     say(json_line(described(output_file, found)) if as_json else shown(output_file, found))
+    for number, level in enumerate(found.levels):
+        if "missed" in level.about:
+            missed, copies = (printable(level.about[name]) for name in ("missed", "copies"))
+            remark(f"level {number}: copies have {copies}: they miss {missed}")
 
 
 def _new_distributable(output: str, *others: str | None) -> None:

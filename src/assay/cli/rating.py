@@ -95,7 +95,8 @@ def rates(
 @trained
 @click.option(
     "--claim", type=options.FILE, metavar="FILE",
-    help="The distributable whose manifest says what is claimed, of --level.",
+    help="The distributable whose manifest says what is claimed, of --level, and how it is tuned;"
+    " --set says otherwise.",
 )  # fmt: skip
 @click.option("--level", type=click.IntRange(1), default=1, metavar="N", help="By default 1.")
 @license_options.pinned_owner
@@ -138,7 +139,7 @@ def verify(
     if claim is not None:
         wanted = claimed(Path(claim), level, owner, wanted)
     wanted.check()
-    key = key_of(given, wanted.steps)
+    key = key_of((*wanted.how, *given), wanted.steps)
     work = work_of(model, data, judge, limit, graph, input_shape, seed)
     found = compared(work, key, wanted)
     say(json_line(found.to_json(model)) if as_json else found.text(model))

@@ -8,9 +8,8 @@ are the same for all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +40,15 @@ class Work:
     judge: Examples  # what accuracies are measured on
     seed: int = 0
     progress: Callable[[str], None] | None = None
+    copies: Callable[[nn.Module], Iterator[nn.Module]] | None = None  # of a level: what some get
+
+    def accuracy(self, module: nn.Module) -> float:
+        """Of a level, 0 … 1; where every licensee's copy is another, the mean of some."""
+        from assay.running.modules import accuracy
+
+        given = [module] if self.copies is None else self.copies(module)
+        found = [accuracy(each, self.judge) for each in given]
+        return sum(found) / len(found)
 
     def say(self, stage: str) -> None:
         """Tell what is being done."""
@@ -140,17 +148,17 @@ class License(ABC):
             BadOption: as of ``grades``.
             OSError: a file cannot be written.
         """
+        from assay.licenses._grading import graded
         from assay.licenses._issuing import checked, issued
 
         before = checked(self, original, expires, licensee, trace, hardening)
-        given = partial(self.grades, data=data, judge=judge, seed=seed, progress=progress)
-        copies = None
+        work, copies = Work(model, data, judge or data, seed, progress), None
         if trace is not None:
             from assay.licenses._copying import Copies
 
-            copies = Copies.planned(trace, given(model), owner, original)
-            model = copies.sample()
-        found = given(model, hardening=hardening)
+            copies = Copies.planned(trace, graded(self, work, None), owner, original)
+            work = replace(work, module=copies.base(), copies=copies.searched)
+        found = graded(self, work, hardening)
         return issued(
             self, found, output, owner, judge=judge or data, seed=seed, before=before,
             original=original, write=write, expires=expires, licensee=licensee, copies=copies,
@@ -159,6 +167,11 @@ class License(ABC):
     @abstractmethod
     def run(self, work: Work) -> Iterable[tuple[nn.Module, Json]]:
         """The model at level 1, 2 …, at last without a key; and notes on each."""
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """The accuracies that levels 1, 2 … are searched for; none where options say otherwise."""
+        return ()
 
     @property
     def holder_tunes(self) -> bool:

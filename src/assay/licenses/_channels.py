@@ -19,7 +19,7 @@ from assay.licenses._level_search import Numbers, near_chance
 from assay.running.channels import Group, Member, hollow, narrow
 from assay.running.examples import Array
 from assay.running.find_channels import find_channels
-from assay.running.modules import accuracy, copy_of, on
+from assay.running.modules import copy_of, on
 from assay.running.normalization import recalibrate
 from assay.running.removal import gammas, importance, removable, size_of
 from assay.running.tensors import tensor_of, tensors
@@ -100,7 +100,7 @@ class RankedChannels:
 
     def accuracy(self, taken: Numbers) -> float:
         """Of the model without them, 0 … 1."""
-        return accuracy(self.without(taken), self.work.judge)
+        return self.work.accuracy(self.without(taken))
 
     def tuned(self, taken: Numbers, training: Training) -> nn.Module:
         """The model without them after a training, in which what is zero stays so."""

@@ -1,14 +1,15 @@
 """Levels made ready for copies that are told apart: what licenses are to bring is taken out.
 
 A mark lies in whole tensors, which no shared file holds: there they are zero.  Its places are among
-the weights that every level has, so a copy says the same word at each level.  Levels are made of a
-marked model, for a mark moves statistics and accuracies a little; so they are made twice.
+the weights that every level has, so a copy says the same word at each level.  A mark moves
+statistics and accuracies a little.  So levels are made twice: first to find the places, and then of
+the mean of all copies, each judged on some of them.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,9 @@ from assay.weights.numbers import encode
 from assay.weights.sites import Marks, Sites
 
 EXTRA = "torch"
-_COPIES = 3  # drawn ones, on which accuracies are measured: the least counts
+_SEARCHED = 4  # copies that are drawn to judge each level that is tried
+_MEASURED = 8  # others, drawn to tell what levels are
+_POINT = 0.01  # of accuracy, by which a copy may differ from what was asked for
 _STORED = ("float32", "float16", "bfloat16")
 
 
@@ -42,6 +45,8 @@ class Copies:
     identity: str  # of the distributable
     sites: tuple[Sites, ...]
     whole: Grade  # the model as it is
+    own: tuple[Array, ...]  # its marked tensors
+    means: tuple[Array, ...]  # the same, over all copies
 
     @classmethod
     def planned(
@@ -73,32 +78,46 @@ class Copies:
         sites = tuple(trace.sites(weights, free, sites_key(owner, identity)))
         if sum(4 * weights[site.name].size for site in sites) > LARGEST:
             raise UnfitModel(f"the marked tensors together take more than {LARGEST:,} bytes")
-        return cls(identity, sites, grades[0])
+        own = tuple(levels[0][site.name] for site in sites)
+        means = tuple(map(_mean, sites, own))
+        return cls(identity, sites, grades[0], own, means)
 
-    def sample(self) -> nn.Module:
-        """A copy of the model that says what was drawn."""
-        own = _tensors(self.whole.module)
-        return self._with(self.whole.module, [own[site.name] for site in self.sites], b"sample")
+    def base(self) -> nn.Module:
+        """The model that levels are made of: at the marks' places the mean over all words.
+
+        So what levels have of it, such as running statistics, favors no licensee.
+        """
+        made = copy_of(self.whole.module)
+        for site, values in zip(self.sites, self.means, strict=True):
+            made.state_dict()[site.name].copy_(torch.from_numpy(values))
+        return made
+
+    def searched(self, level: nn.Module) -> Iterator[nn.Module]:
+        """Copies of a level, by which it is told whether that is met; each in the one before."""
+        return self._drawn(level, self._plain(level), b"searched", _SEARCHED)
 
     def made_ready(
-        self, grades: Sequence[Grade], files: Sequence[Path], judge: Examples
+        self,
+        grades: Sequence[Grade],
+        files: Sequence[Path],
+        judge: Examples,
+        targets: Sequence[float] = (),
     ) -> tuple[list[Grade], Ledger]:
-        """Levels of ``sample`` as licensees get them; ``files`` then lack what is marked.
+        """Levels of ``base`` as licensees get them; ``files`` then lack what is marked.
 
-        Raises UnfitModel where a file has it in another form.
+        ``targets``: the accuracies that were asked for.  Raises UnfitModel where a file has what
+        is marked in another form.
         """
-        own, marked = _tensors(self.whole.module), _tensors(self.sample())
         rows = []
         for number, (file, grade) in enumerate(zip(files, grades, strict=True)):
             tensors, content, row = _tensors(grade.module), file.read_bytes(), list[Held]()
-            for site in self.sites:
-                values = tensors[site.name]
-                held = _held(content, values)
+            own = zip(self.sites, self.own, self._plain(grade.module), strict=True)
+            for site, whole, plain in own:
+                held = _held(content, tensors[site.name])
                 if held is None and number == 0:  # the original's file, as it is
-                    held = _held(content, own[site.name])
+                    held = _held(content, whole)
                 if held is None:
                     raise UnfitModel(f"a level's file has {site.name!r} in another form")
-                plain = np.where(values == marked[site.name], own[site.name], values)
                 row.append(Held(held.offset, held.dtype, encode(plain, held.dtype)))
             rows.append(tuple(row))
             with file.open("r+b") as stream:
@@ -106,9 +125,10 @@ class Copies:
                     stream.seek(held.offset)
                     stream.write(bytes(len(held.content)))
         ledger = Ledger(self.identity, self.sites, tuple(rows[:-1]))
+        wanted = [None, *targets, *[None] * len(grades)]
         found = [
-            self._measured(grade, row, judge)
-            for grade, row in zip(grades[:-1], ledger.levels, strict=True)
+            self._measured(grade, row, judge, target)
+            for grade, row, target in zip(grades[:-1], ledger.levels, wanted, strict=False)
         ]
         unmarked = {**found[0].notes, "unmarked": f"{self.whole.accuracy:.4f}"}
         bare = copy_of(grades[-1].module)
@@ -117,21 +137,48 @@ class Copies:
         last = grade_of(bare, judge, grades[-1].notes)
         return [replace(found[0], notes=unmarked), *found[1:], last], ledger
 
-    def _measured(self, grade: Grade, row: Sequence[Held], judge: Examples) -> Grade:
-        """With the accuracies of what a licensee gets."""
+    def _measured(
+        self, grade: Grade, row: Sequence[Held], judge: Examples, target: float | None
+    ) -> Grade:
+        """With the mean accuracy of what licensees get, and how far from ``target`` some are."""
         plain = [held.values(site.shape) for held, site in zip(row, self.sites, strict=True)]
-        copies = (
-            self._with(grade.module, plain, b"measured %d" % number) for number in range(_COPIES)
-        )
+        copies = self._drawn(grade.module, plain, b"measured", _MEASURED)
         found = [grade_of(each, judge, grade.notes) for each in copies]
-        return min(found, key=lambda each: each.accuracy)
+        shares = [each.accuracy for each in found]
+        mean = float(np.mean(shares))
+        notes = min(found, key=lambda each: abs(each.accuracy - mean)).notes
+        notes = {**notes, "copies": f"{min(shares):.4f} to {max(shares):.4f}"}
+        if target is not None:
+            most = max(abs(share - target) for share in shares)
+            if most > _POINT:
+                notes["missed"] = f"{target:g} by up to {most:.4f}"
+        return Grade(grade.module, mean, notes)
 
-    def _with(self, module: nn.Module, plain: Sequence[Array], key: bytes) -> nn.Module:
-        """A copy that says the word of a key; ``plain``: its marked tensors without a mark."""
-        made, words = copy_of(module), drawn(self.sites, key)
-        for site, values, word in zip(self.sites, plain, words, strict=True):
-            made.state_dict()[site.name].copy_(torch.from_numpy(site.marked(values, word)))
-        return made
+    def _plain(self, module: nn.Module) -> list[Array]:
+        """The marked tensors of a level of ``base`` without a mark."""
+        tensors = _tensors(module)
+        values = [tensors[site.name] for site in self.sites]
+        rows = zip(values, self.own, self.means, strict=True)
+        return [np.where(level == mean, own, level) for level, own, mean in rows]
+
+    def _drawn(
+        self, module: nn.Module, plain: Sequence[Array], purpose: bytes, count: int
+    ) -> Iterator[nn.Module]:
+        """Copies that say words that are drawn; ``plain``: their marked tensors without a mark."""
+        made = copy_of(module)
+        for number in range(count):
+            words = drawn(self.sites, purpose + b" %d" % number)
+            for site, values, word in zip(self.sites, plain, words, strict=True):
+                made.state_dict()[site.name].copy_(torch.from_numpy(site.marked(values, word)))
+            yield made
+
+
+def _mean(site: Sites, values: Array) -> Array:
+    """Of all copies of a tensor."""
+    ones = np.ones(site.places.shape, np.bool_)
+    share = site.ones / site.places.shape[1]
+    found: Array = share * site.marked(values, ones) + (1 - share) * site.marked(values, ~ones)
+    return found.astype(np.float32)
 
 
 def _held(content: bytes, values: Array) -> Held | None:

@@ -87,7 +87,7 @@ def issued(
         identity, ledger = None, None
         if copies is not None:
             assert judge is not None  # ``License.issue`` gives one
-            found, kept = copies.made_ready(found, files, judge)
+            found, kept = copies.made_ready(found, files, judge, method.targets)
             identity, ledger, before = copies.identity, kept.seal(owner), None
         return distribute(
             files, [_notes(grade) for grade in found], output, owner, repr(method),

@@ -14,7 +14,6 @@ import numpy as np
 from assay.errors import BadOption, UnfitModel
 from assay.licenses import License, Work
 from assay.running.examples import Examples
-from assay.running.modules import accuracy
 
 EXTRA = "torch"
 MARGIN = 0.02  # above what one constant answer gets: near chance
@@ -41,7 +40,7 @@ def levels_of(
 
     Raises BadOption where the model itself has less, UnfitModel as ``LevelSearch.near`` does.
     """
-    own, taken = accuracy(work.module, work.judge), start
+    own, taken = work.accuracy(work.module), start
     for number, target in enumerate(targets, 1):
         work.say(f"searching level {number}")
         if own < target:

@@ -57,6 +57,7 @@ class Key:
     )
     steps: float | None = None  # of the training; by default all
     cap: float = 0.9  # share of one layer's channels that may go
+    recalibrate: bool = True  # whether running statistics are taken anew where some are gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def pairs(work: Work, rates: Sequence[float], key: Key) -> Iterator[Pair]:
         if not 0 < rate < 1:
             raise BadOption(f"a rate must be above 0 and below 1, not {rate:g}")
     with on_threads(1), seeded(work.seed):
-        channels = RankedChannels(work, key.cap)
+        channels = RankedChannels(work, key.cap, key.recalibrate)
         whole = accuracy(copy_of(work.module), work.judge)
         for rate in rates:
             work.say(f"rate {rate:g}")

@@ -24,18 +24,33 @@ if TYPE_CHECKING:
 _KIND = "assay tuning"
 _BEGIN = f'{{"{_KIND}": '.encode()  # of a file; no model's begins like that
 _LARGEST = 2**16  # bytes of a file
-_MOST_THREADS = 256
+# What an owner may ask of another's machine: with an hour of small networks in mind.
+_MOST_STEPS = 200_000
+_MOST_EXAMPLES = 20_000_000  # steps times batch: fifteen epochs of ImageNet
+_MOST = {"epochs": 10_000, "batch": 4_096, "patience": 10_000, "threads": 256}
 
 Options = TypeVar("Options")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to tune a pruned model."""
+    """How to tune a pruned model, in bounds: its holder's machine does what another has written.
+
+    Making one raises BadOption where it asks for too much.
+    """
 
     steps: float  # strength, from the pruned model on
     seed: int  # of the order of examples
     training: Training  # its epochs are those that the owner's examples took
+
+    def __post_init__(self) -> None:
+        wanted = {"steps": (self.steps, _MOST_STEPS)}
+        for name, most in _MOST.items():
+            wanted[f"training.{name}"] = getattr(self.training, name), most
+        wanted["steps times training.batch"] = self.steps * self.training.batch, _MOST_EXAMPLES
+        for what, (value, most) in wanted.items():
+            if not value <= most:
+                raise BadOption(f"{what}: {value} is more than a holder may be asked: {most:,}")
 
     @property
     def text(self) -> str:
@@ -55,10 +70,7 @@ class Recipe:
                 raise UnreadableLicense("is a tuning of a newer assay: upgrade")
             row = _strict.fields(row, (_KIND, "steps", "seed", "training"), "tuning")
             steps, seed = _real(row["steps"], "steps"), _strict.number(row["seed"], "seed")
-            training = _read(Training(), row["training"], "training")
-            if training.threads > _MOST_THREADS:
-                raise BadOption(f"training.threads: more than {_MOST_THREADS}")
-            return cls(steps, seed, training)
+            return cls(steps, seed, _read(Training(), row["training"], "training"))
         except (UnreadableProof, BadOption) as error:
             raise UnreadableLicense(f"is no tuning that can be read: {error}") from error
 

@@ -16,7 +16,7 @@ from assay.errors import BadOption, UnfitModel
 from assay.licenses import Work
 from assay.licenses._channels import settle
 from assay.licenses._gates import Gates
-from assay.running.modules import CONVOLUTIONS, accuracy, copy_of, seed_of, untied, weighted
+from assay.running.modules import CONVOLUTIONS, copy_of, seed_of, untied, weighted
 from assay.running.tensors import tensor_of
 from assay.values import Json
 
@@ -85,7 +85,7 @@ class Slices:
     def accuracy(self, lacking: Ranks, *, noise: bool = False) -> float:
         """0 … 1, of that copy."""
         self._put(self.tried, lacking, noise)
-        return accuracy(self.tried, self.work.judge)
+        return self.work.accuracy(self.tried)
 
     def _put(self, module: nn.Module, lacking: Ranks, noise: bool) -> None:
         """Gives a module the weights and the running statistics of that copy."""

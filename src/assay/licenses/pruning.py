@@ -24,7 +24,6 @@ from assay.errors import BadOption, UnfitModel
 from assay.licenses import License, Work
 from assay.licenses._channels import RankedChannels
 from assay.licenses._level_search import LevelSearch, Numbers, levels_of
-from assay.running.modules import accuracy
 from assay.training import Training
 from assay.values import Json
 
@@ -49,6 +48,10 @@ class Pruning(License):
         self.falling("levels")
         if any(a >= b for a, b in pairwise(self.rates)):
             raise BadOption(f"{self.method}: rates must be rising, not {self.rates}")
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        return () if self.rates else self.levels
 
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         channels = RankedChannels(work, self.cap, self.recalibrate)
@@ -88,7 +91,7 @@ class Pruning(License):
         training = self.training
 
         def tuned(taken: Numbers) -> float:
-            return accuracy(channels.tuned(taken, training), work.judge)
+            return work.accuracy(channels.tuned(taken, training))
 
         work.say("searching what brings it near chance")
         least = bare.at_most(channels.near_chance)

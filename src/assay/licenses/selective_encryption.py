@@ -53,6 +53,10 @@ class SelectiveEncryption(License):
             self.within(option, 0, 1)
         self.falling("levels", "permissions")
 
+    @property
+    def targets(self) -> tuple[float, ...]:
+        return () if self.permissions else self.levels
+
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         slices = Slices(work, self.select, self.layers, self.gates)
         encrypted = np.arange(self._encrypted(slices, work))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -23,7 +22,6 @@ from assay.licenses._channels import RankedChannels
 from assay.licenses._level_search import LevelSearch
 from assay.licenses._recipes import Recipe
 from assay.licenses._strengths import Strengths
-from assay.running.modules import accuracy
 from assay.training import Optimizer, Training
 from assay.values import Json
 
@@ -51,6 +49,12 @@ class Tuning(License):
             raise BadOption(f"{self.method}: steps must differ, not {self.steps}")
         if self.tuned_by not in ("owner", "holder"):
             raise BadOption(f"{self.method}: tuned_by must be owner or holder")
+        if self.holder_tunes:
+            Recipe(max(self.steps, default=0.0), 0, self.training)  # or no holder would follow it
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        return () if self.steps else self.levels
 
     def run(self, work: Work) -> Iterator[tuple[nn.Module, Json]]:
         channels = RankedChannels(work, self.cap)
@@ -66,8 +70,7 @@ class Tuning(License):
         if self.steps:
             found = [*zip(self.steps, strengths.at(self.steps), strict=True)]
         else:
-            judge = partial(accuracy, examples=work.judge)
-            found = strengths.reaching(self.levels, judge)
+            found = strengths.reaching(self.levels, work.accuracy)
         for steps, module in found:
             yield module, about | {"steps": repr(float(steps)), "tuned by": self.tuned_by}
         yield pruned, about
