@@ -20,10 +20,10 @@ from assay.values import Json, Layer, LayerGraph
 class Architecture:
     """A network's design without its weights, read from its own source code."""
 
-    name: str  # the source's own; "resnet18", "timm/convnext_tiny"
+    name: str  # "resnet18", "timm/convnext_tiny", "transformers/bert-base"
     family: str  # "resnet": one design; its sizes and variants share it
     source: str  # the package that defines it, "torchvision 0.28.0"
-    input: tuple[int, ...]  # shape of the traced input, (1, 3, 256, 256) where it has a choice
+    inputs: tuple[tuple[int, ...], ...]  # shapes that were traced, ((1, 3, 256, 256),) if free
     graph: LayerGraph  # merged, rules "g1"
     raw: LayerGraph  # not merged, rules "g1-raw"
 
@@ -38,7 +38,7 @@ def pack(architectures: Iterable[Architecture]) -> bytes:
                 "name": architecture.name,
                 "family": architecture.family,
                 "source": architecture.source,
-                "input": architecture.input,
+                "inputs": architecture.inputs,
                 "graph": _graph_to_json(architecture.graph, table),
                 "raw": _graph_to_json(architecture.raw, table),
             }
@@ -59,7 +59,7 @@ def unpack(content: bytes) -> tuple[Architecture, ...]:
                 name=data["name"],
                 family=data["family"],
                 source=data["source"],
-                input=tuple(data["input"]),
+                inputs=tuple(map(tuple, data["inputs"])),
                 graph=_graph_from_json(data["graph"], table),
                 raw=_graph_from_json(data["raw"], table),
             )
