@@ -44,9 +44,7 @@ DECODERS = (
         gpt-neo-1.3b 2048 24 16 [[["global","local"],12]]
         gpt-neo-2.7b 2560 32 20 [[["global","local"],16]]
     """),
-    Design("gptj", "GPTJModel", IDS, f"{GPT2} rotary_dim", """
-        gpt-j-6b 4096 28 16 64
-    """),
+    Design("gptj", "GPTJModel", IDS, "", "gpt-j-6b"),
     Design("gptj", "CodeGenModel", IDS, f"{GPT2} rotary_dim", """
         codegen-350m 1024 20 16 32
         codegen-2b 2560 32 32 64
@@ -100,9 +98,7 @@ DECODERS = (
         mpt-30b 7168 48 64
     """),
     Design("ctrl", "CTRLModel", IDS, "", "ctrl"),
-    Design("falcon", "FalconModel", IDS, "hidden_size num_hidden_layers num_attention_heads", """
-        falcon-7b 4544 32 71
-    """),
+    Design("falcon", "FalconModel", IDS, "", "falcon-7b"),
     Design("falcon", "FalconModel", IDS, "hidden_size num_hidden_layers num_attention_heads", """
         falcon-rw-1b 2048 24 32
         falcon-rw-7b 4096 36 64
@@ -178,10 +174,7 @@ DECODERS = (
     """),
     Design("gemma3n", "Gemma3nTextModel", IDS, "", "gemma-3n"),
     Design("gemma4", "Gemma4TextModel", IDS, "", "gemma-4"),
-    Design("phi", "PhiModel", IDS, WIDTHS, """
-        phi-1 2048 24 32 8192
-        phi-2 2560 32 32 10240
-    """),
+    Design("phi", "PhiModel", IDS, WIDTHS, "phi-1 2048 24 32 8192\nphi-2 2560 32 32 10240"),
     Design("phi3", "Phi3Model", IDS, GROUPED, """
         phi-3-mini 3072 32 32 8192 32 32064
         phi-3-medium 5120 40 40 17920 10 32064
@@ -219,13 +212,11 @@ DECODERS = (
         command-r-35b 8192 40 64 22528 64 256000
         aya-23-8b 4096 32 32 14336 8 256000
     """),
-    Design("cohere", "Cohere2Model", IDS, GROUPED, """
-        command-r7b 4096 32 32 14336 8 256000
-    """),
+    Design("cohere", "Cohere2Model", IDS, GROUPED, "command-r7b 4096 32 32 14336 8 256000"),
     Design("glm", "GlmModel", IDS, GROUPED, """
         glm-4-9b 4096 40 32 13696 2 151552
         glm-edge-1.5b 2048 28 16 6144 4 59264
-    """),
+    """, {"pad_token_id": None}),
     Design("glm4", "Glm4Model", IDS, GROUPED, """
         glm-4-9b-0414 4096 40 32 13696 2 151552
         glm-4-32b-0414 6144 61 48 23040 8 151552

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from _zoo_designs import Size
+from _zoo_designs import Size, nested
 from torch import nn
 
 from assay.errors import UnreadableModel
@@ -19,12 +19,8 @@ from assay.formats._torch import to_onnx
 from assay.graphs.operators import OperatorGraph, Shape
 from assay.vocabularies.onnx.graph import convert
 
-TOKENS, TRUTHS = ("ids", "mask", "timesteps"), ("bool_masked_pos",)  # ends of inputs' names
-ATTEMPTS: tuple[Mapping[str, str], ...] = (  # how attention and experts are computed
-    {},
-    {"experts_implementation": "batched_mm"},
-    {"attn_implementation": "eager", "experts_implementation": "batched_mm"},
-)
+COUNTS = ("ids", "mask", "timesteps", "labels", "bbox")  # ends of names of inputs of integers
+EXPERTS = "batched_mm"  # how a mixture computes them: the way that can be exported
 
 
 class Positional(nn.Module):
@@ -36,7 +32,7 @@ class Positional(nn.Module):
 
     def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """All tensors that the model returns, also those in tuples."""
-        return tuple(_tensors(self.model(**dict(zip(self.names, values, strict=True)))))
+        return tuple(_tensors(self.model(**nested(dict(zip(self.names, values, strict=True))))))
 
 
 def _tensors(output: Any) -> Iterator[torch.Tensor]:
@@ -53,30 +49,30 @@ def _tensors(output: Any) -> Iterator[torch.Tensor]:
 
 
 def traced(size: Size) -> tuple[OperatorGraph, tuple[Shape, ...]]:
-    """Its operators and the shapes of its inputs, at the first attempt that succeeds.
+    """Its operators and the shapes of its inputs, at the first of two attempts that succeeds.
+
+    In the second, attention is written out, and what the model makes by itself is on "meta", too.
 
     Raises:
         UnreadableModel: the exporter cannot follow it, or the class refuses its numbers.
     """
-    package = size.name.partition("/")[0]
-    attempts = ATTEMPTS if package == "transformers" else ATTEMPTS[:1]
-    for attempt in attempts[:-1]:
-        with contextlib.suppress(UnreadableModel):  # the last attempt's error is the one to tell
-            return _operators(size, attempt), tuple(size.inputs.values())
-    return _operators(size, attempts[-1]), tuple(size.inputs.values())
-
-
-def _operators(size: Size, attempt: Mapping[str, str]) -> OperatorGraph:
-    module = Positional(made(size, attempt), tuple(size.inputs)).eval()
+    shapes = tuple(size.inputs.values())
+    with contextlib.suppress(UnreadableModel):  # the last attempt's error is the one to tell
+        return _operators(size), shapes
     with torch.device("meta"):
-        examples = tuple(_example(name, shape) for name, shape in size.inputs.items())
-        layers = convert(to_onnx(module, examples), {}).layers
+        return _operators(size, eager=True), shapes
+
+
+def _operators(size: Size, eager: bool = False) -> OperatorGraph:
+    module = Positional(made(size, eager), tuple(size.inputs)).eval()
+    examples = tuple(_example(name, shape) for name, shape in size.inputs.items())
+    layers = convert(to_onnx(module, examples), {}).layers
     assert layers is not None  # it is for a program
     return layers
 
 
-def made(size: Size, attempt: Mapping[str, str]) -> nn.Module:
-    """The model, whose weights never exist."""
+def made(size: Size, eager: bool) -> nn.Module:
+    """The model, whose weights never exist; ``eager``: without torch's own attention."""
     package = importlib.import_module(size.name.partition("/")[0])
     kind = getattr(package, size.made)
     if package.__name__ == "diffusers":
@@ -86,14 +82,14 @@ def made(size: Size, attempt: Mapping[str, str]) -> nn.Module:
     for part in (config, *vars(config).values()):
         if hasattr(part, "use_cache"):
             part.use_cache = False
-    for name, choice in attempt.items():
-        setattr(config, f"_{name}", choice)
+    config._experts_implementation = EXPERTS
+    if eager:
+        config._attn_implementation = "eager"
     with torch.device("meta"):
         model: nn.Module = kind(config)
     return model
 
 
 def _example(name: str, shape: Shape) -> torch.Tensor:
-    if name.endswith(TOKENS):
-        return torch.zeros(shape, dtype=torch.int64)
-    return torch.zeros(shape, dtype=torch.bool if name in TRUTHS else torch.float32)
+    kind = torch.int64 if name.endswith(COUNTS) else torch.float32
+    return torch.zeros(shape, dtype=kind, device="meta")

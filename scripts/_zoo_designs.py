@@ -21,7 +21,7 @@ class Size:
     family: str
     made: str  # the class
     options: Mapping[str, Any]  # of the configuration, those of its parts as mappings
-    inputs: Mapping[str, tuple[int, ...]]  # shapes by the names of the class
+    inputs: Mapping[str, tuple[int, ...]]  # shapes by the names of the class, dots as in options
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Design:
             named = dict(zip(self.columns.split(), map(_value, values), strict=False))
             given = {**self.options, **named}
             inputs = dict(_input(word.format_map(given)) for word in self.inputs.split())
-            yield Size(f"{package}/{name}", self.family, self.made, _nested(given), inputs)
+            yield Size(f"{package}/{name}", self.family, self.made, nested(given), inputs)
 
 
 def _value(word: str) -> Any:
@@ -64,13 +64,13 @@ def _input(word: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(map(int, filter(None, shape.split("x"))))
 
 
-def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     """``{"vision.depth": 2}`` as ``{"vision": {"depth": 2}}``."""
     result: dict[str, Any] = {}
     for name, value in options.items():
         part, _, rest = name.partition(".")
         if rest:
-            result[part] = {**result.get(part, {}), **_nested({rest: value})}
+            result[part] = {**result.get(part, {}), **nested({rest: value})}
         else:
             result[part] = value
     return result

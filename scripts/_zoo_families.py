@@ -18,6 +18,8 @@ from _zoo_encoders import ENCODERS
 from _zoo_media import MEDIA
 from _zoo_timm import TIMM
 
+DESIGNS = {"transformers": (*ENCODERS, *DECODERS, *MEDIA), "diffusers": DIFFUSERS}
+
 TORCHVISION = {
     "alexnet": "alexnet",
     "convnext": "convnext_tiny convnext_small convnext_base convnext_large",
@@ -60,8 +62,10 @@ def sizes() -> Mapping[str, Size]:
         ValueError: a network is listed twice.
     """
     listed = [
-        *(size for design in (*ENCODERS, *DECODERS, *MEDIA) for size in design.sizes("transformers")),
-        *(size for design in DIFFUSERS for size in design.sizes("diffusers")),
+        size
+        for source, designs in DESIGNS.items()
+        for design in designs
+        for size in design.sizes(source)
     ]
     result = {size.name: size for size in listed}
     if len(result) < len(listed):
@@ -77,7 +81,7 @@ def families() -> Mapping[str, str]:
         ValueError: a network is listed twice.
     """
     listed = [(name, family) for family, names in TORCHVISION.items() for name in names.split()]
-    listed += [(f"timm/{n}", family) for family, names in TIMM.items() for n in names.split()]
+    listed += [(f"timm/{n}", family) for family, names in TIMM.items() for n in names]
     listed += [(size.name, size.family) for size in sizes().values()]
     result = dict(listed)
     if len(result) < len(listed):

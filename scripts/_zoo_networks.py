@@ -18,6 +18,7 @@ import torch
 from _zoo_designed import traced as traced_design
 from _zoo_exports import build as build_torchvision
 from _zoo_families import sizes, source_of
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from assay.errors import UnreadableModel
 from assay.formats._torch import trace
@@ -25,6 +26,10 @@ from assay.graphs import layer_graph
 from assay.graphs.operators import OperatorGraph, Shape
 
 SOURCES = ("torchvision", "timm", "transformers", "diffusers")
+LOADED = {  # what all networks of a lazy package share
+    "transformers": "transformers.modeling_layers",
+    "diffusers": "diffusers.models.modeling_utils",
+}
 SHAPE: Shape = (1, 3, 256, 256)  # of the image, where a network takes any
 TORCHVISION_SIZE = 224  # of the image, for torchvision's networks that take only one
 
@@ -36,7 +41,10 @@ def prepare(names: list[str]) -> None:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     build("alexnet")
     for source in sorted({source_of(name) for name in names}):
-        importlib.import_module(source)
+        importlib.import_module(LOADED.get(source, source))
+    # Each export would list the exporter's own operators again, for a fifth of the time.
+    listed = functools.cache(ONNXRegistry.from_torchlib)
+    ONNXRegistry.from_torchlib = staticmethod(listed)  # type: ignore[assignment,method-assign]
     trace(torch.nn.Conv2d(3, 1, 1, device="meta"), {})
 
 

@@ -25,20 +25,15 @@ import argparse
 import fnmatch
 import hashlib
 import json
-import multiprocessing
-import os
-import resource
-import signal
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from _zoo_families import families, source_of
+from _zoo_processes import Entry, make_all
 
-from assay.durable import append_entry, read_ledger
+from assay.durable import read_ledger
 from assay.examine import quality
 from assay.graphs.neighborhoods import fingerprint
 from assay.values import LayerGraph
@@ -48,8 +43,6 @@ from assay.zoo._stored import Architecture, pack, unpack
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_QUALITY = 0.95  # of a graph that is kept: below, too many operators are not understood
 NOT_MADE = "not made yet"
-MOST_MEMORY = 8 << 30  # bytes that a network's process may take
-Entry = dict[str, Any]
 
 
 def by_turns() -> list[str]:
@@ -60,55 +53,6 @@ def by_turns() -> list[str]:
         places[name] = seen[family]
         seen[family] += 1
     return sorted(places, key=places.__getitem__)
-
-
-def make(name: str, limit: int) -> Entry:
-    """The ledger's entry of a network, made in a process that may fail or be ended alone."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_entry, args=(name, limit, sender))
-    process.start()
-    sender.close()
-    try:
-        made: Entry = receiver.recv()
-    except EOFError:  # the process was ended before it sent anything
-        process.join()
-        slow = process.exitcode == -signal.SIGXCPU
-        made = {"failed": f"took over {limit} s" if slow else f"ended with {process.exitcode}"}
-    process.join()
-    return {"name": name, **made}
-
-
-def _send_entry(name: str, limit: int, sender: Connection) -> None:
-    from _zoo_networks import entry
-
-    silent = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # what the packages print; what goes wrong is in the entry
-        os.dup2(silent, stream)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
-    try:
-        sender.send(entry(name))
-    except Exception as error:  # a network's own code may raise anything; the ledger says what
-        lines = str(error).strip().splitlines() or [""]
-        sender.send({"failed": f"{type(error).__name__}: {lines[0]}"[:300]})
-
-
-def make_all(names: list[str], ledger: Path, limit: int) -> None:
-    """Make these networks, one after the other, and keep each as soon as it is done."""
-    if not names:
-        return
-    from _zoo_networks import prepare
-
-    prepare(names)
-    for count, name in enumerate(names, start=1):
-        entry = make(name, limit)
-        append_entry(ledger, entry)
-        told = (
-            entry.get("failed") or f"{len(entry['graph']['layers'])} layers, {entry['seconds']} s"
-        )
-        print(f"{count} of {len(names)}: {name}: {told}", flush=True)
 
 
 @dataclass
@@ -227,12 +171,16 @@ def main() -> None:
         done = contents(read_ledger(ledger, by="name"), before)
         missing = {name for name, why in done.failed.items() if why == NOT_MADE}
         patterns = arguments.names or ["*"]
-        names = [n for n in by_turns() if any(fnmatch.fnmatch(n, p) for p in patterns)]
+        names = list(dict.fromkeys(n for p in patterns for n in fnmatch.filter(by_turns(), p)))
         if not arguments.again:
             names = [name for name in names if name in missing]
         elif not arguments.names:
             names = [name for name in names if name in done.failed]
-        make_all(names, ledger, arguments.limit)
+        if names:
+            from _zoo_networks import entry, prepare
+
+            prepare(names)
+            make_all(entry, names, ledger, arguments.limit)
     write(contents(read_ledger(ledger, by="name"), before), GRAPHS.parent)
 
 
