@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from _zoo_designed import traced as traced_design
+from _zoo_exports import VARIANTS, export, randomize
 from _zoo_exports import build as build_torchvision
 from _zoo_families import sizes, source_of
 from torch.onnx._internal.exporter._registration import ONNXRegistry
@@ -24,7 +25,9 @@ from assay.errors import UnreadableModel
 from assay.formats._torch import trace
 from assay.graphs import layer_graph
 from assay.graphs.operators import OperatorGraph, Shape
+from assay.vocabularies.onnx.graph import convert
 
+TORCHSCRIPT = next(v for v in VARIANTS if v.name == "legacy-folded")
 SOURCES = ("torchvision", "timm", "transformers", "diffusers")
 LOADED = {  # what all networks of a lazy package share
     "transformers": "transformers.modeling_layers",
@@ -83,22 +86,31 @@ def _layers(model: torch.nn.Module, shape: Shape) -> OperatorGraph:
     return layers
 
 
-def build(name: str, fused: bool = True) -> torch.nn.Module:
-    """A network of torchvision or timm on the device "meta", where its weights never exist.
+def by_torchscript(name: str, shape: Shape) -> OperatorGraph:
+    """A network's operators by PyTorch's older exporter, from random weights on the CPU."""
+    model = build(name, device="cpu").eval()
+    randomize(model)
+    layers = convert(export(model, TORCHSCRIPT, shape[-1]), {}).layers
+    assert layers is not None  # it is for a program
+    return layers
+
+
+def build(name: str, fused: bool = True, device: str = "meta") -> torch.nn.Module:
+    """A network of torchvision or timm; on the device "meta", its weights never exist.
 
     ``fused`` lets timm's networks use torch's attention, which is exported for four axes only.
     """
-    if not name.startswith("timm/"):
-        return build_torchvision(name, device="meta")
+    if source_of(name) == "torchvision":
+        return build_torchvision(name, device=device)
     import timm
 
     timm.layers.set_fused_attn(fused)
     create = functools.partial(timm.create_model, name.removeprefix("timm/"), pretrained=False)
     try:
-        with torch.device("meta"):
+        with torch.device(device):
             model: torch.nn.Module = create()
     except (NotImplementedError, RuntimeError):  # it computes with tensors while it is made
-        model = create().to("meta")
+        model = create().to(device)
     return model
 
 

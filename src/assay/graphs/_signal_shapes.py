@@ -15,7 +15,7 @@ def _dft(node: Operator, inputs: Inputs) -> list[Tensor]:
     signal = inputs[0]
     if signal is None or signal.shape is None:
         raise ValueError("unknown rank")
-    axis = numbers(inputs, 2) or (node.integer("axis", -2 if len(inputs) > 2 else 1),)
+    axis = numbers(inputs, 2) or (node.integer("axis", -2),)  # before opset 20: 1, mostly the same
     shape = [*signal.shape[:-1], 2]
     length = numbers(inputs, 1)
     if length is not None:
