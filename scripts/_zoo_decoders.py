@@ -31,7 +31,7 @@ DECODERS = (
         biogpt 1024 24 16 4096
         biogpt-large 1600 48 25 6400
     """),
-    Design("gpt_bigcode", "GPTBigCodeModel", IDS, f"{GPT2} n_inner vocab_size", """
+    Design("gpt2", "GPTBigCodeModel", IDS, f"{GPT2} n_inner vocab_size", """
         tiny-starcoder 768 20 12 3072 49152
         santacoder 2048 24 16 8192 49280
         starcoder-1b 2048 24 16 8192 49152

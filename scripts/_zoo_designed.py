@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from _zoo_designs import Size, nested
+from _zoo_exports import randomize
 from torch import nn
 
 from assay.errors import UnreadableModel
@@ -20,6 +21,7 @@ from assay.graphs.operators import OperatorGraph, Shape
 from assay.vocabularies.onnx.graph import convert
 
 COUNTS = ("ids", "mask", "timesteps", "labels", "bbox")  # ends of names of inputs of integers
+MOST_PARAMETERS = 300_000_000  # of a model whose weights are made
 EXPERTS = "batched_mm"  # how a mixture computes them: the way that can be exported
 
 
@@ -49,9 +51,10 @@ def _tensors(output: Any) -> Iterator[torch.Tensor]:
 
 
 def traced(size: Size) -> tuple[OperatorGraph, tuple[Shape, ...]]:
-    """Its operators and the shapes of its inputs, at the first of two attempts that succeeds.
+    """Its operators and the shapes of its inputs, at the first of three attempts that succeeds.
 
     In the second, attention is written out, and what the model makes by itself is on "meta", too.
+    The third, on the CPU with random weights, is for models of no more than ``MOST_PARAMETERS``.
 
     Raises:
         UnreadableModel: the exporter cannot follow it, or the class refuses its numbers.
@@ -59,24 +62,29 @@ def traced(size: Size) -> tuple[OperatorGraph, tuple[Shape, ...]]:
     shapes = tuple(size.inputs.values())
     with contextlib.suppress(UnreadableModel):  # the last attempt's error is the one to tell
         return _operators(size), shapes
-    with torch.device("meta"):
+    small = sum(p.numel() for p in made(size).parameters()) <= MOST_PARAMETERS
+    with torch.device("meta"), contextlib.suppress(*[UnreadableModel] if small else []):
         return _operators(size, eager=True), shapes
+    return _operators(size, eager=True, device="cpu"), shapes
 
 
-def _operators(size: Size, eager: bool = False) -> OperatorGraph:
-    module = Positional(made(size, eager), tuple(size.inputs)).eval()
-    examples = tuple(_example(name, shape) for name, shape in size.inputs.items())
+def _operators(size: Size, eager: bool = False, device: str = "meta") -> OperatorGraph:
+    model = made(size, eager, device)
+    if device == "cpu":
+        randomize(model)
+    module = Positional(model, tuple(size.inputs)).eval()
+    examples = tuple(_example(name, shape, device) for name, shape in size.inputs.items())
     layers = convert(to_onnx(module, examples), {}).layers
     assert layers is not None  # it is for a program
     return layers
 
 
-def made(size: Size, eager: bool) -> nn.Module:
-    """The model, whose weights never exist; ``eager``: without torch's own attention."""
+def made(size: Size, eager: bool = False, device: str = "meta") -> nn.Module:
+    """The model; on "meta", its weights never exist.  ``eager``: without torch's own attention."""
     package = importlib.import_module(size.name.partition("/")[0])
     kind = getattr(package, size.made)
     if package.__name__ == "diffusers":
-        with torch.device("meta"):
+        with torch.device(device):
             return kind(**size.options)
     config = kind.config_class(**size.options)
     for part in (config, *vars(config).values()):
@@ -85,11 +93,11 @@ def made(size: Size, eager: bool) -> nn.Module:
     config._experts_implementation = EXPERTS
     if eager:
         config._attn_implementation = "eager"
-    with torch.device("meta"):
+    with torch.device(device):
         model: nn.Module = kind(config)
     return model
 
 
-def _example(name: str, shape: Shape) -> torch.Tensor:
+def _example(name: str, shape: Shape, device: str) -> torch.Tensor:
     kind = torch.int64 if name.endswith(COUNTS) else torch.float32
-    return torch.zeros(shape, dtype=kind, device="meta")
+    return torch.zeros(shape, dtype=kind, device=device)

@@ -68,9 +68,9 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     """``{"vision.depth": 2}`` as ``{"vision": {"depth": 2}}``."""
     result: dict[str, Any] = {}
     for name, value in options.items():
-        part, _, rest = name.partition(".")
-        if rest:
-            result[part] = {**result.get(part, {}), **nested({rest: value})}
-        else:
-            result[part] = value
+        *parts, last = name.split(".")
+        place = result
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = value
     return result

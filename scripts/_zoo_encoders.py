@@ -56,7 +56,7 @@ ENCODERS = (
         xlm-roberta-xxl 4096 48 32 16384
     """),
     Design("bert", "XmodModel", IDS, "", "xmod"),
-    Design("albert", "AlbertModel", IDS, WIDTHS, """
+    Design("bert", "AlbertModel", IDS, WIDTHS, """
         albert-base 768 12 12 3072
         albert-large 1024 24 16 4096
         albert-xlarge 2048 24 16 8192
@@ -115,7 +115,7 @@ ENCODERS = (
     Design("yoso", "YosoModel", IDS, "", "yoso-4096"),
     Design("mra", "MraModel", IDS, "", "mra-base-512"),
     Design("canine", "CanineModel", IDS, "", "canine"),
-    Design("rembert", "RemBertModel", IDS, "", "rembert"),
+    Design("bert", "RemBertModel", IDS, "", "rembert"),
     Design("reformer", "ReformerModel", IDS, "", "reformer"),
     Design("xlm", "XLMModel", IDS, "emb_dim n_layers n_heads", """
         xlm-mlm-2048 2048 12 16
@@ -188,7 +188,7 @@ ENCODERS = (
         byt5-large 1536 3840 36 16 64 12
         byt5-xl 2560 6720 36 32 64 12
     """, {**GATED, "vocab_size": 384}),
-    Design("umt5", "UMT5Model", PAIR, T5, """
+    Design("t5_v1_1", "UMT5Model", PAIR, T5, """
         umt5-small 512 1024 8 6 64
         umt5-base 768 2048 12 12 64
         umt5-xl 2048 5120 24 32 64
@@ -249,5 +249,5 @@ ENCODERS = (
     Design("bigbird_pegasus", "BigBirdPegasusModel", "input_ids:1x1024 decoder_input_ids:1x64", "",
            "bigbird-pegasus-large"),
     Design("prophetnet", "ProphetNetModel", PAIR, "", "prophetnet-large"),
-    Design("mvp", "MvpModel", PAIR, "", "mvp"),
+    Design("bart", "MvpModel", PAIR, "", "mvp"),
 )  # fmt: skip

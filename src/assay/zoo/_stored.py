@@ -30,6 +30,11 @@ class Architecture:
 
 def pack(architectures: Iterable[Architecture]) -> bytes:
     """The file of these architectures, by name.  ``unpack(pack(a))`` gives them back."""
+    return lzma.compress(listed(architectures), preset=9 | lzma.PRESET_EXTREME)
+
+
+def listed(architectures: Iterable[Architecture]) -> bytes:
+    """The file before it is compressed."""
     table: dict[str, int] = {}  # by text: 1 and 1.0 are equal, but not the same attribute
     lines = []
     for architecture in sorted(architectures, key=lambda a: a.name):
@@ -43,8 +48,7 @@ def pack(architectures: Iterable[Architecture]) -> bytes:
                 "raw": _graph_to_json(architecture.raw, table),
             }
         )
-    content = "\n".join((f"[{','.join(table)}]", *map(_text, lines), ""))
-    return lzma.compress(content.encode(), preset=9 | lzma.PRESET_EXTREME)
+    return "\n".join((f"[{','.join(table)}]", *map(_text, lines), "")).encode()
 
 
 def unpack(content: bytes) -> tuple[Architecture, ...]:
