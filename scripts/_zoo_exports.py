@@ -33,7 +33,7 @@ class Variant:
     optimize: bool  # fold constants and fuse batch norms; legacy's False: TrainingMode.PRESERVE
     opset: int | None = None  # None: the exporter's default
     device: str = "cpu"
-    untrained: bool = False  # equal initial values stay equal; see ``_randomize``
+    untrained: bool = False  # equal initial values stay equal; see ``randomize``
 
 
 VARIANTS = (
@@ -65,7 +65,7 @@ def _torchvision() -> Any:
     return torchvision
 
 
-def _randomize(model: torch.nn.Module) -> None:
+def randomize(model: torch.nn.Module) -> None:
     """Move every value a little, as training does.
 
     Fresh networks are full of zeros, ones and equal vectors, which the legacy exporter merges into
@@ -91,7 +91,7 @@ def build(architecture: str, device: str = "cpu", untrained: bool = False) -> to
         model = get_model(architecture, weights=None, **options).to(device)
     model.eval()
     if device == "cpu" and not untrained:
-        _randomize(model)
+        randomize(model)
     return model
 
 

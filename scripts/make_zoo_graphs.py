@@ -1,11 +1,13 @@
-"""Make the zoo: the layer graphs of torchvision's and timm's networks, without their weights.
+"""Make the zoo: the layer graphs of published networks, without their weights.
 
-Each network of ``_zoo_families.py`` is made on the device "meta", traced for one image of 3×256×256
-(or of its own size, where it takes no other) in a process of its own, and kept as one line of
-``WORK/ledger.jsonl``, with the reason where it failed. A later call goes on where this one ended.
-At the end all that is in the ledger is packed into ``src/assay/zoo``: ``graphs.jsonl.xz``, and
-``contents.json`` with its checksum, the families and the failures. Needs this package, torch,
-onnxscript, torchvision and timm::
+Each network of ``_zoo_families.py`` is made on the device "meta" and traced in a process of its
+own: those of torchvision and timm for one image of 3×256×256 (or of their own size, where they take
+no other), those of transformers and diffusers for the inputs that their tables name.  Each is kept
+as one line of ``WORK/ledger.jsonl``, with the reason where it failed, and a later call goes on
+where this one ended; what the package holds by the same versions counts as made.  At the end all is
+packed into ``src/assay/zoo``: ``graphs.jsonl.xz``, and ``contents.json`` with its checksum, the
+families, the failures, and which names are left out for having the graph of another.  Needs this
+package, torch, onnxscript, torchvision, timm, transformers and diffusers::
 
     python scripts/make_zoo_graphs.py                       # make all that is missing, then pack
     python scripts/make_zoo_graphs.py resnet18 'timm/dla*'  # only these
@@ -23,25 +25,24 @@ import argparse
 import fnmatch
 import hashlib
 import json
-import multiprocessing
-import resource
-import signal
 from collections import Counter
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from _zoo_families import families
+from _zoo_families import families, source_of
+from _zoo_processes import Entry, make_all
 
-from assay.durable import append_entry, read_ledger
+from assay.durable import read_ledger
 from assay.examine import quality
+from assay.graphs.neighborhoods import fingerprint
 from assay.values import LayerGraph
 from assay.zoo import GRAPHS
-from assay.zoo._stored import Architecture, pack
+from assay.zoo._stored import Architecture, pack, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_QUALITY = 0.95  # of a graph that is kept: below, too many operators are not understood
-Entry = dict[str, Any]
+NOT_MADE = "not made yet"
 
 
 def by_turns() -> list[str]:
@@ -54,89 +55,82 @@ def by_turns() -> list[str]:
     return sorted(places, key=places.__getitem__)
 
 
-def make(name: str, limit: int) -> Entry:
-    """The ledger's entry of a network, made in a process that may fail or be ended alone."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_entry, args=(name, limit, sender))
-    process.start()
-    sender.close()
-    try:
-        made: Entry = receiver.recv()
-    except EOFError:  # the process was ended before it sent anything
-        process.join()
-        slow = process.exitcode == -signal.SIGXCPU
-        made = {"failed": f"took over {limit} s" if slow else f"ended with {process.exitcode}"}
-    process.join()
-    return {"name": name, **made}
+@dataclass
+class Contents:
+    """What the zoo holds, by name, and what it does not."""
+
+    kept: dict[str, Architecture] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)  # the reason why it is not held
+    same: dict[str, str] = field(default_factory=dict)  # the kept one that has the same graph
 
 
-def _send_entry(name: str, limit: int, sender: Connection) -> None:
-    from _zoo_networks import entry
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-    try:
-        sender.send(entry(name))
-    except Exception as error:  # a network's own code may raise anything; the ledger says what
-        lines = str(error).strip().splitlines() or [""]
-        sender.send({"failed": f"{type(error).__name__}: {lines[0]}"[:300]})
-
-
-def make_all(names: list[str], ledger: Path, limit: int) -> None:
-    """Make these networks, one after the other, and keep each as soon as it is done."""
-    if not names:
-        return
-    from _zoo_networks import prepare
-
-    prepare(names)
-    for count, name in enumerate(names, start=1):
-        entry = make(name, limit)
-        append_entry(ledger, entry)
-        told = (
-            entry.get("failed") or f"{len(entry['graph']['layers'])} layers, {entry['seconds']} s"
-        )
-        print(f"{count} of {len(names)}: {name}: {told}", flush=True)
+def packed(folder: Path) -> Contents:
+    """What the package holds and says, of the sources and the torch that are installed."""
+    listing = json.loads((folder / "contents.json").read_text())
+    if listing["traced_with"] != [f"torch {version('torch').partition('+')[0]}"]:
+        return Contents()
+    known = {s for s in listing["sources"] if s == f"{s.split()[0]} {version(s.split()[0])}"}
+    names = {source.split()[0] for source in known}
+    return Contents(
+        {a.name: a for a in unpack((folder / GRAPHS.name).read_bytes()) if a.source in known},
+        {name: why for name, why in listing["failed"].items() if source_of(name) in names},
+        {name: other for name, other in listing["same"].items() if source_of(name) in names},
+    )
 
 
-def contents(entries: dict[str, Entry]) -> tuple[list[Architecture], dict[str, str]]:
-    """The architectures to keep, and by name the reason why another is left out."""
-    kept, failed = [], {}
+def contents(entries: dict[str, Entry], before: Contents) -> Contents:
+    """What the zoo holds of the ledger, and of what the package held where that has nothing."""
+    result = Contents()
+    first: dict[str, str] = {}
     for name, family in families().items():
-        entry = entries.get(name, {"failed": "not made yet"})
-        if "failed" in entry:
-            failed[name] = entry["failed"]
+        entry = entries.get(name)
+        if entry is None and before.same.get(name) in result.kept:
+            result.same[name] = before.same[name]
             continue
-        graph = LayerGraph.from_json(entry["graph"])
-        raw = LayerGraph.from_json(entry["raw"])
-        if min(quality(graph), quality(raw)) < LEAST_QUALITY:
-            failed[name] = f"only {min(quality(graph), quality(raw)):.0%} of it is understood"
+        made = _architecture(name, entry) if entry else before.kept.get(name)
+        if not isinstance(made, Architecture):
+            result.failed[name] = made or before.failed.get(name, NOT_MADE)
             continue
-        shape = tuple(entry["input"])
-        kept.append(Architecture(name, family, entry["source"], shape, graph, raw))
-    return kept, failed
+        original = first.setdefault(fingerprint(made.graph), name)
+        if original == name:
+            result.kept[name] = replace(made, family=family)
+        else:
+            result.same[name] = original
+    return result
 
 
-def write(entries: dict[str, Entry], folder: Path) -> None:
-    """Pack what is in the ledger into the package, and say what it holds."""
-    kept, failed = contents(entries)
-    content = pack(kept)
+def _architecture(name: str, entry: Entry) -> Architecture | str:
+    """What the ledger says of a network, or why it is not to be kept."""
+    if "failed" in entry:
+        return str(entry["failed"])
+    graph, raw = LayerGraph.from_json(entry["graph"]), LayerGraph.from_json(entry["raw"])
+    understood = min(quality(graph), quality(raw))
+    if understood < LEAST_QUALITY:
+        return f"only {understood:.0%} of it is understood"
+    shapes = tuple(map(tuple, entry["inputs"]))
+    return Architecture(name, families()[name], entry["source"], shapes, graph, raw)
+
+
+def write(found: Contents, folder: Path) -> None:
+    """Pack what is kept into the package, and say what it holds."""
+    content = pack(found.kept.values())
     by_family: dict[str, list[str]] = {}
-    for architecture in sorted(kept, key=lambda a: (a.family, a.name)):
+    for architecture in sorted(found.kept.values(), key=lambda a: (a.family, a.name)):
         by_family.setdefault(architecture.family, []).append(architecture.name)
     listing = {
         "sha256": hashlib.sha256(content).hexdigest(),
-        "networks": len(kept),
-        "sources": sorted({architecture.source for architecture in kept}),
-        "traced_with": sorted({f"torch {entries[a.name]['torch']}" for a in kept}),
+        "networks": len(found.kept),
+        "sources": sorted({architecture.source for architecture in found.kept.values()}),
+        "traced_with": [f"torch {version('torch').partition('+')[0]}"],
         "families": by_family,
-        "failed": dict(sorted(failed.items())),
+        "same": dict(sorted(found.same.items())),
+        "failed": dict(sorted(found.failed.items())),
     }
     _replace(folder / GRAPHS.name, content)
     _replace(folder / "contents.json", (json.dumps(listing, indent=1) + "\n").encode())
     print(
-        f"{len(kept)} networks of {len(by_family)} families in {len(content):,} bytes;"
-        f" {len(failed)} failed"
+        f"{len(found.kept)} networks of {len(by_family)} families in {len(content):,} bytes;"
+        f" {len(found.same)} are like another, {len(found.failed)} failed"
     )
 
 
@@ -172,17 +166,22 @@ def main() -> None:
         return
     arguments.work.mkdir(parents=True, exist_ok=True)
     ledger = arguments.work / "ledger.jsonl"
+    before = packed(GRAPHS.parent)
     if not arguments.pack:
-        done = read_ledger(ledger, by="name")
+        done = contents(read_ledger(ledger, by="name"), before)
+        missing = {name for name, why in done.failed.items() if why == NOT_MADE}
         patterns = arguments.names or ["*"]
-        names = [n for n in by_turns() if any(fnmatch.fnmatch(n, p) for p in patterns)]
+        names = list(dict.fromkeys(n for p in patterns for n in fnmatch.filter(by_turns(), p)))
         if not arguments.again:
-            names = [name for name in names if name not in done]
+            names = [name for name in names if name in missing]
         elif not arguments.names:
-            left_out = contents(done)[1]
-            names = [name for name in names if name in left_out]
-        make_all(names, ledger, arguments.limit)
-    write(read_ledger(ledger, by="name"), GRAPHS.parent)
+            names = [name for name in names if name in done.failed]
+        if names:
+            from _zoo_networks import entry, prepare
+
+            prepare(names)
+            make_all(entry, names, ledger, arguments.limit)
+    write(contents(read_ledger(ledger, by="name"), before), GRAPHS.parent)
 
 
 if __name__ == "__main__":

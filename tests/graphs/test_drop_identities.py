@@ -170,3 +170,16 @@ def test_rule_4_a_pad_that_is_an_output_or_a_kernel_stays(after: After) -> None:
         p = Constant <value_ints = [0, 0, 1, 1, 0, 0, 1, 1]> ()  i = Pad(x, p)  y = Conv(z, i)
     }"""
     assert after(drop_identities, kernel) == "Conv(z, Pad(x, p))"
+
+
+def test_rule_6_what_is_empty_is_no_part_of_a_concat(after: After) -> None:
+    empty = (
+        "s = Constant <value_ints = [6]> ()  e = Constant <value_ints = [99]> ()"
+        "  a = Constant <value_ints = [3]> ()  n = Slice(x, s, e, a)"
+    )
+    one = f"{MAP} {{ {empty}  c = Concat <axis = 3> (x, n)  y = Relu(c) }}"
+    assert after(drop_identities, one) == "Relu(x)"
+    two = f"{MAP} {{ {empty}  b = Neg(x)  c = Concat <axis = -1> (n, x, n, b)  y = Relu(c) }}"
+    assert after(drop_identities, two) == "Relu(Concat<axis=-1>(x, Neg(x)))"
+    none = f"{MAP} {{ {empty}  c = Concat <axis = 3> (n, n)  y = Relu(c) }}"
+    assert "Concat" in after(drop_identities, none)

@@ -38,7 +38,8 @@ def ours(model: ModelProto) -> dict[str, Shape]:
 
 
 MORE = """(float[2,8,6,6] x, float[1,8,1,6] z, float[4,8] m, float[8] v, bool[2,8,6,6] t,
-    int64[3,5] i, float[10,2,4] s, float[2,10,4] l, int64[2,8,6,6] n)"""
+    int64[3,5] i, float[10,2,4] s, float[2,10,4] l, int64[2,8,6,6] n,
+    float[1,6,8,1] f, float[1,18,20] u)"""
 OPERATORS = {
     "Conv": [
         "<pads = [1, 1, 1, 1]> (x, w33)",
@@ -118,6 +119,8 @@ OPERATORS = {
     "InstanceNormalization": ["(x, v, v)"],
     "LayerNormalization": ["(x, v6)"],
     "Softmax": ["(x)"],
+    "DFT": ["(f)", "(f, , ax1)", "<onesided = 1> (f)", "<onesided = 1> (f, n5, ax1)"],
+    "Col2Im": ["(u, im, bl)"],
     "Where": ["(t, x, z)", "(t, z, v1)"],
     "Add": ["(x, z)", "(x, v6)", "(z, x)"],
     "Equal": ["(x, z)"],
@@ -138,7 +141,8 @@ STORED = """<float[5,8,3,3] w33, float[4,4,3,3] wg, float[8,4,3,3] wt, float[8,1
     int64[2] p4 = {1, 2}, int64[4] r0x = {2, 1, 6, 1}, int64[2] r1x = {3, 1},
     int64[4] t4 = {1, 2, 1, 3}, float[4] sc = {1, 1, 2.5, 0.5}, int64[4] sz = {2, 8, 9, 10},
     float[2] sc2 = {2, 3}, int64[2] r3 = {3, 4}, int64 n0 = {0}, int64 n7 = {7}, int64 n2 = {2},
-    int64 nm3 = {-3}>"""
+    int64 nm3 = {-3}, int64 ax1 = {1}, int64 n5 = {5}, int64[2] im = {6, 7},
+    int64[2] bl = {3, 3}>"""
 CASES = [(op, call) for op, calls in OPERATORS.items() for call in calls]
 
 

@@ -34,9 +34,10 @@ def relisted(graph: LayerGraph, seed: int) -> LayerGraph:
 
 
 @pytest.mark.parametrize("name", LEARNED)
-def test_no_bit_of_any_zoo_graph_depends_on_the_listing_order(name: str) -> None:
+def test_no_bit_of_any_family_of_the_zoo_depends_on_the_listing_order(name: str) -> None:
     hasher = shipped(name)
-    for place, architecture in enumerate(architectures()):
+    found = {architecture.family: architecture for architecture in architectures()}
+    for place, architecture in enumerate(found.values()):  # one of each family
         other = relisted(architecture.graph, place)
         logits = hasher.output(other).logits
         digest = np.packbits(logits > 0).tobytes()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from assay.graphs import _vocabulary as vocabulary
 from assay.graphs._moves import MOVES, numbers
+from assay.graphs._signal_shapes import SIGNALS
 from assay.graphs.operators import BOOL, FLOAT, INT64, UNKNOWN, Operator, Shape, Tensor
 
 Inputs = Sequence[Tensor | None]
@@ -265,6 +266,7 @@ def _dropout(node: Operator, inputs: Inputs) -> list[Tensor]:
 
 RULES: dict[str, Rule] = {
     **MOVES,
+    **SIGNALS,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "MaxPool": _pool,

@@ -6,13 +6,14 @@
 3. Pooling with a window of one and a stride of one.
 4. A Pad with a constant before convolutions or poolings only, which could pad by themselves.
 5. Concat, Sum, Mean, Max or Min of one input.
+6. What is empty is no input of a Concat, where another is left.
 
 One of several outputs, such as a Dropout's mask, that something reads keeps the operator.
 """
 
 from __future__ import annotations
 
-from assay.graphs.operators import Operator, OperatorGraph, bypass
+from assay.graphs.operators import Operator, OperatorGraph, bypass, without_dead
 
 _FLOATS = {0, 1, 10, 11, 16}  # and unknown
 _ALWAYS = {"Identity", "Dropout", "Cast", "CastLike"}
@@ -24,6 +25,7 @@ _PADDING = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
 def drop_identities(graph: OperatorGraph) -> OperatorGraph:
     """The graph without operators that do nothing."""
+    graph = _without_empty_parts(graph)
     readers = graph.consumers()
     outputs = frozenset(graph.outputs)
     read = readers.keys() | outputs
@@ -45,6 +47,26 @@ def drop_identities(graph: OperatorGraph) -> OperatorGraph:
         return node.inputs[0] if idle else None
 
     return bypass(graph, through)
+
+
+def _without_empty_parts(graph: OperatorGraph) -> OperatorGraph:
+    """Without what rule 6 says, and what only led to it."""
+    operators = []
+    for node in graph.operators:
+        axis = node.integer("axis", 0)
+        shapes = [graph.tensor(name).shape for name in node.inputs] if node.op == "Concat" else []
+        empty = [
+            shape is not None and -len(shape) <= axis < len(shape) and shape[axis] == 0
+            for shape in shapes
+        ]
+        if any(empty) and not all(empty):
+            parts = zip(node.inputs, empty, strict=True)
+            inputs = tuple(name for name, gone in parts if not gone)
+            node = Operator(node.op, inputs, node.outputs, node.attributes)
+        operators.append(node)
+    if all(a is b for a, b in zip(operators, graph.operators, strict=True)):
+        return graph
+    return without_dead(graph.replaced(operators))
 
 
 def _rounds_or_drops(node: Operator, graph: OperatorGraph) -> bool:

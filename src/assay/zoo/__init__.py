@@ -1,8 +1,9 @@
 """The zoo: layer graphs of published architectures, each with its family, without any weights.
 
 They are what hash networks are trained on and judged by.  A family is one design, so its members
-differ in size and in detail.  The first 21 stand for the paper's dataset [HNN-Net, Table 1].
-``contents.json`` beside this file lists the families and what could not be read, with the reason;
+differ in size and in detail; no two networks have the same graph.  21 of torchvision stand for the
+paper's dataset [HNN-Net, Table 1].  ``contents.json`` beside this file lists the families, the
+names that have another's graph, and what could not be read, with the reason;
 ``scripts/make_zoo_graphs.py`` makes both files.
 """
 
@@ -48,7 +49,7 @@ HNN_NET = (
 def architectures(source: str | None = None) -> tuple[Architecture, ...]:
     """All of the zoo, or those of one source, by name.
 
-    ``source`` is a package with or without its version: "torchvision" or "torchvision 0.28.0".
+    ``source`` is a package with or without its version: "timm" or "timm 1.0.31".
     The file is read at the first call.
     """
     if source is None:

@@ -20,16 +20,21 @@ from assay.values import Json, Layer, LayerGraph
 class Architecture:
     """A network's design without its weights, read from its own source code."""
 
-    name: str  # the source's own; "resnet18", "timm/convnext_tiny"
+    name: str  # "resnet18", "timm/convnext_tiny", "transformers/bert-base"
     family: str  # "resnet": one design; its sizes and variants share it
     source: str  # the package that defines it, "torchvision 0.28.0"
-    input: tuple[int, ...]  # shape of the traced input, (1, 3, 256, 256) where it has a choice
+    inputs: tuple[tuple[int, ...], ...]  # shapes that were traced, ((1, 3, 256, 256),) if free
     graph: LayerGraph  # merged, rules "g1"
     raw: LayerGraph  # not merged, rules "g1-raw"
 
 
 def pack(architectures: Iterable[Architecture]) -> bytes:
     """The file of these architectures, by name.  ``unpack(pack(a))`` gives them back."""
+    return lzma.compress(listed(architectures), preset=9 | lzma.PRESET_EXTREME)
+
+
+def listed(architectures: Iterable[Architecture]) -> bytes:
+    """The file before it is compressed."""
     table: dict[str, int] = {}  # by text: 1 and 1.0 are equal, but not the same attribute
     lines = []
     for architecture in sorted(architectures, key=lambda a: a.name):
@@ -38,13 +43,12 @@ def pack(architectures: Iterable[Architecture]) -> bytes:
                 "name": architecture.name,
                 "family": architecture.family,
                 "source": architecture.source,
-                "input": architecture.input,
+                "inputs": architecture.inputs,
                 "graph": _graph_to_json(architecture.graph, table),
                 "raw": _graph_to_json(architecture.raw, table),
             }
         )
-    content = "\n".join((f"[{','.join(table)}]", *map(_text, lines), ""))
-    return lzma.compress(content.encode(), preset=9 | lzma.PRESET_EXTREME)
+    return "\n".join((f"[{','.join(table)}]", *map(_text, lines), "")).encode()
 
 
 def unpack(content: bytes) -> tuple[Architecture, ...]:
@@ -59,7 +63,7 @@ def unpack(content: bytes) -> tuple[Architecture, ...]:
                 name=data["name"],
                 family=data["family"],
                 source=data["source"],
-                input=tuple(data["input"]),
+                inputs=tuple(map(tuple, data["inputs"])),
                 graph=_graph_from_json(data["graph"], table),
                 raw=_graph_from_json(data["raw"], table),
             )

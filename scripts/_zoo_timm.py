@@ -1,0 +1,247 @@
+"""Which of timm's networks the zoo holds; ``_zoo_families.py`` says what a family is."""
+
+from __future__ import annotations
+
+
+def _table(text: str) -> dict[str, list[str]]:
+    """Lines begin with a family; those that are indented go on with it."""
+    result: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if words and not line.startswith(" "):
+            family = words.pop(0)
+        if words:
+            result.setdefault(family, []).extend(words)
+    return result
+
+
+TIMM = _table("""
+beit beit_base_patch16_224 beitv2_base_patch16_224 beit_large_patch16_224
+botnet botnet26t_256 botnet50ts_256 eca_botnext26ts_256 sebotnet33ts_256 halo2botnet50ts_256
+  lamhalobotnet50ts_256
+caformer caformer_s18 caformer_s36 caformer_b36 caformer_m36
+cait cait_xxs24_224 cait_xxs36_224 cait_s24_224 cait_xs24_384 cait_s36_384 cait_m36_384
+coat coat_tiny coat_mini coat_lite_tiny coat_lite_mini coat_lite_small coat_small coat_lite_medium
+coatnet coatnet_nano_rw_224 coatnet_rmlp_nano_rw_224 coatnet_0_rw_224 coatnet_1_rw_224 coatnet_0_224
+  coatnet_2_rw_224 coatnet_bn_0_rw_224 coatnet_nano_cc_224 coatnet_pico_rw_224 coatnet_rmlp_1_rw_224
+  coatnet_rmlp_2_rw_224 coatnext_nano_rw_224 coatnet_3_rw_224
+convformer convformer_s18 convformer_s36 convformer_b36 convformer_m36
+convit convit_tiny convit_small convit_base
+convmixer convmixer_768_32 convmixer_1024_20_ks9_p14 convmixer_1536_20
+convnext convnext_atto convnext_femto convnext_pico convnext_nano convnext_atto_ols
+  convnext_atto_rms convnext_femto_ols convnext_nano_ols convnext_tiny_hnf convnext_xlarge
+  convnext_xxlarge convnext_large_mlp convnext_zepto_rms convnext_zepto_rms_ols
+convnext_v2 convnextv2_atto convnextv2_femto convnextv2_nano convnextv2_tiny convnextv2_pico
+  convnextv2_small convnextv2_base convnextv2_large convnextv2_huge
+cpubone cpubone_nano cpubone_b0_bfrobust cpubone_b1_dwnorm cpubone_b1_bfrobust cpubone_b2_bfrobust
+  cpubone_b3 cpubone_s0 cpubone_t0
+crossvit crossvit_tiny_240 crossvit_small_240 crossvit_9_240 crossvit_9_dagger_240 crossvit_15_240
+  crossvit_15_dagger_240 crossvit_18_240 crossvit_base_240
+cs3darknet cs3darknet_focus_s cs3darknet_s cs3darknet_m cs3darknet_l cs3darknet_focus_m
+  cs3darknet_focus_l cs3darknet_x cs3edgenet_x cs3se_edgenet_x cs3sedarknet_l cs3sedarknet_x
+  cs3sedarknet_xdw
+csatv2 csatv2 csatv2_21m
+cspnet cspresnet50 cspresnext50 cspdarknet53 cspresnet50d cspresnet50w
+cspnext cspnext_tiny cspnext_s cspnext_m cspnext_l cspnext_x
+darknet darknet17 darknet21 darknet53 darknetaa53 sedarknet21
+davit davit_tiny davit_small davit_base davit_large davit_huge davit_base_fl
+deepseek_vit deepseek_vit_412m
+densenet densenetblur121d densenet264d
+dinov3 vit_small_patch16_dinov3 vit_small_plus_patch16_dinov3 vit_base_patch16_dinov3
+  vit_large_patch16_dinov3 vit_tiny_patch16_dinov3_qkvb
+dla dla34 dla46_c dla60 dla60x dla102 dla46x_c dla60_res2net dla60_res2next dla60x_c dla102x
+  dla102x2 dla169
+dpn dpn48b dpn68 dpn68b dpn92 dpn98 dpn107 dpn131
+ecaresnet ecaresnet26t ecaresnet50t ecaresnet50d ecaresnet101d eca_resnet33ts eca_resnext26ts
+  ecaresnet50d_pruned ecaresnet101d_pruned ecaresnetlight ecaresnext26t_32x4d ecaresnet269d
+edgenext edgenext_xx_small edgenext_x_small edgenext_small edgenext_base edgenext_small_rw
+efficientformer efficientformer_l1 efficientformer_l3 efficientformer_l7
+efficientformer_v2 efficientformerv2_s0 efficientformerv2_s1 efficientformerv2_s2
+  efficientformerv2_l
+efficientnet efficientnet_lite0 efficientnet_lite1 tf_efficientnet_b0 efficientnet_b0_gn
+  efficientnet_b0_g16_evos efficientnet_b1_pruned efficientnet_b3_pruned efficientnet_b3_g8_gn
+  efficientnet_b8 efficientnet_l2 efficientnet_cc_b0_4e efficientnet_lite2 efficientnet_lite3
+  efficientnet_lite4 efficientnet_blur_b0 tf_efficientnet_b1 tf_efficientnet_b2
+efficientnet_edgetpu efficientnet_es efficientnet_em efficientnet_el efficientnet_el_pruned
+  efficientnet_es_pruned tf_efficientnet_es tf_efficientnet_em
+efficientnet_v2 efficientnetv2_rw_t tf_efficientnetv2_b0 tf_efficientnetv2_b1 tf_efficientnetv2_b2
+  efficientnetv2_rw_s efficientnetv2_rw_m efficientnetv2_xl tf_efficientnetv2_b3
+  gc_efficientnetv2_rw_t tf_efficientnetv2_s
+efficientnet_x efficientnet_x_b3 efficientnet_x_b5 efficientnet_h_b5
+efficientvim efficientvim_m1 efficientvim_m2 efficientvim_m3 efficientvim_m4
+efficientvit_mit efficientvit_b0 efficientvit_b1 efficientvit_l1 efficientvit_b2 efficientvit_b3
+  efficientvit_l2 efficientvit_l3
+efficientvit_msra efficientvit_m0 efficientvit_m2 efficientvit_m4 efficientvit_m1 efficientvit_m3
+  efficientvit_m5
+eva eva_large_patch14_196 eva_giant_patch14_224
+eva02 eva02_tiny_patch14_224 eva02_small_patch14_224 eva02_base_patch14_224
+  eva02_base_patch16_clip_224 eva02_large_patch14_224
+fasternet fasternet_t0 fasternet_t1 fasternet_s fasternet_t2 fasternet_m fasternet_l
+fastvit fastvit_t8 fastvit_t12 fastvit_sa12 fastvit_s12 fastvit_sa24 fastvit_sa36 fastvit_ma36
+  fastvit_mci0 fastvit_mci2
+fbnet_c fbnetc_100
+fbnet_v3 fbnetv3_b fbnetv3_d fbnetv3_g
+focalnet focalnet_tiny_srf focalnet_tiny_lrf focalnet_small_srf focalnet_small_lrf focalnet_base_srf
+  focalnet_base_lrf focalnet_large_fl3
+gcnet gcresnet33ts gcresnet50t gcresnext26ts gcresnext50ts bat_resnext26ts
+gcvit gcvit_xxtiny gcvit_xtiny gcvit_tiny gcvit_small gcvit_base
+gemma4_vit gemma4_vit_167m gemma4_vit_570m
+genet gernet_s gernet_m gernet_l
+ghostnet ghostnet_050 ghostnet_100 ghostnet_130
+ghostnet_v2 ghostnetv2_100 ghostnetv2_130 ghostnetv2_160
+ghostnet_v3 ghostnetv3_050 ghostnetv3_100 ghostnetv3_130 ghostnetv3_160
+gmixer gmixer_12_224 gmixer_24_224
+gmlp gmlp_ti16_224 gmlp_s16_224 gmlp_b16_224
+halonet halonet26t halonet50ts eca_halonext26ts halonet_h1 haloregnetz_b sehalonet33ts
+hardcorenas hardcorenas_a hardcorenas_c hardcorenas_f hardcorenas_b hardcorenas_d hardcorenas_e
+hgnet hgnet_tiny hgnet_small hgnet_base
+hgnet_v2 hgnetv2_b0 hgnetv2_b1 hgnetv2_b3 hgnetv2_b2 hgnetv2_b4 hgnetv2_b5 hgnetv2_b6
+hiera hiera_tiny_224 hiera_small_224 hiera_base_224 hiera_base_plus_224 hiera_large_224
+  hiera_huge_224 hiera_small_abswin_256
+hrnet hrnet_w18_small hrnet_w18_small_v2 hrnet_w18 hrnet_w32 hrnet_w30 hrnet_w40 hrnet_w44 hrnet_w48
+  hrnet_w64
+iformer iformer_t iformer_s iformer_m iformer_l iformer_h iformer_l2
+inception_next inception_next_atto inception_next_tiny inception_next_small inception_next_base
+inception_resnet_v2 inception_resnet_v2
+inception_v4 inception_v4
+lambdanetworks lambda_resnet26t lambda_resnet26rpt_256 lambda_resnet50ts
+lcnet lcnet_050 lcnet_100 lcnet_150 lcnet_035 lcnet_075
+lcnet_v2 lcnetv2_small lcnetv2_base lcnetv2_large
+levit levit_128s levit_128 levit_192 levit_conv_128 levit_256 levit_384 levit_512 levit_256d
+  levit_conv_192 levit_conv_256 levit_conv_384 levit_512_s8
+lowformer lowformer_b0 lowformer_b1 lowformer_e1 lowformer_b2 lowformer_b3 lowformer_b15
+  lowformer_e2 lowformer_e3
+mambaout mambaout_femto mambaout_kobe mambaout_tiny mambaout_small mambaout_base mambaout_small_rw
+  mambaout_base_tall_rw mambaout_base_wide_rw
+maxvit maxvit_pico_rw_256 maxvit_nano_rw_256 maxvit_tiny_tf_224 maxvit_rmlp_pico_rw_256
+  maxvit_rmlp_nano_rw_256 maxvit_tiny_rw_256 maxvit_tiny_pm_256 maxvit_small_tf_224
+  maxvit_rmlp_small_rw_224 maxvit_base_tf_224
+maxxvit maxxvit_rmlp_nano_rw_256 maxxvitv2_nano_rw_256 maxxvit_rmlp_tiny_rw_256
+  maxxvit_rmlp_small_rw_256 maxxvitv2_rmlp_base_rw_224
+mixnet mixnet_s mixnet_m mixnet_l mixnet_xl mixnet_xxl tf_mixnet_s tf_mixnet_m tf_mixnet_l
+mlp_mixer mixer_s32_224 mixer_s16_224 mixer_b16_224 mixer_b32_224 mixer_l16_224 mixer_l32_224
+mnasnet mnasnet_small semnasnet_075 semnasnet_100 mnasnet_050 mnasnet_140 semnasnet_050
+  semnasnet_140
+mobilenet_edgetpu mobilenet_edgetpu_100
+mobilenet_edgetpu_v2 mobilenet_edgetpu_v2_xs mobilenet_edgetpu_v2_s mobilenet_edgetpu_v2_m
+  mobilenet_edgetpu_v2_l
+mobilenet_v1 mobilenetv1_100 mobilenetv1_100h mobilenetv1_125
+mobilenet_v2 mobilenetv2_050 mobilenetv2_110d mobilenetv2_140 mobilenetv2_035 mobilenetv2_075
+  mobilenetv2_120d
+mobilenet_v3 mobilenetv3_small_050 mobilenetv3_large_150d mobilenetv3_rw mobilenetv3_large_075
+  mobilenetv3_large_100 mobilenetv3_small_075 tf_mobilenetv3_large_minimal_100
+  tf_mobilenetv3_small_minimal_100 tf_mobilenetv3_small_100
+mobilenet_v4 mobilenetv4_conv_small mobilenetv4_conv_medium mobilenetv4_conv_large
+  mobilenetv4_hybrid_medium mobilenetv4_conv_small_035 mobilenetv4_conv_small_050
+  mobilenetv4_conv_aa_medium mobilenetv4_conv_blur_medium mobilenetv4_hybrid_medium_075
+  mobilenetv4_hybrid_large mobilenetv4_conv_aa_large
+mobilenet_v5 mobilenetv5_base mobilenetv5_300m
+mobileone mobileone_s0 mobileone_s1 mobileone_s2 mobileone_s3 mobileone_s4
+mobilevit mobilevit_xxs mobilevit_xs mobilevit_s
+mobilevit_v2 mobilevitv2_050 mobilevitv2_100 mobilevitv2_150 mobilevitv2_075 mobilevitv2_125
+  mobilevitv2_175 mobilevitv2_200
+mvit_v2 mvitv2_tiny mvitv2_small mvitv2_base mvitv2_large mvitv2_small_cls
+naflexvit naflexvit_base_patch16_gap naflexvit_base_patch16_siglip
+nasnet nasnetalarge
+nest nest_tiny nest_small nest_base nest_tiny_jx
+nextvit nextvit_small nextvit_base nextvit_large
+nf_regnet nf_regnet_b0 nf_regnet_b1 nf_regnet_b3 nf_regnet_b2 nf_regnet_b4 nf_regnet_b5
+nf_resnet nf_resnet26 nf_resnet50 nf_resnet101 nf_seresnet26 nf_seresnet50 nf_ecaresnet26
+  nf_ecaresnet50
+nfnet nfnet_l0 eca_nfnet_l0 nfnet_f0 dm_nfnet_f0 nfnet_f1 nfnet_f2 dm_nfnet_f1 eca_nfnet_l1
+  eca_nfnet_l2 eca_nfnet_l3
+perception_encoder vit_pe_core_tiny_patch16_384 vit_pe_core_small_patch16_384
+  vit_pe_core_base_patch16_224 vit_pe_spatial_tiny_patch16_512
+pit pit_ti_224 pit_xs_224 pit_s_224 pit_b_224 pit_ti_distilled_224 pit_s_distilled_224
+pnasnet pnasnet5large
+poolformer poolformer_s12 poolformer_s24 poolformer_m36 poolformer_m48 poolformer_s36
+poolformer_v2 poolformerv2_s12 poolformerv2_s24 poolformerv2_m36 poolformerv2_m48 poolformerv2_s36
+pvt_v2 pvt_v2_b0 pvt_v2_b1 pvt_v2_b2 pvt_v2_b2_li pvt_v2_b3 pvt_v2_b4 pvt_v2_b5
+qwen3_vit qwen3_vit_88m qwen3_vit_306m qwen3_vit_416m
+rdnet rdnet_tiny rdnet_small rdnet_base rdnet_large
+regnet_v regnetv_040 regnetv_064
+regnet_x regnetx_002 regnetx_006 regnetx_040 regnetx_064 regnetx_120
+regnet_y regnety_002 regnety_006 regnety_040 regnety_064 regnety_120 regnety_640 regnety_2560
+  regnety_040_sgn
+regnet_z regnetz_005 regnetz_040 regnetz_b16 regnetz_c16 regnetz_d8 regnetz_d32 regnetz_e8
+  regnetz_040_h regnetz_b16_evos
+repghost repghostnet_050 repghostnet_100 repghostnet_150 repghostnet_058 repghostnet_080
+  repghostnet_111 repghostnet_130 repghostnet_200
+repvgg repvgg_a0 repvgg_a2 repvgg_b0 repvgg_b1g4 repvgg_a1 repvgg_b1 repvgg_b2 repvgg_b2g4 repvgg_b3
+  repvgg_d2se
+repvit repvit_m0_9 repvit_m1_0 repvit_m1_5 repvit_m1 repvit_m1_1 repvit_m2 repvit_m2_3 repvit_m3
+res2net res2net50_14w_8s res2net50_26w_4s res2net50d res2net101_26w_4s res2net50_26w_6s
+  res2net50_26w_8s res2net50_48w_2s res2net101d res2next50
+resmlp resmlp_12_224 resmlp_24_224 resmlp_36_224 resmlp_big_24_224
+resnest resnest14d resnest26d resnest50d resnest50d_1s4x24d resnest50d_4s2x40d resnest101e
+  resnest200e resnest269e
+resnet resnet10t resnet14t resnet26d resnet50d resnetaa50d resnetblur50 resnet18d resnet26 resnet26t
+  resnet34d resnet32ts resnet33ts resnet51q resnet61q resnet50_gn resnet50c resnet50s resnet50t
+  resnet101d resnet152d resnet200 resnet200d resnetaa34d resnetblur18 resnetblur50d resnet50_clip
+  resnet50x4_clip resnet50_mlp
+resnet_rs resnetrs50 resnetrs101 resnetrs152 resnetrs200 resnetrs270 resnetrs350 resnetrs420
+resnet_v2 resnetv2_18 resnetv2_50 resnetv2_50d_gn resnetv2_101 resnetv2_50x1_bit resnetv2_18d
+  resnetv2_34 resnetv2_34d resnetv2_50d resnetv2_50t resnetv2_50d_evos resnetv2_50d_frn
+  resnetv2_101d resnetv2_152 resnetv2_50x3_bit resnetv2_101x1_bit resnetv2_152x2_bit
+resnext resnext50d_32x4d resnext26ts resnext101_32x4d resnext101_32x16d
+rexnet rexnet_100 rexnet_150 rexnet_200 rexnetr_130 rexnet_130 rexnet_300 rexnetr_100 rexnetr_150
+  rexnetr_200 rexnetr_300
+sam2 sam2_hiera_tiny sam2_hiera_small sam2_hiera_base_plus hieradet_small
+samvit samvit_base_patch16_224 samvit_large_patch16
+selecsls selecsls42b selecsls60 selecsls84 selecsls42 selecsls60b
+senet seresnet18 seresnet50 seresnext50_32x4d legacy_seresnet34 legacy_senet154 seresnet33ts
+  seresnext26ts seresnet34 seresnet50t seresnet101 seresnet152d seresnext26d_32x4d
+  seresnext26t_32x4d seresnext101_32x4d seresnext101_64x4d seresnextaa101d_32x8d legacy_seresnet18
+  legacy_seresnet50 legacy_seresnext26_32x4d senet154
+sequencer sequencer2d_s sequencer2d_m sequencer2d_l
+shvit shvit_s1 shvit_s2 shvit_s4 shvit_s3
+sknet skresnet18 skresnet34 skresnet50 skresnext50_32x4d skresnet50d
+spnasnet spnasnet_100
+starnet starnet_s050 starnet_s1 starnet_s3 starnet_s100 starnet_s150 starnet_s2 starnet_s4
+swiftformer swiftformer_xs swiftformer_s swiftformer_l1 swiftformer_l3
+swin swin_s3_tiny_224 swin_s3_small_224 swin_s3_base_224 swin_large_patch4_window7_224
+  swin_base_patch4_window12_384
+swin_v2 swinv2_tiny_window16_256 swinv2_cr_tiny_224 swinv2_small_window16_256
+  swinv2_base_window16_256 swinv2_cr_small_224 swinv2_cr_base_224 swinv2_cr_tiny_ns_224
+  swinv2_cr_large_224
+tiny_vit tiny_vit_5m_224 tiny_vit_11m_224 tiny_vit_21m_224
+tinynet tinynet_a tinynet_b tinynet_c tinynet_d tinynet_e
+tnt tnt_s_patch16_224 tnt_b_patch16_224 tnt_s_legacy_patch16_224
+tresnet tresnet_m tresnet_l tresnet_v2_l tresnet_xl
+twins_pcpvt twins_pcpvt_small twins_pcpvt_base twins_pcpvt_large
+twins_svt twins_svt_small twins_svt_base twins_svt_large
+visformer visformer_tiny visformer_small
+vit vit_tiny_patch16_224 vit_small_patch32_224 vit_small_patch16_224 deit3_small_patch16_224
+  vit_base_patch16_clip_224 vit_base_patch16_224 vit_base_patch32_224 vit_base_patch8_224
+  vit_large_patch16_224 vit_large_patch32_224 vit_huge_patch14_224 vit_giant_patch14_224
+  vit_base_patch14_dinov2 vit_small_patch14_dinov2 vit_large_patch14_dinov2
+  vit_base_patch14_reg4_dinov2 vit_base_patch16_clip_quickgelu_224 vit_base_patch32_clip_224
+  vit_medium_patch16_clip_224 vit_xsmall_patch16_clip_224 vit_base_patch16_siglip_224
+  vit_base_patch16_siglip_gap_224 vit_so400m_patch14_siglip_224 vit_base_patch16_gap_224
+  vit_base_patch16_rpn_224 vit_base_patch16_xp_224 vit_small_patch16_18x2_224
+  vit_small_patch16_36x1_224 vit_wee_patch16_reg1_gap_256 vit_pwee_patch16_reg1_gap_256
+  vit_little_patch16_reg4_gap_256 vit_medium_patch16_gap_256 vit_betwixt_patch16_reg4_gap_256
+  vit_so150m2_patch16_reg1_gap_256 deit3_base_patch16_224 deit_tiny_patch16_224
+  deit_base_distilled_patch16_224 deit_small_distilled_patch16_224 flexivit_small
+  beit3_base_patch16_224 aimv2_large_patch14_224 vit_mediumd_patch16_reg4_gap_256
+  vit_intern300m_patch14_448
+vit_hybrid vit_tiny_r_s16_p8_224 vit_small_r26_s32_224 vit_base_resnet26d_224
+  vit_small_resnet26d_224 vit_base_resnet50d_224 vit_base_r50_s16_224 vit_large_r50_s32_224
+  vit_small_resnet50d_s16_224 vit_base_mci_224
+vit_relpos vit_relpos_small_patch16_224 vit_relpos_medium_patch16_224 vit_srelpos_small_patch16_224
+  vit_relpos_base_patch16_224 vit_relpos_base_patch16_cls_224 vit_relpos_medium_patch16_cls_224
+  vit_relpos_medium_patch16_rpn_224 vit_relpos_base_patch32_plus_rpn_256
+  vit_srelpos_medium_patch16_224
+vit_rope vit_small_patch16_rope_224 vit_base_patch16_rope_224 vit_small_patch16_rope_ape_224
+  vit_small_patch16_rope_mixed_224 vit_base_patch16_rope_mixed_224
+  vit_medium_patch16_rope_reg1_gap_256
+vitamin vitamin_small_224 vitamin_base_224 vitamin_large_224 vitamin_large2_224 vitamin_xlarge_256
+volo volo_d1_224 volo_d2_224 volo_d3_224
+vovnet vovnet39a vovnet57a
+vovnet_v2 ese_vovnet19b_dw ese_vovnet19b_slim ese_vovnet39b ese_vovnet57b eca_vovnet39b
+  ese_vovnet19b_slim_dw ese_vovnet99b ese_vovnet39b_evos
+xception legacy_xception xception41 xception65 xception71 xception41p xception65p
+xcit xcit_nano_12_p16_224 xcit_tiny_12_p16_224 xcit_tiny_12_p8_224 xcit_small_12_p16_224
+  xcit_nano_12_p8_224 xcit_small_12_p8_224 xcit_tiny_24_p16_224 xcit_small_24_p16_224
+  xcit_medium_24_p16_224 xcit_large_24_p16_224
+""")
