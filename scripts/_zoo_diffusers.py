@@ -106,7 +106,7 @@ DIFFUSERS = (
     }),
     Design("uvit", "UVit2DModel", "input_ids:1x16x16 encoder_hidden_states:1x77x768"
            " pooled_text_emb:1x768 micro_conds:1x5", "", "amused-uvit"),
-    Design("audioldm2", "AudioLDM2UNet2DConditionModel",
+    Design("stable_diffusion", "AudioLDM2UNet2DConditionModel",
            "sample:1x4x64x16 timestep:1 encoder_hidden_states:1x16x{cross_attention_dim}",
            "cross_attention_dim", "audioldm2 1280"),
     Design("unclip_prior", "PriorTransformer", "hidden_states:1x768 timestep:1"
