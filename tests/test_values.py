@@ -215,6 +215,9 @@ def test_a_license_explains_what_its_owner_alone_claims() -> None:
     assert unexplained(copy, anns) == set()
     assert unexplained(copy, anns, kims) == {"Kim"}
     assert unexplained(copy, kin_of("Kim", "aa", Relation.IDENTICAL, valid)) == {"Ann", "Kim"}
+    saved_anew = kin_of("Kim", "cc", Relation.SAME_MODEL, valid)
+    assert unexplained(copy, saved_anew) == {"Ann", "Kim"}
+    assert unexplained(copy, kin_of("Ann", "cc", Relation.SAME_MODEL, valid), anns) == set()
     assert unexplained(replace(copy, licensed=(replace(valid, expired=True),)), anns) == {"Ann"}
     assert unexplained(replace(copy, relation=Relation.DERIVED), anns) == {"Ann"}
 

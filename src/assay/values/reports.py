@@ -161,13 +161,15 @@ class Report:
     def _licensors(self) -> set[str | None]:
         """Who owns the copies that the suspect is, by licenses still valid.
 
-        Nobody where several claim such a copy: which of them may license it is to be reviewed.
+        Nobody where several claim such a copy, be it in files of their own: which of them may
+        license it is to be reviewed.
         """
-        claimed: dict[str | None, set[str | None]] = {}
-        for kin in self.matches:
-            if kin.relation >= Relation.SAME_MODEL and not all(e.expired for e in kin.licensed):
-                claimed.setdefault(kin.record.sha256, set()).add(kin.record.owner)
-        return {owner for owners in claimed.values() if len(owners) == 1 for owner in owners}
+        claimed = {
+            kin.record.owner
+            for kin in self.matches
+            if kin.relation >= Relation.SAME_MODEL and not all(e.expired for e in kin.licensed)
+        }
+        return claimed if len(claimed) == 1 else set()
 
     def _repr_html_(self) -> str:
         """What a notebook shows.  Its words are above the values, so it is looked up by name."""
