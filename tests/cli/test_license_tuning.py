@@ -138,6 +138,7 @@ def test_a_claim_that_asks_for_too_much_is_refused(shipped: Run) -> None:
     for method, error in (
         (body["method"].replace("epochs=8", "epochs=900000"), "training.epochs: 900000 is more"),
         (body["method"].replace("epochs=8", "epochs=0"), "training.epochs must be 1 or more"),
+        ("Tuning(cap='nan')", "the key: cap must be from 0 to 1, not nan"),
         ("Tuning(training=__import__('os'))", "what it says of its method cannot be read"),
     ):
         signed = sign("manifest", {**body, "method": method}, SigningKey.new())

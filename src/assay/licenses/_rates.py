@@ -59,6 +59,10 @@ class Key:
     cap: float = 0.9  # share of one layer's channels that may go
     recalibrate: bool = True  # whether running statistics are taken anew where some are gone
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.cap <= 1:
+            raise BadOption(f"the key: cap must be from 0 to 1, not {self.cap}")
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
