@@ -39,7 +39,7 @@ def ours(model: ModelProto) -> dict[str, Shape]:
 
 MORE = """(float[2,8,6,6] x, float[1,8,1,6] z, float[4,8] m, float[8] v, bool[2,8,6,6] t,
     int64[3,5] i, float[10,2,4] s, float[2,10,4] l, int64[2,8,6,6] n,
-    float[1,6,8,1] f, float[1,18,20] u)"""
+    float[1,6,8,1] f, float[1,6,8,2] f2, float[1,18,20] u)"""
 OPERATORS = {
     "Conv": [
         "<pads = [1, 1, 1, 1]> (x, w33)",
@@ -119,7 +119,8 @@ OPERATORS = {
     "InstanceNormalization": ["(x, v, v)"],
     "LayerNormalization": ["(x, v6)"],
     "Softmax": ["(x)"],
-    "DFT": ["(f)", "(f, , ax1)", "<onesided = 1> (f)", "<onesided = 1> (f, n5, ax1)"],
+    "DFT": ["(f)", "(f, , ax1)", "<onesided = 1> (f)", "<onesided = 1> (f, n5, ax1)",
+            "<onesided = 1, inverse = 1> (f2, , ax1)", "<onesided = 1, inverse = 1> (f2, n5, ax1)"],
     "Col2Im": ["(u, im, bl)"],
     "Where": ["(t, x, z)", "(t, z, v1)"],
     "Add": ["(x, z)", "(x, v6)", "(z, x)"],

@@ -20,9 +20,12 @@ def _dft(node: Operator, inputs: Inputs) -> list[Tensor]:
     length = numbers(inputs, 1)
     if length is not None:
         shape[axis[0]] = length[0]
-    if node.integer("onesided", 0):
-        shape[axis[0]] = shape[axis[0]] // 2 + 1 if shape[axis[0]] >= 0 else -1
-        shape[-1] = 1 if node.integer("inverse", 0) else 2
+    size = shape[axis[0]]
+    if node.integer("onesided", 0) and node.integer("inverse", 0):  # real numbers of half of it
+        shape[axis[0]] = size if length is not None or size < 0 else 2 * (size - 1)
+        shape[-1] = 1
+    elif node.integer("onesided", 0):
+        shape[axis[0]] = size // 2 + 1 if size >= 0 else -1
     return [Tensor(signal.dtype, tuple(shape))]
 
 
