@@ -53,6 +53,16 @@ def test_tables_and_side_outputs_belong_to_the_block_that_uses_them() -> None:
     assert sorted(trunk.order) == [0, 1, 2, 3, 4, 5]
 
 
+def test_tables_made_of_all_tables_before_them_come_in_order() -> None:
+    """A trunk of 60 layers, and 40 tables, each of all those before it, that the last reads."""
+    made = [(60 + a, 60 + b) for b in range(40) for a in range(b)]
+    graph = graph_of("x" * 100, *((i, i + 1) for i in range(59)), *made, (99, 50))
+    trunk = Trunk.of(graph)
+    place = {layer: at for at, layer in enumerate(trunk.order)}
+    assert all(place[a] < place[b] for a, b in graph.edges)
+    assert set(range(60, 100)) <= set(trunk.blocks[trunk.cuts.index(50) - 1])
+
+
 def test_two_beginnings_meet_before_the_first_cut() -> None:
     graph = graph_of("abcd", (0, 2), (1, 2), (2, 3))
     assert Trunk.of(graph).cuts == (2, 3)

@@ -195,6 +195,29 @@ def test_a_split_convolution_is_put_together_again() -> None:
     assert any(layer.op.startswith("custom::") for layer in made.graph.layers)
 
 
+def test_every_stage_that_is_small_enough_may_go() -> None:
+    """Of nine layers in a row with the first and the last kept: two or three, wherever."""
+    layers = tuple(Layer("Relu", (1, size)) for size in range(1, 10))
+    row = LayerGraph(layers, tuple((i, i + 1) for i in range(8)), "g1")
+    gone = set()
+    for seed in range(200):
+        made = variants.stage_removed(row, 0.4, np.random.default_rng(seed))
+        assert made is not None
+        assert made.graph.edges == tuple((i, i + 1) for i in range(len(made.lineage) - 1))
+        gone.add(tuple(sorted(set(range(9)) - set(made.lineage))))
+    assert gone == {
+        tuple(range(a + 1, a + 1 + size)) for size in (2, 3) for a in range(8 - size)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [None, (), (8,), (1, 8), (1, 0, 4, 4)])
+def test_layers_of_any_shape_are_rewritten(shape: tuple[int, ...] | None) -> None:
+    row = LayerGraph(tuple(Layer("Conv", shape) for _ in range(9)), ((0, 1), (1, 2)), "g1")
+    made = rewrites.rewritten(row, 1.0, np.random.default_rng(0))
+    assert made is not None
+    assert len(made.graph.layers) >= 9
+
+
 def test_a_graph_without_what_is_changed_is_left() -> None:
     lone = LayerGraph((Layer("Softmax", (1, 8)),), (), "g1")
     for change in (

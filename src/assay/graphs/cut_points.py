@@ -41,12 +41,9 @@ class Trunk:
         reads, readers = neighbors(graph)
         order = running_order(reads, readers)
         ahead, behind = _longest(order, readers), _longest(order[::-1], reads)
-        starts = [
-            not sources and way == max(ahead) for sources, way in zip(reads, ahead, strict=True)
-        ]
-        ends = [
-            not others and way == max(behind) for others, way in zip(readers, behind, strict=True)
-        ]
+        most = max(ahead, default=0)  # of edges on a way, ahead and behind
+        starts = [not some and way == most for some, way in zip(reads, ahead, strict=True)]
+        ends = [not some and way == most for some, way in zip(readers, behind, strict=True)]
         after, before = _reached(order, reads, starts), _reached(order[::-1], readers, ends)
         trunk = [after[i] and before[i] for i in range(len(reads))]
         order = _late(order, reads, trunk)
@@ -127,17 +124,18 @@ def _late(order: Sequence[int], reads: Neighbors, trunk: Sequence[bool]) -> list
             for source in reads[layer]:
                 needed[source] = True
     for layer in order:
-        if trunk[layer]:
-            waiting = [layer]
+        if trunk[layer] and layer not in placed:
+            placed.add(layer)
+            waiting = [(layer, reversed(reads[layer]))]
             while waiting:
-                last = waiting[-1]
-                missing = [s for s in reads[last] if s not in placed and s != last]
-                if missing and len(waiting) <= len(order):
-                    waiting += missing
+                last, sources = waiting[-1]
+                missing = next((s for s in sources if s not in placed), None)
+                if missing is not None:
+                    placed.add(missing)
+                    waiting.append((missing, reversed(reads[missing])))
                     continue
-                if waiting.pop() not in placed:
-                    placed.add(last)
-                    result.append(last)
+                waiting.pop()
+                result.append(last)
         elif not needed[layer] and all(source in placed for source in reads[layer]):
             placed.add(layer)
             result.append(layer)

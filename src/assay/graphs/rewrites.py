@@ -41,14 +41,15 @@ def rewritten(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
     n = len(graph.layers)
     for i in rng.permutation(n)[: max(round(share * n), 1)].tolist():
         layer = graph.layers[i]
+        shape: tuple[int, ...] = layer.shape or ()
         kind = int(rng.integers(3))
-        if kind == 0 and layer.op.startswith("Conv") and layer.shape and layer.shape[1] > 1:
-            half = (layer.shape[0], layer.shape[1] // 2, *layer.shape[2:])
+        if kind == 0 and layer.op.startswith("Conv") and len(shape) > 1 and shape[1] > 1:
+            half = (shape[0], shape[1] // 2, *shape[2:])
             part = replace(
                 layer, shape=half, macs=layer.macs // 2, parameters=layer.parameters // 2
             )
             draft.layers[i] = part
-            other = draft.put(part, [a for a, b in draft.edges if b == i])
+            other = draft.put(part, [*draft.reads[i]])
             both = draft.put(Layer("Concat", layer.shape), [i, other])
             draft.hand_over(i, both, [other])
         elif kind == 1:

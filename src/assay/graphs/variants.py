@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
+from math import ceil, floor, prod
 
 import numpy as np
 
@@ -109,13 +109,16 @@ def shortened(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
 def deepened(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
     """Of the blocks that repeat a share is there once more, one at least."""
     draft, rows = Draft(graph), repeats(graph, Trunk.of(graph))
+    reads, _ = neighbors(graph)
     some = _drawn(rows, share, rng)
     for row, count in zip(rows, some, strict=True):
         before, block = row.blocks[-2][-1], row.blocks[-1]
-        inside, end = [edge for edge in graph.edges if edge[1] in block], block[-1]
+        end = block[-1]
         for _ in range(count):
             copy = {before: end} | {i: draft.put(graph.layers[i]) for i in block}
-            draft.edges |= {(copy.get(a, a), copy[b]) for a, b in inside}
+            for i in block:
+                for source in reads[i]:
+                    draft.tie(copy.get(source, source), copy[i])
             draft.hand_over(end, copy[block[-1]], [*copy.values()])
             end = copy[block[-1]]
     return draft.done() if any(some) else None
@@ -126,15 +129,15 @@ def stage_removed(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
     trunk, draft = Trunk.of(graph), Draft(graph)
     sizes = np.cumsum([0, *(len(block) for block in trunk.blocks)])
     most = share * len(graph.layers)
-    fits = [
-        (a, b)
-        for a in range(len(trunk.cuts) - 2)
-        for b in range(a + 1, len(trunk.cuts) - 1)
-        if most / 2 <= sizes[b] - sizes[a] <= most
-    ]
-    if not fits:
+    starts = np.arange(max(len(trunk.cuts) - 2, 0))  # with each, the ends that fit: a row of them
+    least = np.searchsorted(sizes[: len(trunk.cuts) - 1], sizes[starts] + max(ceil(most / 2), 1))
+    above = np.searchsorted(sizes[: len(trunk.cuts) - 1], sizes[starts] + floor(most), "right")
+    fits = np.cumsum(np.maximum(above - least, 0))
+    if not fits.size or not fits[-1]:
         return None
-    first, last = fits[int(rng.integers(len(fits)))]
+    drawn = int(rng.integers(fits[-1]))
+    first = int(np.searchsorted(fits, drawn, "right"))
+    last = int(above[first] - (fits[first] - drawn))
     for block in trunk.blocks[first:last]:
         draft.gone |= set(block)
     draft.hand_over(trunk.cuts[last], trunk.cuts[first])
@@ -160,8 +163,8 @@ def other_head(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
         size = prod(made)
         hidden = draft.put(Layer("Gemm", made, size * channels, width * (channels + 1)), reads)
         last = draft.put(Layer("Relu", made, size), [hidden])
-        draft.edges.remove((reads[0], heads[0]))
-        draft.edges.add((last, heads[0]))
+        draft.cut(reads[0], heads[0])
+        draft.tie(last, heads[0])
     return draft.done() if heads else None
 
 
