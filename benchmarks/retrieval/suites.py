@@ -2,7 +2,7 @@
 
 The zoo's families are parted for each seed into those that are trained on, those that settings may
 be chosen by, and those that are asked for.  No family is on two sides; the database is always the
-whole zoo, so that what is found has to stand out among a thousand others.
+whole zoo, so that what is found has to stand out among hundreds of others.
 """
 
 from __future__ import annotations
