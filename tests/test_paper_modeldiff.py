@@ -158,13 +158,15 @@ def test_whom_a_suspect_is_ranked_among_decides_who_is_accused(paper: Module) ->
     kept, lineage = paper("archive").load(FOLDER / "archive.npz")
     owner = "vgg.digits.half-a.0"  # few others answer its task: one model of each root
     found = ranks.placed(paper("judging").Court(kept, lineage, plan.PAPER, owner))
-    (suspect, *_) = {each["suspect"] for each in found}
-    placed = {(e["who"], e["how"]): e for e in found if e["suspect"] == suspect}
-    everyone, others = (placed[who, ranks.HOW[1]] for who in (ranks.WHO[0], ranks.WHO[2]))
-    assert lineage.origins[suspect] != owner
-    assert 2 <= others["roots"] < everyone["roots"]
-    assert others["above"][0] <= everyone["roots"]
-    assert len(placed[ranks.WHO[0], ranks.HOW[2]]["above"]) == ranks.DRAWS
+    fewer = 0
+    for suspect in sorted({e["suspect"] for e in found if lineage.origins[e["suspect"]] != owner}):
+        placed = {(e["who"], e["how"]): e for e in found if e["suspect"] == suspect}
+        everyone, others = (placed[who, ranks.HOW[1]] for who in (ranks.WHO[0], ranks.WHO[2]))
+        assert 2 <= others["roots"] <= everyone["roots"]
+        assert others["above"][0] <= everyone["roots"]
+        assert len(placed[ranks.WHO[0], ranks.HOW[2]]["above"]) == ranks.DRAWS
+        fewer += others["roots"] < everyone["roots"]
+    assert fewer
     about = {"who": ranks.WHO[0], "how": ranks.HOW[2], "roots": 3}
     several = [(False, [0, 1]), (False, [2, 3]), (True, [0, 0])]
     parts = [[{**about, "is_derived": derived, "above": above}] for derived, above in several]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from coreml_fixtures import fixture
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from samples import coreml as files
 from samples.coreml import Design, Text, floats, layer
@@ -29,6 +29,7 @@ limited = settings(
 
 @limited
 @given(name=st.sampled_from(PACKAGES), part=st.sampled_from(PARTS), flips=FLIPS)
+@example(name="compressed/blocks_uint4_18", part=INSIDE, flips=[(1730, 0)])  # no rows, 8 blocks
 def test_a_damaged_package_is_read_or_refused(
     name: str, part: str, flips: list[tuple[int, int]], tmp_path: Path
 ) -> None:

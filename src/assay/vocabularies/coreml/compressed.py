@@ -90,7 +90,7 @@ def _spread(part: Stored, shape: tuple[int, ...]) -> Stored:
 def _fits(blocks: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """Raises UnreadableModel where a tensor cannot be cut into so many blocks."""
     if len(blocks) != len(shape) or any(
-        small < 1 or whole % small for small, whole in zip(blocks, shape, strict=True)
+        not 1 <= small <= whole or whole % small for small, whole in zip(blocks, shape, strict=True)
     ):
         raise UnreadableModel("a compressed tensor's blocks do not fit its shape")
 
