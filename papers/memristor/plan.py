@@ -17,11 +17,9 @@ Group = Literal["column", "block"]
 KEEP: dict[tuple[float, Group], tuple[float, ...]] = {
     (17.69, "block"): (1.0, 0.24, 0.0345, 0.3),
     (37.06, "block"): (0.8, 0.12, 0.0155, 0.2),
-    (105.52, "block"): (0.8, 0.06, 0.0034, 0.08),
+    (105.52, "block"): (0.4, 0.05, 0.0045, 0.08),
     (17.69, "column"): (1.0, 0.12, 0.04625, 0.4),
 }
-# What is pruned so far is pruned from the network of a lower ratio; all others from the dense one.
-BEFORE: dict[tuple[float, Group], tuple[float, Group]] = {(105.52, "block"): (37.06, "block")}
 BITS = {(17.69, "block"): (5, 6, 9)}  # of weights; 5 alone elsewhere
 
 
@@ -78,9 +76,7 @@ class Job:
     def behavior(self) -> str:
         """All numbers that decide its result."""
         keep = KEEP.get((self.ratio, self.group))  # none of a dense network
-        own = f"{replace(self.scope, seeds=(), ratios=())} {CROSSBAR} {keep}"
-        before = BEFORE.get((self.ratio, self.group))
-        return own if before is None else f"{own} after {before} {KEEP[before]}"
+        return f"{replace(self.scope, seeds=(), ratios=())} {CROSSBAR} {keep}"
 
     @property
     def file(self) -> str:
@@ -90,9 +86,9 @@ class Job:
     @property
     def parent(self) -> Job:
         """What it is made from."""
-        if self.bits:
-            return Job(self.scope, self.seed, self.ratio, self.group)
-        return Job(self.scope, self.seed, *BEFORE.get((self.ratio, self.group), (1.0, "block")))
+        return Job(self.scope, self.seed, self.ratio, self.group) if self.bits else (
+            Job(self.scope, self.seed)
+        )  # fmt: skip
 
 
 def jobs(scope: Scope) -> Iterator[Job]:
