@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 from _zoo_families import source_of
@@ -41,8 +42,8 @@ def chosen() -> dict[str, Architecture]:
     return {a.name: a for a in turns if a.graph.parameters <= MOST_PARAMETERS}
 
 
-def entry(name: str) -> Entry:
-    """A network's graphs by the older exporter, ready for JSON.
+def entry(wanted: dict[str, Architecture], name: str) -> Entry:
+    """The graphs of one of ``wanted`` by the older exporter, ready for JSON.
 
     Raises:
         UnreadableModel: assay cannot read what the exporter wrote.
@@ -52,7 +53,7 @@ def entry(name: str) -> Entry:
     from assay.graphs import layer_graph
 
     started = time.monotonic()
-    layers = by_torchscript(name, chosen()[name].inputs[0])
+    layers = by_torchscript(name, wanted[name].inputs[0])
     return {
         "graph": layer_graph(layers).to_json(),
         "raw": layer_graph(layers, ()).to_json(),
@@ -101,7 +102,7 @@ def main() -> None:
             from _zoo_networks import prepare
 
             prepare([name for name in names if source_of(name) == "timm"])
-            make_all(entry, names, ledger, arguments.limit)
+            make_all(partial(entry, wanted), names, ledger, arguments.limit)
     write(read_ledger(ledger, by="name"), wanted)
 
 

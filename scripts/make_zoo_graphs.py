@@ -33,7 +33,7 @@ from pathlib import Path
 from _zoo_families import families, source_of
 from _zoo_processes import Entry, make_all
 
-from assay.durable import read_ledger
+from assay.durable import read_ledger, write_whole
 from assay.examine import quality
 from assay.graphs.neighborhoods import fingerprint
 from assay.values import LayerGraph
@@ -126,18 +126,12 @@ def write(found: Contents, folder: Path) -> None:
         "same": dict(sorted(found.same.items())),
         "failed": dict(sorted(found.failed.items())),
     }
-    _replace(folder / GRAPHS.name, content)
-    _replace(folder / "contents.json", (json.dumps(listing, indent=1) + "\n").encode())
+    write_whole(folder / GRAPHS.name, content)
+    write_whole(folder / "contents.json", (json.dumps(listing, indent=1) + "\n").encode())
     print(
         f"{len(found.kept)} networks of {len(by_family)} families in {len(content):,} bytes;"
         f" {len(found.same)} are like another, {len(found.failed)} failed"
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def main() -> None:

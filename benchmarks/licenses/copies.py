@@ -9,7 +9,6 @@ Fashion-MNIST, and some that learn digits now; with --small one of these.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import load_file
 from torch import nn
-from tracing import GENTLE, networks
+from tracing import GENTLE, asked, networks
 
 from assay.errors import UnfitModel
 from assay.keys.signing import SigningKey
@@ -99,11 +98,7 @@ def learned(networks: Sequence[tuple[str, float]], most: int | None = None) -> I
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs what the command line asks for."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true", help="one network, nothing written")
-    parser.add_argument("--families", type=Path, help="where benchmarks/families made networks")
-    parser.add_argument("--data", type=Path, help="where Fashion-MNIST lies")
-    given = parser.parse_args(arguments)
+    given = asked(arguments)
     rows = []
     for kind, (name, module, data, tests) in cases(given.small, given.families, given.data):
         judge = tests.take(slice(JUDGED))

@@ -204,13 +204,18 @@ def networks(folder: Path | None, data: Path | None) -> Iterator[tuple[str, nn.M
         yield name, module.eval(), examples.take(slice(2000)), tests
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs what the command line asks for."""
+def asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Of the command line: small, families, data."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true", help="one network, nothing written")
     parser.add_argument("--families", type=Path, help="where benchmarks/families made networks")
     parser.add_argument("--data", type=Path, help="where Fashion-MNIST lies")
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs what the command line asks for."""
+    given = asked(arguments)
     counts, sets = ((2, 3), 1) if given.small else ((2, 3, 4, 5, 6, 8, 10), 3)
     rows, known = [], list(networks(None if given.small else given.families, given.data))
     for called, mark in MARKS.items():

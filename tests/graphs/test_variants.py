@@ -122,6 +122,14 @@ def test_a_depthwise_convolution_keeps_a_group_for_each_channel() -> None:
     assert all(count == channels for count, channels in groups)
 
 
+def test_one_channel_is_no_group() -> None:
+    """A token's shape has a one where an image's has channels."""
+    layers = Layer("Gemm", (1, 1, 8), 64, 64), Layer("Gelu", (1, 1, 8)), Layer("Gemm", (1, 4), 8, 8)
+    half = resized(LayerGraph(layers, ((0, 1), (1, 2)), "g1"), lambda group: 0.5)
+    assert [layer.shape for layer in half.layers] == [(1, 1, 4), (1, 1, 4), (1, 4)]
+    assert not any(layer.attributes for layer in half.layers)
+
+
 def test_blocks_that_repeat_go_and_come() -> None:
     graph = zoo("vit_b_16")
     (row,) = repeats(graph, Trunk.of(graph))
@@ -216,6 +224,19 @@ def test_layers_of_any_shape_are_rewritten(shape: tuple[int, ...] | None) -> Non
     made = rewrites.rewritten(row, 1.0, np.random.default_rng(0))
     assert made is not None
     assert len(made.graph.layers) >= 9
+
+
+def test_no_channel_is_lost_where_an_odd_number_is_split() -> None:
+    lone = LayerGraph((Layer("Conv", (1, 7, 4, 4), 700, 70),), (), "g1")
+    for seed in range(40):
+        made = rewrites.rewritten(lone, 1.0, np.random.default_rng(seed))
+        assert made
+        if made.graph.layers[-1].op == "Concat":
+            shapes = [layer.shape for layer in made.graph.layers]
+            assert sorted(map(str, shapes)) == ["(1, 3, 4, 4)", "(1, 4, 4, 4)", "(1, 7, 4, 4)"]
+            assert (made.graph.macs, made.graph.parameters) == (700, 70)
+            return
+    pytest.fail("no seed splits it")
 
 
 def test_a_graph_without_what_is_changed_is_left() -> None:

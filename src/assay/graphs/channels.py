@@ -53,12 +53,13 @@ def _makes(layer: Layer) -> bool:
     """Whether its number of channels is its own: not a depthwise convolution's."""
     if layer.op.split("+")[0] not in _MAKERS or layer.parameters == 0:
         return False
-    return dict(layer.attributes).get("group", 1) in (1, None) or not _depthwise(layer)
+    return not _depthwise(layer)
 
 
 def _depthwise(layer: Layer) -> bool:
+    """Whether each of several channels has a group of its own."""
     groups, shape = dict(layer.attributes).get("group", 1), layer.shape
-    return shape is not None and len(shape) > 1 and groups == shape[1]
+    return groups != 1 and shape is not None and len(shape) > 1 and groups == shape[1]
 
 
 def _ties(graph: LayerGraph, reads: list[list[int]], order: list[int]) -> dict[int, int]:

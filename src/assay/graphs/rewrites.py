@@ -44,17 +44,21 @@ def rewritten(graph: LayerGraph, share: float, rng: Rng) -> Variant | None:
         shape: tuple[int, ...] = layer.shape or ()
         kind = int(rng.integers(3))
         if kind == 0 and layer.op.startswith("Conv") and len(shape) > 1 and shape[1] > 1:
-            half = (shape[0], shape[1] // 2, *shape[2:])
-            part = replace(
-                layer, shape=half, macs=layer.macs // 2, parameters=layer.parameters // 2
-            )
-            draft.layers[i] = part
-            other = draft.put(part, [*draft.reads[i]])
+            first = shape[1] // 2
+            draft.layers[i], rest = (_part(layer, count) for count in (first, shape[1] - first))
+            other = draft.put(rest, [*draft.reads[i]])
             both = draft.put(Layer("Concat", layer.shape), [i, other])
             draft.hand_over(i, both, [other])
         elif kind == 1:
             draft.layers[i] = replace(layer, op=f"custom::{rng.integers(1000)}", attributes=())
         else:
-            one = draft.put(Layer("Mul", layer.shape, prod(layer.shape or ())), [i])
+            one = draft.put(Layer("Mul", layer.shape, prod(shape)), [i])
             draft.hand_over(i, one)
     return draft.done()
+
+
+def _part(layer: Layer, count: int) -> Layer:
+    """``count`` of a convolution's channels."""
+    shape = layer.shape or ()
+    macs, parameters = (round(n * count / shape[1]) for n in (layer.macs, layer.parameters))
+    return replace(layer, shape=(shape[0], count, *shape[2:]), macs=macs, parameters=parameters)
