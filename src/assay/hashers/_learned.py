@@ -40,7 +40,7 @@ class LearnedHasher(Hasher):
         network, path = self.network, self._path
         if network.method != self.method:
             raise BadOption(f"{path}: is a network for {network.method}, not {self.method}")
-        if self.bits not in (None, network.bits):
+        if not self.fits(network):
             which = "the network that comes with assay" if self.weights is None else str(path)
             raise BadOption(
                 f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
@@ -53,6 +53,10 @@ class LearnedHasher(Hasher):
             name for name in {*wanted, *found} if wanted.get(name) != found.get(name)
         ):
             raise BadOption(f"{path}: its {wrong[0]} does not fit {self.method}")
+
+    def fits(self, network: HashNetwork) -> bool:
+        """Whether the network has codes of ``bits`` bits."""
+        return self.bits in (None, network.bits)
 
     @abstractmethod
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
