@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from assay.comparisons import TOLERANCE
 from assay.errors import AssayError, BadOption
-from assay.registry._changes import Added, register
+from assay.registry._changes import Added, known_by, register
 from assay.registry._codes import LiveCodes
 from assay.registry._database import Database
 from assay.registry._find import find
@@ -242,7 +242,9 @@ class Registry:
     def hasher(self) -> Hasher:
         """What ``add`` and ``check`` make codes with: the last ``rehash``'s, or the default."""
         with self._database.read() as connection:
-            return recall(connection, self._database.folder)
+            hasher = recall(connection, self._database.folder)
+        self._warnings.of_network(hasher.scheme)
+        return hasher
 
     def use(self, hasher: Hasher) -> None:
         """Make codes with ``hasher``, in a registry that has made none yet.
@@ -259,13 +261,7 @@ class Registry:
     def _register(
         self, record: Record, hasher: Hasher | None = None, file: str | None = None
     ) -> Added:
-        sha256 = record.sha256 or ""
-        if not re.fullmatch("[0-9a-f]{64}", sha256):
-            from assay.formats import MISSING
-
-            missing = record.metadata.get(MISSING)
-            why = f"without {', '.join(missing[:3])}" if missing else "its files were not read"
-            raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
+        sha256 = known_by(record)
         with self._database.write() as connection:
             if hasher is not None:
                 record = coded(record, settle(connection, self._database.folder, hasher))

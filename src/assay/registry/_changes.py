@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from assay.errors import SchemeMismatch
+from assay.errors import AssayError, SchemeMismatch
 from assay.registry import _fragments
 from assay.registry._rows import as_bytes, pack, pack_sketch
 from assay.registry._shapes import keep
@@ -35,6 +36,17 @@ class Added:
 
     def to_json(self) -> Json:
         return asdict(self)
+
+
+def known_by(record: Record) -> str:
+    """The sha256 that ``record`` is registered by.  Raises AssayError where it has none."""
+    if record.sha256 is not None and re.fullmatch("[0-9a-f]{64}", record.sha256):
+        return record.sha256
+    from assay.formats import MISSING  # not above: it brings every format along
+
+    missing = record.metadata.get(MISSING)
+    why = f"without {', '.join(missing[:3])}" if missing else "its files were not read"
+    raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
 
 
 def register(

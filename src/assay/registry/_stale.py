@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 
 from assay.registry._database import Database
+from assay.registry._hasher import came_earlier
 
 UNSKETCHED = """id NOT IN (SELECT model FROM sketches
     WHERE scheme IN (SELECT value FROM json_each(?)))"""  # a list of schemes as JSON
@@ -34,6 +35,16 @@ class Warnings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._said: set[str] = set()
+
+    def of_network(self, scheme: str) -> None:
+        """That the registry's own hasher is not the newest of its kind."""
+        if scheme not in self._said and came_earlier(scheme):
+            logger.warning(
+                "codes are of %s, a network of an older assay: they are compared as they are;"
+                " 'assay rehash' makes them anew with the newest one, and needs no files",
+                scheme,
+            )
+        self._said.add(scheme)
 
     def of_codes(self, scheme: str) -> None:
         """Models whose codes are of another scheme than the suspect's."""
