@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from assay.errors import AssayError, SchemeMismatch
 from assay.registry import _fragments
+from assay.registry._parts import keep as keep_parts
 from assay.registry._rows import as_bytes, pack, pack_sketch
 from assay.registry._shapes import keep
 from assay.values import HashCode, Json, Record, WeightSketch
@@ -66,6 +67,7 @@ def register(
         (key,) = connection.execute(f"{INSERT} RETURNING id", row).fetchone()
         name, status = record.name, "added"
         keep(connection, key, record)
+        keep_parts(connection, key, record.graph, record.code, record.parts)
     else:
         key, name, body, scheme, rules = known
         status = "exists"
@@ -73,6 +75,7 @@ def register(
         if recoded or (record.shapes and not json.loads(body).get("shapes")):
             _refresh(connection, key, row, body)
             keep(connection, key, record)
+        keep_parts(connection, key, record.graph, record.code, record.parts)
     resketch(connection, key, record.sketch)
     if record.base:
         connection.execute("INSERT OR IGNORE INTO bases VALUES (?)", [key])
@@ -85,13 +88,19 @@ def register(
     return name, status
 
 
-def recode(connection: sqlite3.Connection, key: int, old: Record, code: HashCode) -> bool:
-    """Put ``code`` in the place of ``old``'s; False where another process changed it meanwhile."""
-    check_length(connection, code)
+def recode(connection: sqlite3.Connection, key: int, old: Record, new: Record) -> bool:
+    """Put the codes of ``new`` in the place of ``old``'s.
+
+    False where another process changed them meanwhile.
+    """
+    check_length(connection, new.code)
     changed = connection.execute(
         "UPDATE models SET scheme = ?, digest = ? WHERE id = ? AND scheme IS ?",
-        [code.scheme, code.digest, key, old.code and old.code.scheme],
-    )
+        [new.code and new.code.scheme, new.code and new.code.digest, key,
+         old.code and old.code.scheme],
+    )  # fmt: skip
+    if changed.rowcount == 1:
+        keep_parts(connection, key, new.graph, new.code, new.parts)
     return changed.rowcount == 1
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assay.durable import write_whole
 from assay.errors import AssayError, DamagedRegistry, SchemeMismatch, UnknownMethod
-from assay.hashers import HASHERS, Hasher
+from assay.hashers import HASHERS, Hasher, parted
 from assay.methods import name_of
 from assay.values import Record
 
@@ -98,7 +98,7 @@ def coded(record: Record, hasher: Hasher) -> Record:
     code, graph = record.code, record.graph
     if code is None or graph is None or code.scheme == f"{hasher.scheme}+{graph.rules}":
         return record
-    return replace(record, code=hasher(graph))
+    return parted(replace(record, code=hasher(graph)), hasher)
 
 
 def _lost(what: str) -> DamagedRegistry:

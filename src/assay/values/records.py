@@ -24,6 +24,7 @@ class Record:
     added: str | None = None  # ISO 8601, UTC
     code: HashCode | None = None  # None where the file has no graph
     graph: LayerGraph | None = None
+    parts: tuple[HashCode, ...] | None = None  # codes of its graph's parts; None: not made
     parameters: int = 0  # elements of the model's constant operands
     quality: float = 0.0  # 0 … 1: how much of the graph was understood, and enough to tell apart
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, notes …
@@ -55,6 +56,7 @@ class Record:
             "owner": self.owner,
             "added": self.added,
             "graph": None if self.graph is None else self.graph.to_json(),
+            "parts": None if self.parts is None else [str(code) for code in self.parts],
             "metadata": dict(self.metadata),
             "shapes": [[list(sizes), count] for sizes, count in self.shapes],
             "order": list(self.order),
@@ -65,6 +67,7 @@ class Record:
     @classmethod
     def from_json(cls, data: Json) -> Record:
         code, graph, sketch = data["code"], data["graph"], data.get("sketch")
+        parts = data.get("parts")
         return cls(
             path=data["path"],
             format=data["format"],
@@ -74,6 +77,7 @@ class Record:
             added=data["added"],
             code=None if code is None else HashCode.parse(code),
             graph=None if graph is None else LayerGraph.from_json(graph),
+            parts=None if parts is None else tuple(map(HashCode.parse, parts)),
             parameters=data["parameters"],
             quality=data["quality"],
             metadata=data["metadata"],
