@@ -20,6 +20,7 @@ from assay.values import Layer
 SHALLOW = 32  # edges: a block that is no deeper is never cut
 LONGEST_PERIOD = 6  # blocks that repeat as one: a transformer's layer is two or more
 TOWERS = 4  # that are looked at
+ROWS = 2  # of a tower, the longest
 SMALLEST_TOWER = 10  # layers
 
 
@@ -30,7 +31,7 @@ class End:
     layer: int
     depth: int  # edges on the longest way to it
     rank: int  # 0: a picture's size changes, or a row of blocks ends; 1: shapes do; 2: nothing
-    label: bytes  # of its block
+    label: bytes  # of all blocks that lead to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Stages:
     """What was found in one tower."""
 
     ends: tuple[End, ...]
-    rows: tuple[tuple[int, ...], ...]  # layers of 2, 4, 8 … equal blocks
+    rows: tuple[tuple[int, ...], ...]  # layers of 2, 4, 8 … equal blocks in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,17 @@ def _towers(
     found: list[list[bool]] = []
     taken = [False] * len(order)
     for way in sorted(starts, reverse=True):
-        waiting, inside = starts[way], [False] * len(order)
-        size = 0
+        waiting, members = starts[way], list[int]()
         while waiting:
             layer = waiting.pop()
             if not taken[layer]:
-                taken[layer] = inside[layer] = True
-                size += 1
+                taken[layer] = True
+                members.append(layer)
                 waiting += readers[layer]
-        if size >= SMALLEST_TOWER:
+        if len(members) >= SMALLEST_TOWER:
+            inside = [False] * len(order)
+            for layer in members:
+                inside[layer] = True
             found.append(inside)
         if len(found) == TOWERS:
             break
@@ -122,8 +125,10 @@ class _Tower:
         after = defaultdict[int, list[int]](list)
         for layer in self.trunk:
             after[self.before[layer]].append(layer)
-        ends, rows = [], []
+        ends, rows = [], list[tuple[int, bytes, int, _Run]]()
+        chained: dict[int, bytes] = {ROOT: b""}
         for layer in self.trunk:
+            chained[layer] = _digest(chained[self.before[layer]], self.labels[layer])
             run, shape = self.runs.get(layer), self.layers[layer].shape
             goes_on = run is not None and any(
                 (other := self.runs.get(reader)) is not None
@@ -137,10 +142,12 @@ class _Tower:
             resized = any(0 < _area(self.layers[reader]) != size > 0 for reader in after[layer])
             if changes or row_ends or (blocks > 1 and blocks & (blocks - 1) == 0):
                 rank = 0 if row_ends or (changes and resized) else 1 if changes else 2
-                ends.append(End(layer, self.depth[layer], rank, self.labels[layer]))
+                ends.append(End(layer, self.depth[layer], rank, chained[layer]))
             if run is not None and not goes_on:
-                rows += self._rows(layer, run)
-        return Stages(tuple(ends), tuple(rows))
+                rows.append((-self._extent(layer, run), chained[layer], layer, run))
+        rows.sort(key=lambda row: row[:2])
+        longest = (each for _, _, layer, run in rows[:ROWS] for each in self._rows(layer, run))
+        return Stages(tuple(ends), tuple(longest))
 
     def _repeats(self, layer: int, after: Sequence[int]) -> bool:
         """Whether one more block follows that is as the last one."""
@@ -149,6 +156,10 @@ class _Tower:
         for _ in range(run.period - 1):
             first = self.before[first]
         return any(self.labels[reader] == self.labels[first] for reader in after)
+
+    def _extent(self, layer: int, run: _Run) -> int:
+        """How much deeper its last layer is than what it begins behind: edges."""
+        return run.steps * (self.depth[layer] - self.depth.get(self.before[layer], 0))
 
     def _rows(self, layer: int, run: _Run) -> list[tuple[int, ...]]:
         """The layers of the most blocks of a row that are a power of two, and of half of them."""
@@ -205,10 +216,8 @@ class _Tower:
         labels: dict[int, bytes] = {}
         for layer in self.order:
             read = (labels[i] if i in self.hidden else b"" for i in self.reads[layer])
-            text = b"|".join(
-                (exact_label(self.layers[layer]), b"-" * self.ties[layer], *sorted(read))
-            )
-            labels[layer] = blake2b(text, digest_size=8).digest()
+            ties = b"-" * self.ties[layer]
+            labels[layer] = _digest(exact_label(self.layers[layer]), ties, *sorted(read))
         return labels
 
     def _runs(self) -> dict[int, _Run]:
@@ -227,6 +236,10 @@ class _Tower:
                     runs[layer] = _Run(period, counts[-1] + period)
             repeated[layer] = counts
         return runs
+
+
+def _digest(*texts: bytes) -> bytes:
+    return blake2b(b"|".join(texts), digest_size=8).digest()
 
 
 def _area(layer: Layer) -> int:

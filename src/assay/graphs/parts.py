@@ -12,7 +12,7 @@ Parts are hashed as graphs of their own (``part_graph``), at one resolution.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import floor, log2, prod
 from typing import Literal
@@ -53,17 +53,16 @@ def parts(graph: LayerGraph) -> tuple[Part, ...]:
         return ()
     ahead = stages(graph.layers, order, reads, readers)
     back = stages(graph.layers, order[::-1], readers, reads)
-    found: dict[Kind, list[tuple[int, set[int]]]] = {
-        "first": [(e.rank, _peeled(graph, _behind(e.layer, reads), reads)) for e in _ends(ahead)],
-        "last": [(e.rank, _peeled(graph, _behind(e.layer, readers), readers)) for e in _ends(back)],
-        "row": [(0, {*row}) for some in ahead for row in some.rows],
+    first, last = _ends("first", ahead), _ends("last", back)
+    found: dict[Kind, list[set[int]]] = {
+        "first": [_peeled(graph, _behind(end, reads), reads) for end in first],
+        "last": [_peeled(graph, _behind(end, readers), readers) for end in last],
+        "row": [{*row} for some in ahead for row in some.rows],
     }
     taken: list[Part] = []
     known: set[frozenset[int]] = set()
-    for kind, some in found.items():
-        new = [(rank, frozenset(layers)) for rank, layers in some if len(layers) >= LEAST]
-        new.sort(key=lambda each: (each[0], -len(each[1])))
-        distinct = dict.fromkeys(layers for _, layers in new)
+    for kind, sets in found.items():
+        distinct = dict.fromkeys(frozenset(each) for each in sets if len(each) >= LEAST)
         chosen = [layers for layers in distinct if layers not in known][: MOST[kind]]
         known.update(chosen)
         for layers in sorted(chosen, key=len, reverse=True):
@@ -84,14 +83,20 @@ def part_graph(graph: LayerGraph, part: Part) -> LayerGraph:
     )
 
 
-def _ends(found: Sequence[Stages]) -> Iterator[End]:
-    """Of the ends of all stages the clearest within each quarter octave of depth, or the first."""
+def _ends(kind: Kind, found: Sequence[Stages]) -> list[int]:
+    """Of the ends of all stages the clearest within each quarter octave of depth, or the first.
+
+    The clearest of all come first, and of those the deepest; some more than parts are wanted.
+    """
+    taken: list[End] = []
     for some in found:
         buckets: dict[int, list[tuple[int, int, bytes, End]]] = defaultdict(list)
         for end in some.ends:
             bucket = floor(PER_OCTAVE * log2(end.depth + 1))
             buckets[bucket].append((end.rank, end.depth, end.label, end))
-        yield from (min(each, key=lambda one: one[:3])[-1] for each in buckets.values())
+        taken += (min(each, key=lambda one: one[:3])[-1] for each in buckets.values())
+    taken.sort(key=lambda end: (end.rank, -end.depth, end.label))
+    return [end.layer for end in taken[: 2 * MOST[kind]]]
 
 
 def _behind(layer: int, reads: Neighbors) -> set[int]:
