@@ -8,6 +8,7 @@ lead: there is no false alarm, and no relation beyond same-family is ever drawn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ from assay.graphs.parts import Kind, Part, part_graph, parts
 from assay.graphs.running_order import neighbors, running_order
 from assay.values import Evidence, Json, LayerGraph, Record, Relation
 
+Pair = tuple[int, int, int]  # a part of each model, by their numbers, and the bits between
 WORDS: dict[Kind, str] = {"first": "the beginning", "last": "the end", "row": "a row of blocks"}
 
 
@@ -35,7 +37,10 @@ class Parts(Comparison):
         a, b = suspect.graph, source.graph
         if a is None or b is None:
             return None
-        for i, j, distance in self.near(suspect, source):
+        shares = self._shares(suspect, source)
+        if any(min(both) >= self.whole for both in shares.values()):
+            return None  # they are near as wholes, which structure tells
+        for i, j, distance in self._parts(shares):
             ours, theirs = cut(a)[i], cut(b)[j]
             found = self.alike(piece(a, ours), piece(b, theirs))
             if found >= self.overlap:
@@ -47,8 +52,12 @@ class Parts(Comparison):
                 return self._evidence(_side(a, ours), _side(b, theirs), detail)
         return None
 
-    def near(self, suspect: Record, source: Record) -> list[tuple[int, int, int]]:
-        """Parts with near codes, by their numbers in both, and the distance; the largest first."""
+    def near(self, suspect: Record, source: Record) -> list[Pair]:
+        """Parts with near codes that are large enough, the largest first."""
+        return self._parts(self._shares(suspect, source))
+
+    def _shares(self, suspect: Record, source: Record) -> dict[Pair, tuple[float, float]]:
+        """For parts with near codes, how much of the layers of each model they are."""
         near = [
             (i, j, code - other)
             for i, code in enumerate(suspect.parts or ())
@@ -56,17 +65,21 @@ class Parts(Comparison):
             if code.scheme == other.scheme and code - other <= self.radius
         ]
         if not near or suspect.graph is None or source.graph is None:
-            return []  # before anything is cut, which takes longer
+            return {}  # before anything is cut, which takes longer
         ours, theirs = cut(suspect.graph), cut(source.graph)
         if (len(ours), len(theirs)) != (len(suspect.parts or ()), len(source.parts or ())):
-            return []
-        sizes = {pair: (len(ours[pair[0]].layers), len(theirs[pair[1]].layers)) for pair in near}
+            return {}
         n, m = len(suspect.graph.layers), len(source.graph.layers)
-        shares = {pair: (a / n, b / m) for pair, (a, b) in sizes.items()}
-        return sorted(
-            (p for p in near if max(shares[p]) >= self.share and min(shares[p]) < self.whole),
-            key=lambda pair: (-min(sizes[pair]), pair[2]),
-        )
+        return {p: (len(ours[p[0]].layers) / n, len(theirs[p[1]].layers) / m) for p in near}
+
+    def _parts(self, shares: Mapping[Pair, tuple[float, float]]) -> list[Pair]:
+        """Those that are enough of one model, and not all of both; the largest first."""
+        enough = [
+            pair
+            for pair, both in shares.items()
+            if max(both) >= self.share and min(both) < self.whole
+        ]
+        return sorted(enough, key=lambda pair: (-max(shares[pair]), pair[2]))
 
     def supported(self, evidence: Evidence) -> Relation:
         known = evidence.detail["quality"] >= self.enough
