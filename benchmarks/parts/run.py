@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.comparisons.parts import Parts, cut, piece
+from assay.comparisons.parts import Parts
 from assay.examine import DEFAULT_HASHER
 from assay.graphs import rewrites, variants
 from assay.graphs.neighborhoods import fingerprint
@@ -103,14 +103,11 @@ def recorded(graph: LayerGraph, hasher: Hasher) -> Record:
 def nearest(suspect: Record, source: Record) -> tuple[int, int]:
     """Least distance of two parts that are large enough, and of two that are alike, too."""
     method = Parts(radius=RADII[-1])
-    a, b = suspect.graph, source.graph
-    assert a is not None
-    assert b is not None
     least, alike = FAR, FAR
-    for i, j, distance in sorted(method.near(suspect, source), key=lambda pair: pair[2]):
-        least = min(least, distance)
-        if method.alike(piece(a, cut(a)[i]), piece(b, cut(b)[j])) >= method.overlap:
-            alike = distance
+    for pair in sorted(method.near(suspect, source), key=lambda pair: pair.distance):
+        least = min(least, pair.distance)
+        if method.alike(suspect, source, pair) >= method.overlap:
+            alike = pair.distance
             break
     return least, alike
 

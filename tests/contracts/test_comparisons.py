@@ -13,8 +13,10 @@ from small_weights import changed, eight_bits, moved, network, renamed, sketched
 
 from assay.comparisons import COMPARISONS, kin
 from assay.examine import quality
+from assay.hashers import parted
 from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
 from assay.values import Layer, LayerGraph, Record, Relation
+from assay.zoo import architectures
 
 ops = st.sampled_from(["Conv+Relu", "MaxPool", "Gemm", "Add", "mine::Odd"])
 layers = st.builds(Layer, ops, st.sampled_from([None, (1, 8), (1, -1)]), st.integers(0, 10**9))
@@ -58,9 +60,20 @@ SKETCHED = [  # copies, parts, twins and strangers
         moved(BASE, 1, 0.3), moved(BASE, 2, 0.3), network(2),
     )
 ]  # fmt: skip
+
+
+def _parted(name: str) -> Record:
+    (graph,) = (each.graph for each in architectures() if each.name == name)
+    hasher = WeisfeilerLehman()
+    made = Record("a.onnx", "onnx", code=hasher(graph), graph=graph, quality=quality(graph))
+    return parted(made, hasher)
+
+
+PARTED = [*map(_parted, ("resnet50", "resnet101", "transformers/upernet"))]  # by its backbone
 OTHERS = {  # what has something to compare, where it is no layer graph
     "tensor-shapes": graphless(),
     "tensor-order": listed(),
+    "parts": st.sampled_from(PARTED),
     "weights": st.sampled_from(SKETCHED),
     "fragments": st.sampled_from([each for each in SKETCHED if each is not SKETCHED[3]]),  # rounded
 }

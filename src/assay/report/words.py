@@ -119,10 +119,15 @@ def meaning(report: Report) -> str:
     found = [kin for kin in report.matches if kin.relation == report.verdict]
     if found and all(map(by_answers, found)):
         return BEHAVIOR
-    if found and all(kin.evidence[0].method.startswith("Parts(") for kin in found):
+    if found and all(by_parts(kin) for kin in found):
         return PART_ALIKE
     methods = {evidence.method.partition("(")[0] for kin in found for evidence in kin.evidence}
     return SHAPES_ALIKE if methods == {"TensorShapes"} else MEANING[report.verdict]
+
+
+def by_parts(kin: Kin) -> bool:
+    """Whether a part that both have is all that supports the relation."""
+    return any(evidence.method.startswith("Parts(") for evidence in kin.evidence[:1])
 
 
 def by_answers(kin: Kin) -> bool:

@@ -24,7 +24,6 @@ class Record:
     added: str | None = None  # ISO 8601, UTC
     code: HashCode | None = None  # None where the file has no graph
     graph: LayerGraph | None = None
-    parts: tuple[HashCode, ...] | None = None  # codes of its graph's parts; None: not made
     parameters: int = 0  # elements of the model's constant operands
     quality: float = 0.0  # 0 … 1: how much of the graph was understood, and enough to tell apart
     metadata: Mapping[str, Any] = field(default_factory=dict)  # producer, opset, notes …
@@ -33,6 +32,7 @@ class Record:
     order: tuple[int, ...] = ()  # the place in ``shapes`` of each tensor, as the file lists them
     sketch: WeightSketch | None = None  # of its weights; None: not asked for, or it has none
     base: bool = False  # a public one: what its children share by it is not reviewed
+    parts: tuple[HashCode, ...] | None = None  # codes of its graph's parts; None: not made
 
     def summary(self) -> Json:
         """The ``suspect`` object of the reports; what is not known may be left out."""
@@ -56,12 +56,12 @@ class Record:
             "owner": self.owner,
             "added": self.added,
             "graph": None if self.graph is None else self.graph.to_json(),
-            "parts": None if self.parts is None else [str(code) for code in self.parts],
             "metadata": dict(self.metadata),
             "shapes": [[list(sizes), count] for sizes, count in self.shapes],
             "order": list(self.order),
             "sketch": None if self.sketch is None else self.sketch.to_json(),
             "base": self.base,
+            "parts": None if self.parts is None else [str(code) for code in self.parts],
         }
 
     @classmethod
@@ -77,7 +77,6 @@ class Record:
             added=data["added"],
             code=None if code is None else HashCode.parse(code),
             graph=None if graph is None else LayerGraph.from_json(graph),
-            parts=None if parts is None else tuple(map(HashCode.parse, parts)),
             parameters=data["parameters"],
             quality=data["quality"],
             metadata=data["metadata"],
@@ -86,4 +85,5 @@ class Record:
             order=tuple(data.get("order", ())),
             sketch=None if sketch is None else WeightSketch.from_json(sketch),
             base=data.get("base", False),
+            parts=None if parts is None else tuple(map(HashCode.parse, parts)),
         )
