@@ -115,6 +115,8 @@ def test_a_part_is_never_more_than_a_family(folder: Path, light_models: dict[str
     assert found is not None
     assert Parts().relation(found) is Relation.SAME_FAMILY
     assert Parts(share=0.999).compare(ours, theirs) is None
+    assert Parts().compare(theirs, theirs) is None, "structure says it"
+    assert Parts(whole=1.1).compare(theirs, theirs) is not None
     poor = Parts().compare(replace(ours, quality=0.2), theirs)
     assert poor is not None
     assert Parts().relation(poor) is Relation.UNRELATED

@@ -16,7 +16,7 @@ from assay.comparisons import Comparison
 from assay.comparisons._overlap import overlap
 from assay.graphs.parts import Kind, Part, part_graph, parts
 from assay.graphs.running_order import neighbors, running_order
-from assay.values import Evidence, Json, LayerGraph, Record, Relation
+from assay.values import Evidence, HashCode, Json, LayerGraph, Record, Relation
 
 WORDS: dict[Kind, str] = {"first": "the beginning", "last": "the end", "row": "a row of blocks"}
 
@@ -35,9 +35,10 @@ class Pair:
 class Parts(Comparison):
     """The largest part that both have; the score says how much it is of the larger model."""
 
-    radius: int = 2  # bits between codes of parts that are compared, at most
+    radius: int = 2  # bits of 64 between codes of parts that are compared, at most
     overlap: float = 0.9  # of labels, from which two parts are alike
     share: float = 0.3  # of the smaller model's layers, that are in the part, at least
+    whole: float = 0.9  # of the larger one's, from which on structure says it, and parts nothing
     rounds: int = 2  # of labels
     enough: float = 0.5  # quality from which it is named at all
 
@@ -48,6 +49,8 @@ class Parts(Comparison):
         for _, tied in groupby(self.near(suspect, source), key=lambda pair: pair.covered):
             alike = [(self.alike(suspect, source, pair), -pair.distance, pair) for pair in tied]
             found, _, best = max(alike, key=lambda each: each[:2])
+            if found >= self.overlap and best.covered >= self.whole:
+                return None
             if found >= self.overlap:
                 detail = {
                     "overlap": round(found, 4),
@@ -58,13 +61,17 @@ class Parts(Comparison):
                 return self._evidence(*sides, found * best.covered, detail)
         return None
 
+    def reach(self, code: HashCode) -> int:
+        """The radius for codes as long as this one, in bits."""
+        return self.radius * len(code) // 64
+
     def near(self, suspect: Record, source: Record) -> list[Pair]:
         """Parts with near codes that are enough of one model, the largest first."""
         codes = [
             (i, j, code - other)
             for i, code in enumerate(suspect.parts or ())
             for j, other in enumerate(source.parts or ())
-            if code.scheme == other.scheme and code - other <= self.radius
+            if code.scheme == other.scheme and code - other <= self.reach(code)
         ]
         if not codes or suspect.graph is None or source.graph is None:
             return []  # before anything is cut, which takes longer

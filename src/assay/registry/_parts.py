@@ -64,6 +64,6 @@ def with_parts(
     """The ``count`` models, by their keys, with the parts nearest to any of ``parts``."""
     best: dict[int, int] = {}
     for part in parts or ():
-        for match in codes.search(part, count, allowed, Parts.radius):
+        for match in codes.search(part, count, allowed, Parts().reach(part)):
             best[match.key] = min(match.distance, best.get(match.key, match.distance))
     return sorted(best, key=lambda key: (best[key], key))[:count]
