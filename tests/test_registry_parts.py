@@ -116,7 +116,9 @@ def test_a_part_is_never_more_than_a_family(folder: Path, light_models: dict[str
     assert Parts().relation(found) is Relation.SAME_FAMILY
     assert Parts(share=0.999).compare(ours, theirs) is None
     assert Parts().compare(theirs, theirs) is None, "structure says it"
-    assert Parts(whole=1.1).compare(theirs, theirs) is not None
+    pruned = replace(theirs, code=None)
+    assert Parts().compare(pruned, theirs) is None, "all of it, or nearly"
+    assert Parts(whole=1.1).compare(pruned, theirs) is not None
     poor = Parts().compare(replace(ours, quality=0.2), theirs)
     assert poor is not None
     assert Parts().relation(poor) is Relation.UNRELATED

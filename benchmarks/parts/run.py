@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.comparisons.parts import Parts
+from assay.comparisons.parts import WORK, Parts
 from assay.examine import DEFAULT_HASHER
 from assay.graphs import rewrites, variants
 from assay.graphs.neighborhoods import fingerprint
@@ -34,7 +34,7 @@ from assay.zoo.experiments import finished, hardware, work_through, write_report
 HERE = Path(__file__).parent
 RADII = (0, 1, 2, 3, 4, 6)  # bits of 64
 HASHED_BY = (DEFAULT_HASHER, "weisfeiler-lehman")
-SAMPLED = 200  # networks of which variants are made
+SAMPLED = 100  # networks of which variants are made
 FAR = 99
 CHANGES: dict[str, tuple[Change, float]] = {
     "another head": (variants.other_head, 0.5),
@@ -256,7 +256,8 @@ def built_table(by: Mapping[tuple[str, str], Json]) -> str:
 def parts_rules() -> str:
     """What decides which parts count, beside the radius."""
     method = Parts()
-    return f"p{VERSION} overlap={method.overlap} share={method.share} rounds={method.rounds}"
+    alike = f"overlap={method.overlap} share={method.share} work={WORK} rounds={method.rounds}"
+    return f"p{VERSION} {alike}"
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from assay.graphs.parts import Kind, Part, part_graph, parts
 from assay.graphs.running_order import neighbors, running_order
 from assay.values import Evidence, HashCode, Json, LayerGraph, Record, Relation
 
+WORK = 0.1  # of the multiply-adds of one of two models, that are in a part of both, at least
 WORDS: dict[Kind, str] = {"first": "the beginning", "last": "the end", "row": "a row of blocks"}
 
 
@@ -44,8 +45,12 @@ class Parts(Comparison):
 
     def compare(self, suspect: Record, source: Record) -> Evidence | None:
         a, b = suspect.graph, source.graph
-        if a is None or b is None:
-            return None
+        if (
+            a is None
+            or b is None
+            or (suspect.code == source.code and len(a.layers) == len(b.layers))
+        ):
+            return None  # or they are one as wholes, which structure says
         for _, tied in groupby(self.near(suspect, source), key=lambda pair: pair.covered):
             alike = [(self.alike(suspect, source, pair), -pair.distance, pair) for pair in tied]
             found, _, best = max(alike, key=lambda each: each[:2])
@@ -57,7 +62,7 @@ class Parts(Comparison):
                     "distance": best.distance,
                     "quality": round(min(suspect.quality, source.quality), 4),
                 }
-                sides = _side(a, cut(a)[best.ours]), _side(b, cut(b)[best.theirs])
+                sides = _side(a, best.ours), _side(b, best.theirs)
                 return self._evidence(*sides, found * best.covered, detail)
         return None
 
@@ -75,15 +80,14 @@ class Parts(Comparison):
         ]
         if not codes or suspect.graph is None or source.graph is None:
             return []  # before anything is cut, which takes longer
-        ours, theirs = cut(suspect.graph), cut(source.graph)
+        ours, theirs = _shares(suspect.graph), _shares(source.graph)
         if (len(ours), len(theirs)) != (len(suspect.parts or ()), len(source.parts or ())):
             return []
         found = []
         for i, j, distance in codes:
-            share = len(ours[i].layers) / len(suspect.graph.layers)
-            other = len(theirs[j].layers) / len(source.graph.layers)
-            if max(share, other) >= self.share:
-                found.append(Pair(i, j, distance, min(share, other)))
+            layers, works = zip(ours[i], theirs[j], strict=True)
+            if max(layers) >= self.share and max(works) >= WORK:
+                found.append(Pair(i, j, distance, min(layers)))
         return sorted(found, key=lambda pair: -pair.covered)
 
     def alike(self, suspect: Record, source: Record, pair: Pair) -> float:
@@ -108,17 +112,17 @@ class Parts(Comparison):
         return Evidence(repr(self), round(score, 4), None, known)
 
 
-def _side(graph: LayerGraph, part: Part) -> Json:
+def _side(graph: LayerGraph, number: int) -> Json:
     """How much of a model a part is, and where: places of its first and last layer, from 1 on."""
+    part, (_, work) = cut(graph)[number], _shares(graph)[number]
     place = {layer: at for at, layer in enumerate(running_order(*neighbors(graph)), 1)}
-    macs = sum(graph.layers[layer].macs for layer in part.layers)
     return {
         "part": part.kind,
         "layers": len(part.layers),
         "of": len(graph.layers),
         "from": place[part.layers[0]],
         "to": place[part.layers[-1]],
-        "macs": round(macs / graph.macs, 4) if graph.macs else 0.0,
+        "macs": round(work, 4),
     }
 
 
@@ -138,3 +142,14 @@ def cut(graph: LayerGraph) -> tuple[Part, ...]:
 def _piece(graph: LayerGraph, part: Part) -> LayerGraph:
     """A part as a graph of its own."""
     return part_graph(graph, part)
+
+
+@lru_cache(maxsize=512)
+def _shares(graph: LayerGraph) -> tuple[tuple[float, float], ...]:
+    """Of the layers and of the multiply-adds, what each part has; where none are made, all."""
+    layers, macs = len(graph.layers), graph.macs
+    works = (sum(graph.layers[i].macs for i in part.layers) for part in cut(graph))
+    return tuple(
+        (len(part.layers) / layers, work / macs if macs else 1.0)
+        for part, work in zip(cut(graph), works, strict=True)
+    )
