@@ -2,10 +2,12 @@
 
     python scripts/train_networks.py                   # all three, about 10 minutes on one core
     python scripts/train_networks.py contrastive-gin
+    python scripts/train_networks.py --forget contrastive-gin  # the one before was never released
 
 ``hnn-net`` and ``ghashing`` learn the paper's 21 networks, as published: each with nine copies that
 lack 10 % of its layers.  ``contrastive-gin`` learns the whole zoo and makes its copies as it goes.
-A run that was killed goes on from ``build/networks``.
+A run that was killed goes on from ``build/networks``.  The network that was there before goes into
+``networks/older``, named by its scheme: registries go on with it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.hashers._learned import SHIPPED
+from assay.hashers._learned import OLDER, SHIPPED, SUFFIX
+from assay.hashers._network_file import HashNetwork
 from assay.trainers import TRAINERS, Progress, Sample, train
 from assay.trainers._folder import Source, distinct, samples
 from assay.zoo import Architecture, architectures, paper_architectures
@@ -29,7 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     methods = sorted(TRAINERS)
     parser.add_argument("method", nargs="*", default=methods, help=", ".join(methods))
-    for method in parser.parse_args().method:
+    parser.add_argument("--forget", action="store_true", help="keep no older networks")
+    arguments = parser.parse_args()
+    for method in arguments.method:
         network = train(
             TRAINERS[method](bits=BITS),  # type: ignore[call-arg]
             learned(method),
@@ -37,10 +42,21 @@ def main() -> None:
             checkpoint=BUILD / method,
             progress=lambda progress, method=method: show(method, progress),  # type: ignore[misc]
         )
-        SHIPPED.mkdir(exist_ok=True)
-        file = SHIPPED / f"{method}-{BITS}.safetensors"
-        network.save(file)
+        file = ship(network, SHIPPED, keep=not arguments.forget)
         print(f"{method}: {file.name}, {network.name}")
+
+
+def ship(network: HashNetwork, folder: Path, *, keep: bool = True) -> Path:
+    """Put ``network`` into the folder of those that come with assay; the one before is kept."""
+    file = folder / f"{network.method}-{BITS}{SUFFIX}"
+    if keep and file.exists():
+        before = HashNetwork.load(file)
+        if before.name != network.name:
+            (folder / OLDER).mkdir(exist_ok=True)
+            file.rename(folder / OLDER / f"{before.method}-{before.bits}@{before.name}{SUFFIX}")
+    folder.mkdir(exist_ok=True)
+    network.save(file)
+    return file
 
 
 def learned(method: str) -> list[Sample]:

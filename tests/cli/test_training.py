@@ -2,18 +2,14 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import onnx
 import pytest
+from small_trainings import EAGER, kill_after, start
 
-import assay
 from assay.hashers._network_file import HashNetwork
 
 Run = Callable[..., Any]
@@ -24,7 +20,6 @@ SUMMARY_KEYS = {
 }  # fmt: skip
 METHOD = ("--method", "hnn-net")  # the one that compares all pairs
 QUICK = (*METHOD, "--output", "net.safetensors", "--set", "epochs=2")
-EAGER = "import assay.trainers._loop as l; l.SAVE_EVERY_S = 0.0; from assay.cli import main; main()"
 IDLE = (
     '<ir_version: 8, opset_import: ["" : 17]> idle (float[1] x) => (float[1] y) { y = Identity(x) }'
 )
@@ -38,24 +33,6 @@ def zoo(run: Run, light_models: dict[str, Path]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(light_models[file.stem], file)
     return Path("zoo")
-
-
-def start(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """The command in a process of its own, begun by ``code``."""
-    source = str(Path(assay.__file__).parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "train", *arguments], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": source},
-    )  # fmt: skip
-
-
-def kill_after(process: "subprocess.Popen[bytes]", folder: Path, file: str) -> None:
-    """Kill it with -9 once there is such a file in the folder."""
-    while process.poll() is None and not any(folder.glob(file)):
-        sleep(0.001)  # the processor is for the one that is watched
-    process.kill()
-    _, err = process.communicate()
-    assert process.returncode == -signal.SIGKILL, err
 
 
 def unreadable(zoo: Path) -> None:
