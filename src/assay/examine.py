@@ -25,7 +25,7 @@ from assay.weights import Weight
 from assay.weights.digests import file_sha256, hashing
 from assay.weights.signature import order, signature
 
-DEFAULT_HASHER = "contrastive-gin"
+DEFAULT_HASHER = "boosted-minhash"
 ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something

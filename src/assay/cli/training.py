@@ -50,10 +50,10 @@ LABELS = {"distances": "Comparing", "epochs": "Training"}
 )
 @click.option(
     "--method",
-    default="contrastive-gin",
+    default="boosted-minhash",
     callback=options.method_of("trainers"),
     metavar="NAME",
-    help="What to train; by default contrastive-gin.",
+    help="What to train; by default boosted-minhash.",
 )
 @click.option("--bits", type=int, metavar="N", help="Length of the codes; by default the method's.")
 @options.seed
@@ -108,7 +108,8 @@ def train(
         about = written(pack, models) if pack is not None else {}
         if trainer is not None and file is not None:
             whole = trainer.distances == "none" and bool(wanted.zoos or packaged)
-            network, graphs = trained(trainer, models, seed, state, copies=0 if whole else 9)
+            copies = 0 if whole else trainer.copies
+            network, graphs = trained(trainer, models, seed, state, copies=copies)
             network.save(file)
             about |= summary(file, network, models, seed) | {"graphs": graphs}
     except KeyboardInterrupt:
@@ -136,14 +137,15 @@ def make_trainer(name: str, bits: int | None, given: Sequence[str]) -> Trainer:
 
     Raises MissingExtra where it cannot run here, BadOption where it has no such option or value.
     """
-    from assay.trainers import TRAINERS
+    from assay.trainers import TRAINERS, NetworkTrainer
 
     try:
-        import_module("assay.trainers._loop")  # and with it all that training needs
         method: Callable[..., Trainer] = TRAINERS[name]
+        if issubclass(TRAINERS[name], NetworkTrainer):
+            import_module("assay.trainers._loop")  # and with it all that training needs
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"training needs PyTorch and SciPy ({error}): pip install 'assay[torch]'"
+            f"{name} needs PyTorch and SciPy ({error}): pip install 'assay[torch]'"
         ) from error
     chosen = settings(method, name, given, without=("bits",))
     return method(**chosen | ({} if bits is None else {"bits": bits}))

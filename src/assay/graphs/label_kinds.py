@@ -1,4 +1,4 @@
-"""Names of the ways in which ``graphs.layer_labels`` labels layers.
+"""Names of what ``graphs.layer_labels`` finds: ways to label layers, and sizes of a graph.
 
 A kind has a name, such as ``weighted base growth level wl1 first 24``::
 
@@ -20,6 +20,11 @@ FACTS = (
     "core", "base", "whole", "bent", "level",  # the operator, and how small images are there
     "channels", "channels4", "channels2", "parameters", "parameters2", "parameters1",
     "growth", "share", "weight", "stem", "square",  # ratios
+)  # fmt: skip
+SIZES = (
+    "parameters", "largest", "weighted layers", "most channels",
+    "median channels", "median parameters",
+    "width at level 0", "width at level 1", "width at level 2", "width at level 3",
 )  # fmt: skip
 
 
@@ -45,7 +50,7 @@ class Kind:
             if word == "first":
                 first = int(next(rest, ""))
             elif word == "within":
-                within = next(rest, "")
+                within = next(rest, "nothing")
             elif word in ("counted", "octaves"):
                 counted = 2 if word == "counted" else 1
             elif word == "pairs" or (word[:-1] in ("wl", "back") and word[-1:] in "123456789"):

@@ -9,7 +9,7 @@ depends on the order in which layers are listed, nor on the size of the images t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from math import prod
@@ -18,19 +18,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.graphs.label_kinds import Kind
+from assay.graphs.label_kinds import SIZES, Kind
+from assay.graphs.label_words import Edges, Labels, paired, refined
 from assay.graphs.running_order import neighbors, running_order
 from assay.values import Layer, LayerGraph
 
-Labels = NDArray[np.uint64]
 Ints = NDArray[np.int64]
-Edges = NDArray[np.intp]  # (e, 2)
 Number = TypeVar("Number", bound=np.generic)
 
 _MOST_BEHIND = 4  # layers with weights that one is joined to, of those that lead to it
 _MOST_PAIRS = 16  # for each layer, of those two edges apart
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_SHIFTS = np.uint64(32), np.uint64(29)
 _ACTIVATIONS = {
     "Relu", "Gelu", "Swish", "HardSwish", "LeakyRelu", "Clip", "Elu", "Mish", "Sigmoid",
     "HardSigmoid", "Tanh", "PRelu", "Selu", "Softplus",
@@ -65,16 +62,16 @@ class LayerLabels:
         weighted = self._weighted
         channels = self._channels[weighted] if len(weighted) else np.ones(1, np.int64)
         parameters = self._parameters[weighted] if len(weighted) else np.ones(1, np.int64)
-        found = {
-            "parameters": 1 + float(self._parameters.sum()),
-            "largest": 1 + float(parameters.max()),
-            "weighted layers": 1 + len(weighted),
-            "most channels": 1 + float(self._channels.max(initial=0)),
-            "median channels": float(_median(channels)),
-            "median parameters": 1 + float(_median(parameters)),
-            **{f"width at level {level}": float(self._width(level)) for level in range(4)},
-        }
-        return {name: float(np.log2(value)) for name, value in found.items()}
+        found = (
+            1 + float(self._parameters.sum(dtype=np.float64)),
+            1 + float(parameters.max()),
+            1 + len(weighted),
+            1 + float(self._channels.max(initial=0)),
+            float(_median(channels)),
+            1 + float(_median(parameters)),
+            *(float(self._width(level)) for level in range(4)),
+        )
+        return {name: float(np.log2(size)) for name, size in zip(SIZES, found, strict=True)}
 
     def _near(self, kind: Kind) -> Labels:
         key = (kind.weighted, kind.facts, kind.near)
@@ -92,7 +89,7 @@ class LayerLabels:
             word, rounds = kind.near[:-1], int(kind.near[-1])
             before = Kind(kind.facts, kind.weighted, f"{word}{rounds - 1}" if rounds > 1 else "")
             ends = self._joined if kind.weighted else self._ends
-            labels = _refined(self._near(before), ends, both=word == "wl" and rounds < 3)
+            labels = refined(self._near(before), ends, both=word == "wl" and rounds < 3)
         self._known[key] = labels
         return labels
 
@@ -115,7 +112,7 @@ class LayerLabels:
         pairs = [
             (source, target)
             for target, sources in enumerate(self._reads)
-            for source in [s for middle in sources for s in self._reads[middle]][:_MOST_PAIRS]
+            for source in self._first({s for m in sources for s in self._reads[m]}, _MOST_PAIRS)
         ]
         return np.concatenate([self._ends, np.array(pairs, np.intp).reshape(-1, 2)])
 
@@ -129,16 +126,27 @@ class LayerLabels:
             found: dict[int, None] = {}
             for source in self._reads[layer]:
                 found |= dict.fromkeys((source,) if source in place else leads[source])
-            leads[layer] = self._nearest(list(found))
+            leads[layer] = self._first(found, _MOST_BEHIND)
             if layer in place:
                 edges += [(place[source], place[layer]) for source in leads[layer]]
         return np.array(edges, np.intp).reshape(-1, 2)
 
-    def _nearest(self, layers: list[int]) -> tuple[int, ...]:
-        if len(layers) > _MOST_BEHIND:
-            known = self.graph.layers
-            layers = sorted(layers, key=lambda i: (-self._before[i], repr(known[i])))
-        return tuple(layers[:_MOST_BEHIND])
+    def _first(self, layers: Collection[int], most: int) -> tuple[int, ...]:
+        """Those before which most layers with weights lie; the same however they are listed.
+
+        Of those that look alike at the end all are taken, or none where they are many.
+        """
+        if len(layers) <= most:
+            return tuple(layers)
+        known, growth = self.graph.layers, self._fact("growth")
+        order = sorted(
+            (-int(self._before[i]), int(self._steps[i]), int(growth[i]), repr(known[i]), i)
+            for i in layers
+        )
+        last = order[most - 1][:-1]
+        before = tuple(i for *key, i in order if tuple(key) < last)
+        alike = tuple(i for *key, i in order if tuple(key) == last)
+        return before + alike if len(before) + len(alike) <= 4 * most else before
 
     @cached_property
     def _weighted(self) -> NDArray[np.intp]:
@@ -220,29 +228,6 @@ FACTS: dict[str, Callable[[LayerLabels], Labels]] = {
     "stem": lambda of: of._ratio(of._channels, of._stem),
     "square": lambda of: of._ratio(of._parameters, of._stem**2),
 }
-
-
-def mixed(labels: Labels) -> Labels:
-    """Each label as a number whose bits all depend on all of the label's."""
-    for shift in _SHIFTS:
-        labels = (labels ^ (labels >> shift)) * _FACTOR
-    return labels ^ (labels >> _SHIFTS[0])
-
-
-def paired(a: Labels, b: Labels) -> Labels:
-    """One label of two; of their order, too."""
-    return mixed(mixed(a) * _FACTOR + b)
-
-
-def _refined(labels: Labels, ends: Edges, *, both: bool) -> Labels:
-    """Each label with those of the layers it reads and, with ``both``, of its readers."""
-    own, result = mixed(labels), labels * _FACTOR
-    for number, (a, b) in enumerate(((0, 1), (1, 0))[: 1 + both]):
-        heard = np.zeros_like(labels)
-        sent = paired(own, np.full_like(own, number))
-        np.add.at(heard, ends[:, b], sent[ends[:, a]])
-        result = mixed(result + heard)
-    return result
 
 
 def _whole(values: NDArray[np.generic]) -> Labels:

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.graphs.label_kinds import Kind
-from assay.graphs.layer_labels import LayerLabels, paired
-from assay.values import LayerGraph
+from assay.graphs.label_words import Labels, paired
+from assay.graphs.layer_labels import LayerLabels
 
 Bits = NDArray[np.bool_]
-Labels = NDArray[np.uint64]
+Floats = NDArray[np.float64]
 
 EXPONENTS = (0.0, 0.5, 1.0, 2.0)  # of a label's count; 0: all labels are alike
+VOTES = 32  # of each kind of labels
 _UNIT = 2.0**-53
 
 
@@ -43,9 +44,8 @@ class Above:
     thresholds: tuple[float, ...]  # (b) the bit is 1 where it is larger
 
 
-def bits(graph: LayerGraph, wanted: Sequence[Draw | Above]) -> Bits:
-    """All bits that are wanted, one group after the other."""
-    labels = LayerLabels(graph)
+def bits(labels: LayerLabels, wanted: Sequence[Draw | Above]) -> Bits:
+    """All bits that are wanted of a graph, one group after the other."""
     found = [
         _drawn(labels(each.kind), each.exponent, each.functions)
         if isinstance(each, Draw)
@@ -53,6 +53,22 @@ def bits(graph: LayerGraph, wanted: Sequence[Draw | Above]) -> Bits:
         for each in wanted
     ]
     return np.concatenate(found) if found else np.zeros(0, bool)
+
+
+def votes(labels: LayerLabels, kinds: Sequence[Kind]) -> Floats:
+    """Random projections (kinds · VOTES) of how often each label is there, by square roots.
+
+    Of length 1 for each kind, so that inner products tell how alike two graphs are.
+    """
+    found = np.zeros((len(kinds), VOTES))
+    for row, kind in zip(found, kinds, strict=True):
+        these, counts = np.unique(labels(kind), return_counts=True)
+        random = paired(these, np.full_like(these, VOTES))[:, None] >> np.arange(
+            VOTES, dtype=np.uint64
+        )
+        row += np.sqrt(counts) @ np.where(random & np.uint64(1), 1.0, -1.0)
+        row /= max(float(np.sqrt(row @ row)), 1.0)
+    return found.ravel()
 
 
 def _drawn(labels: Labels, exponent: float, functions: Sequence[int]) -> Bits:

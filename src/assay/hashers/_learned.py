@@ -44,7 +44,7 @@ class LearnedHasher(Hasher):
         network, path = self.network, self._path
         if network.method != self.method:
             raise BadOption(f"{path}: is a network for {network.method}, not {self.method}")
-        if not self.fits(network):
+        if self.bits not in (None, network.bits):
             which = "the network that comes with assay" if self.weights is None else str(path)
             raise BadOption(
                 f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
@@ -57,10 +57,6 @@ class LearnedHasher(Hasher):
             name for name in {*wanted, *found} if wanted.get(name) != found.get(name)
         ):
             raise BadOption(f"{path}: its {wrong[0]} does not fit {self.method}")
-
-    def fits(self, network: HashNetwork) -> bool:
-        """Whether the network has codes of ``bits`` bits."""
-        return self.bits in (None, network.bits)
 
     @abstractmethod
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
@@ -111,7 +107,8 @@ class LearnedHasher(Hasher):
     def _path(self) -> Path:
         if self.weights:
             return network_file(self.weights)
-        return SHIPPED / f"{self.method}-64{SUFFIX}"
+        wanted = SHIPPED / f"{self.method}-{self.bits}{SUFFIX}"
+        return wanted if wanted.exists() else SHIPPED / f"{self.method}-64{SUFFIX}"
 
     @property
     def _changed(self) -> int:

@@ -52,6 +52,7 @@ class Trainer(ABC):
     """Makes what the hasher of its name runs; options are fields."""
 
     bits: int
+    copies: ClassVar[int] = 9  # of each model's graph, changed, that it asks for beside it
 
     def __post_init__(self) -> None:
         method = name_of(type(self))
@@ -61,6 +62,11 @@ class Trainer(ABC):
             value = getattr(self, option.name)
             if isinstance(value, float) and not (isfinite(value) and value >= 0):
                 raise BadOption(f"{method}: {option.name} must be 0 or more, not {value}")
+
+    @property
+    def distances(self) -> Literal["capped", "whole", "none"]:
+        """Which edit distances it asks for: up to ``limit``, all of them, or none."""
+        return "none"
 
     @abstractmethod
     def fit(
@@ -110,7 +116,7 @@ class NetworkTrainer(Trainer):
 
     @property
     def distances(self) -> Literal["capped", "whole", "none"]:
-        """Which edit distances the losses ask for: up to ``limit``, all of them, or none."""
+        """Up to ``limit``, where no loss asks for more."""
         return "capped"
 
     @property

@@ -6,7 +6,8 @@ of networks and d networks, the loss is the mean over views of
     log(1 + Σ exp(-(distance to a stranger - distance to its own) / temperature)),
 
 the sum over all other networks; of all candidates that bit is taken next that lowers it most, by
-what the weights of the last step say.  Which families networks are of is not asked.
+what the weights of the last step say.  Which categories networks are of is not asked; their codes
+are kept with their categories, so that the hasher can name that of the nearest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
+import safetensors.numpy
 from numpy.typing import NDArray
 
 from assay.durable import write_whole
@@ -27,7 +29,7 @@ from assay.graphs.label_kinds import Kind
 from assay.graphs.layer_labels import LayerLabels
 from assay.hashers._bits import EXPONENTS, Above, Draw, bits
 from assay.hashers._network_file import HashNetwork
-from assay.hashers.boosted_minhash import THRESHOLD
+from assay.hashers.boosted_minhash import COLUMNS, THRESHOLD, words
 from assay.methods import name_of
 from assay.trainers import Progress, Sample, Trainer
 from assay.trainers._candidate_kinds import KINDS
@@ -44,6 +46,7 @@ Signs = NDArray[np.float32]
 THRESHOLDS = 15  # of each size, at quantiles of the networks
 MOST_STRANGERS = 2000  # of the networks are asked against each view
 BESIDE = 1e-3  # thresholds lie so far from the sizes of networks: rounding changes no bit
+SETTLED = 1e-3  # a view whose weights' sum is less is told apart, and waits
 SAVE_EVERY_S = 20.0
 
 
@@ -53,8 +56,10 @@ class BoostedMinhash(Trainer):
 
     bits: int = 64
     views: int = 4000
-    functions: int = 32
+    functions: int = 48
     temperature: float = 1.5
+
+    copies = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,16 +82,21 @@ class BoostedMinhash(Trainer):
         networks = [*{sample.model: sample for sample in reversed(samples)}.values()][::-1]
         state = _State(checkpoint, f"{self!r} {seed} {digest(networks)}")
         pool = _pool([sample.graph for sample in networks], self.functions)
-        wholes = np.array([bits(sample.graph, pool.groups) for sample in networks])
+        wholes = np.array([bits(LayerLabels(sample.graph), pool.groups) for sample in networks])
         shares = self._shares(len(networks), seed)
         views = self._views(networks, shares, pool, seed, state, progress)
         chosen = self._chosen(wholes, views, np.array(shares), seed, progress)
+        categories = tuple(sorted({sample.category for sample in networks}))
         return HashNetwork(
             method=name_of(type(self)),
             bits=self.bits,
             vocabulary=pool.vocabulary,
-            categories=(),
-            weights=pool.weights(chosen),
+            categories=categories,
+            weights={
+                **pool.weights(chosen),
+                "codes": words(wholes[:, chosen]),
+                "category": np.array([categories.index(s.category) for s in networks], np.float32),
+            },
             trained=self.about(samples, len(networks), seed),
         )
 
@@ -105,12 +115,12 @@ class BoostedMinhash(Trainer):
         progress: Callable[[Progress], None] | None,
     ) -> Bits:
         """The candidates' bits (q, c) of each view; a killed run goes on."""
-        rows = state.load(len(pool.source))
+        rows = state.load()
         saved = monotonic()
         for number in range(len(rows), self.views):
             rng = np.random.default_rng([seed, 1, number])
             made = view(networks[shares[number]].graph, rng)
-            rows.append(np.packbits(bits(made, pool.groups)))
+            rows.append(np.packbits(bits(LayerLabels(made), pool.groups)))
             last = number + 1 == self.views
             if monotonic() - saved > SAVE_EVERY_S or last:
                 state.save(rows)
@@ -167,9 +177,14 @@ class _Boosting:
         weights = self._confused()
         weights /= 1 + weights.sum(1, keepdims=True)
         each = weights.sum(1)  # (q)
-        differ = (each[:, None] - (weights @ self._wholes) * self._views) / 2  # (q, c)
-        brought = (differ * self._stays).sum(0)
-        cost = (each[:, None] - differ).sum(0) - (each @ self._stays - brought)
+        rows = np.flatnonzero(each > SETTLED)
+        weights, each, stays = weights[rows], each[rows], self._stays[rows]
+        differ = weights @ self._wholes  # in the end (q, c): what of each view's weights differs
+        differ *= self._views[rows]
+        differ -= each[:, None]
+        differ *= -0.5
+        brought = np.einsum("qc,qc->c", differ, stays)
+        cost = each @ ~stays - (differ.sum(0) - brought)
         gain = np.expm1(-1 / self._temperature) * -brought
         gain -= np.expm1(1 / self._temperature) * cost
         gain[self._taken] = -np.inf
@@ -198,8 +213,7 @@ class _Pool:
 
     def weights(self, chosen: Sequence[int]) -> dict[str, NDArray[np.float32]]:
         """What the hasher needs of the chosen ones."""
-        names = ("source", "exponent", "function", "threshold")
-        return {name: getattr(self, name)[[*chosen]] for name in names}
+        return {name: getattr(self, name)[[*chosen]] for name in COLUMNS}
 
 
 def _pool(graphs: Sequence[LayerGraph], functions: int) -> _Pool:
@@ -225,21 +239,22 @@ class _State:
 
     def __init__(self, folder: Path | None, training: str) -> None:
         name = hashlib.sha256(training.encode()).hexdigest()[:16]
-        self.file = folder / f"checkpoint-{name}.bits" if folder else None
+        self.file = folder / f"checkpoint-{name}.safetensors" if folder else None
 
-    def load(self, candidates: int) -> list[NDArray[np.uint8]]:
-        """Rows of packed bits."""
+    def load(self) -> list[NDArray[np.uint8]]:
+        """Rows of packed bits.  Raises BadOption where the file is damaged."""
         if self.file is None or not self.file.exists():
             return []
-        width = -(-candidates // 8)
-        content = np.frombuffer(self.file.read_bytes(), np.uint8)
-        return [*content[: len(content) // width * width].reshape(-1, width)]
+        try:
+            return [*safetensors.numpy.load_file(self.file)["views"]]
+        except (safetensors.SafetensorError, KeyError) as error:
+            raise BadOption(f"{self.file}: is damaged; remove it to start anew") from error
 
     def save(self, rows: Sequence[NDArray[np.uint8]]) -> None:
         """Whole or not at all.  Raises OSError."""
         if self.file is not None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, np.array(rows).tobytes())
+            write_whole(self.file, safetensors.numpy.save({"views": np.array(rows)}))
 
 
 def _signs(found: Bits) -> Signs:
