@@ -184,6 +184,7 @@ FOLLOWED = {  # as networks of timm have them
     ),
     "the type of another": lambda t, x: x.type_as(x[:, :1]).transpose(1, 2).flatten(1),
     "repeated so often as there are channels": lambda t, x: x.repeat_interleave(x.shape[1], 0),
+    "tiled along the last axes": lambda t, x: t.tile(x, (2, x.shape[1])),
     "a grid by rows": lambda t, x: x + _difference(t, "ij"),
     "a grid by columns": lambda t, x: x + _difference(t, "xy"),
     "an identity": lambda t, x: x @ t.eye(9),

@@ -103,7 +103,8 @@ def _expand_as(g: TorchGraph, x: Traced, other: Traced) -> Traced:
 def _repeat(g: TorchGraph, x: Traced, repeats: list[Value]) -> Traced:
     for _ in range(len(repeats) - g.rank(x)):
         x = unsqueeze(g, x, 0)
-    return g.add("Tile", [x, g.integers(repeats)])
+    whole = [1] * (g.rank(x) - len(repeats)) + list(repeats)  # of axes that ``tile`` leaves out
+    return g.add("Tile", [x, g.integers(whole)])
 
 
 def _repeat_interleave(g: TorchGraph, x: Traced, times: Value, dim: int, *rest: Value) -> Traced:
