@@ -22,15 +22,16 @@ Bodies = dict[int, Body]  # by place in the database
 Composed = tuple[LayerGraph, int]  # a network, and the place of what else it has inside, or -1
 DECODER = (0.4, 0.8)  # between which shares of another network its rest begins
 LARGEST = 1.0  # layers of that rest, to one of the backbone's
-TEXT_AXES = 2  # of an input of words
+IMAGE_AXES = 4  # of what a detector looks at
+VOCABULARY = 1000  # numbers at least in the table of a text network's words
 
 
 def part_suites(models: Sequence[Architecture], asked: Sequence[int], seed: int) -> Iterator[Suite]:
     """Backbones of the places ``asked`` inside larger networks."""
     bodies = {i: body for i in asked if (body := Body.of(models[i].graph)) is not None}
-    texts = [i for i in bodies if {len(s) for s in models[i].inputs} == {TEXT_AXES}]
+    texts = [i for i in bodies if _reads_text(models[i])]
     ways: dict[str, Callable[[int, Rng], Composed | None]] = {
-        "part: under a detector's heads": partial(_detector, bodies),
+        "part: under a detector's heads": partial(_detector, models, bodies),
         "part: before another's decoder": partial(_decoder, models, bodies),
         "part: beside a text tower": partial(_beside, bodies, texts),
     }
@@ -49,7 +50,19 @@ def part_suites(models: Sequence[Architecture], asked: Sequence[int], seed: int)
     yield from _published(models, asked)
 
 
-def _detector(bodies: Bodies, place: int, rng: Rng) -> Composed:
+def _reads_text(model: Architecture) -> bool:
+    """Whether all that it reads is numbered words: two axes, and a table that is looked up."""
+    looked_up = any(
+        layer.op == "Gather" and layer.parameters >= VOCABULARY for layer in model.graph.layers
+    )
+    return looked_up and all(len(shape) == 2 for shape in model.inputs)
+
+
+def _detector(
+    models: Sequence[Architecture], bodies: Bodies, place: int, rng: Rng
+) -> Composed | None:
+    if any(len(shape) != IMAGE_AXES for shape in models[place].inputs):
+        return None
     return detector(bodies[place]), -1
 
 
