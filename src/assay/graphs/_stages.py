@@ -158,7 +158,7 @@ class _Tower:
         return any(self.labels[reader] == self.labels[first] for reader in after)
 
     def _extent(self, layer: int, run: _Run) -> int:
-        """How much deeper its last layer is than what it begins behind: edges."""
+        """About how deep the row is, by its last step: edges."""
         return run.steps * (self.depth[layer] - self.depth.get(self.before[layer], 0))
 
     def _rows(self, layer: int, run: _Run) -> list[tuple[int, ...]]:
