@@ -119,7 +119,7 @@ def test_counted_labels_say_how_often() -> None:
     ["", "weighted", "colour", "core first -1", "core first x", "core within", "core within wl1"],
 )
 def test_what_is_no_kind_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="no kind of labels|invalid literal"):
+    with pytest.raises(ValueError, match=r"no kind of labels|invalid literal"):
         Kind.of(name)
 
 

@@ -34,7 +34,7 @@ def trainer(**options: Any) -> Any:
 
 
 def test_a_longer_code_begins_with_the_shorter_one() -> None:
-    for each in architectures()[::100]:
+    for each in architectures()[::200]:
         codes = [hasher(bits=bits).digest(each.graph) for bits in (64, 128, 256)]
         assert [len(code) for code in codes] == [8, 16, 32]
         assert codes[1][:8] == codes[0]
@@ -63,10 +63,10 @@ def apart(family: str) -> bool:
 
 
 def test_variants_of_families_it_never_saw_are_found(tmp_path: Path) -> None:
-    """Few views and functions, and of the zoo a third: what a benchmark asks in full."""
-    models = [each for each in architectures()[::3] if len(each.graph.layers) < 300]
+    """Few views and functions, and of the zoo some hundred: what a benchmark asks in full."""
+    models = [each for each in architectures()[::6] if len(each.graph.layers) < 200]
     learned = [Sample(m.name, m.family, m.graph) for m in models if not apart(m.family)]
-    network = train(trainer(views=600, functions=8), learned)
+    network = train(trainer(views=300, functions=6), learned)
     file = tmp_path / "network.safetensors"
     network.save(file)
     made = hasher(weights=str(file))
@@ -87,7 +87,7 @@ def test_variants_of_families_it_never_saw_are_found(tmp_path: Path) -> None:
                 code = made(variant.graph)
                 distances = [code - other for other in codes]
                 ranks.append(sum(d < distances[place] for d in distances))
-    assert len(ranks) > 100
+    assert len(ranks) > 50
     assert np.mean(np.array(ranks) == 0) > 0.8
 
 
@@ -105,14 +105,14 @@ def test_a_killed_training_makes_no_view_twice(
         pass
 
     def killing(progress: Progress) -> None:
-        if progress.stage == "views" and progress.done == 200:
+        if progress.stage == "views" and progress.done == 100:
             raise Killed
 
-    method = trainer(views=300, functions=4, bits=16)
+    method = trainer(views=120, functions=2, bits=16)
     with pytest.raises(Killed):
         train(method, samples, checkpoint=tmp_path, progress=killing)
     resumed = train(method, samples, checkpoint=tmp_path, progress=seen.append)
-    assert [p.done for p in seen if p.stage == "views"] == [300]
+    assert [p.done for p in seen if p.stage == "views"] == [120]
     assert resumed.to_bytes() == train(method, samples).to_bytes()
     losses = [p.losses["loss"] for p in seen if p.stage == "bits"]
     assert losses == sorted(losses, reverse=True)

@@ -79,7 +79,10 @@ class BoostedMinhash(Trainer):
     ) -> HashNetwork:
         """See ``assay.trainers.train``; of each model its first sample is the network itself."""
         del distances  # no edit distance is asked for
-        networks = [*{sample.model: sample for sample in reversed(samples)}.values()][::-1]
+        by_model: dict[str, Sample] = {}
+        for sample in samples:
+            by_model.setdefault(sample.model, sample)
+        networks = [*by_model.values()]
         state = _State(checkpoint, f"{self!r} {seed} {digest(networks)}")
         pool = _pool([sample.graph for sample in networks], self.functions)
         wholes = np.array([bits(LayerLabels(sample.graph), pool.groups) for sample in networks])
