@@ -55,6 +55,36 @@ TORCHVISION = {
     "vit": "vit_b_16 vit_b_32 vit_l_16 vit_l_32 vit_h_14",
 }
 
+SAME_IN_KERAS = {  # the zoo's name → that of the same design in keras.applications
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+    "resnet50": "ResNet50",
+    "resnet101": "ResNet101",
+    "resnet152": "ResNet152",
+    "timm/resnetv2_50": "ResNet50V2",
+    "timm/resnetv2_101": "ResNet101V2",
+    "densenet121": "DenseNet121",
+    "densenet169": "DenseNet169",
+    "densenet201": "DenseNet201",
+    "mobilenet_v2": "MobileNetV2",
+    "timm/mobilenetv1_100": "MobileNet",
+    "mobilenet_v3_small": "MobileNetV3Small",
+    "mobilenet_v3_large": "MobileNetV3Large",
+    "inception_v3": "InceptionV3",
+    "timm/inception_resnet_v2": "InceptionResNetV2",
+    "timm/legacy_xception": "Xception",
+    "timm/nasnetalarge": "NASNetLarge",
+    "efficientnet_b0": "EfficientNetB0",
+    "efficientnet_b1": "EfficientNetB1",
+    "efficientnet_b2": "EfficientNetB2",
+    "efficientnet_b3": "EfficientNetB3",
+    "efficientnet_v2_s": "EfficientNetV2S",
+    "timm/tf_efficientnetv2_b0": "EfficientNetV2B0",
+    "timm/tf_efficientnetv2_b1": "EfficientNetV2B1",
+    "convnext_tiny": "ConvNeXtTiny",
+    "convnext_small": "ConvNeXtSmall",
+}
+
 
 @cache
 def sizes() -> Mapping[str, Size]:

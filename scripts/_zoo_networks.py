@@ -12,22 +12,31 @@ import logging
 import time
 import warnings
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from _zoo_designed import traced as traced_design
-from _zoo_exports import VARIANTS, export, randomize
+from _zoo_exports import SEED, VARIANTS, Variant, export, randomize
 from _zoo_exports import build as build_torchvision
 from _zoo_families import sizes, source_of
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from assay.errors import UnreadableModel
 from assay.formats._torch import trace
+from assay.formats.torchscript import Torchscript
 from assay.graphs import layer_graph
 from assay.graphs.operators import OperatorGraph, Shape
 from assay.vocabularies.onnx.graph import convert
 
-TORCHSCRIPT = next(v for v in VARIANTS if v.name == "legacy-folded")
+_BY_NAME = {variant.name: variant for variant in VARIANTS}
+ARCHIVE = "TorchScript archive"  # no ONNX at all: assay follows the archive's program itself
+WAYS = {  # beside the zoo's own, which is torch.export with nothing optimized
+    "TorchScript exporter": _BY_NAME["legacy-folded"],
+    "TorchScript exporter, opset 11": _BY_NAME["legacy-opset11"],
+    "torch.export, optimized": _BY_NAME["dynamo-optimized"],
+}
 SOURCES = ("torchvision", "timm", "transformers", "diffusers")
 LOADED = {  # what all networks of a lazy package share
     "transformers": "transformers.modeling_layers",
@@ -86,13 +95,42 @@ def _layers(model: torch.nn.Module, shape: Shape) -> OperatorGraph:
     return layers
 
 
-def by_torchscript(name: str, shape: Shape) -> OperatorGraph:
-    """A network's operators by PyTorch's older exporter, from random weights on the CPU."""
-    model = build(name, device="cpu").eval()
+def exported(name: str, shape: Shape, way: str) -> OperatorGraph:
+    """A network's operators by another way to write it, from random weights on the CPU.
+
+    ``way`` is one of WAYS, or ARCHIVE.  Exporters that cannot follow torch's own attention get
+    the network without it.
+
+    Raises:
+        UnreadableModel: assay cannot read what was written.
+    """
+    write = _archived if way == ARCHIVE else functools.partial(_by_exporter, variant=WAYS[way])
+    with contextlib.suppress(Exception):  # an exporter may raise anything: the second try tells
+        return write(_random(name, fused=True), shape)
+    return write(_random(name, fused=False), shape)
+
+
+def _random(name: str, fused: bool) -> torch.nn.Module:
+    torch.manual_seed(SEED)
+    model = build(name, fused, device="cpu").eval()
     randomize(model)
-    layers = convert(export(model, TORCHSCRIPT, shape[-1]), {}).layers
+    return model
+
+
+def _by_exporter(model: torch.nn.Module, shape: Shape, variant: Variant) -> OperatorGraph:
+    layers = convert(export(model, variant, shape[-1]), {}).layers
     assert layers is not None  # it is for a program
     return layers
+
+
+def _archived(model: torch.nn.Module, shape: Shape) -> OperatorGraph:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "traced.torchscript"
+        torch.jit.trace(model, torch.zeros(shape), check_trace=False).save(str(file))
+        read = Torchscript().read(file, {"": shape})
+    if read.layers is None:
+        raise UnreadableModel(str(read.metadata.get("graph", "it has no graph")))
+    return read.layers
 
 
 def build(name: str, fused: bool = True, device: str = "meta") -> torch.nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,26 @@ class Codes(Ranker):
 
     def distances(self, queries: Any, database: Any) -> Distances:
         return hamming(queries, database)
+
+
+@dataclass(frozen=True)
+class Parts(Ranker):
+    """The least distance of any two parts, where a graph is kept as several."""
+
+    whole: Ranker  # what keeps each part
+    split: Callable[[LayerGraph], Sequence[LayerGraph]]  # one part at least; the graph may be one
+
+    def features(self, graphs: Sequence[LayerGraph]) -> tuple[Any, NDArray[np.intp]]:
+        """What is kept of all parts, and with which of them each graph begins."""
+        parts = [self.split(graph) for graph in graphs]
+        starts = np.cumsum([0, *map(len, parts)])[:-1]
+        return self.whole.features([part for some in parts for part in some]), starts
+
+    def distances(self, queries: Any, database: Any) -> Distances:
+        (asked, asked_starts), (kept, kept_starts) = queries, database
+        nearest = np.minimum.reduceat(self.whole.distances(asked, kept), kept_starts, axis=1)
+        found: Distances = np.minimum.reduceat(nearest, asked_starts, axis=0)
+        return found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 python benchmarks/retrieval/run.py                              # all that is missing
 python benchmarks/retrieval/run.py "weisfeiler-lehman, 64 bits"  # only this one
 python benchmarks/retrieval/run.py --report                     # the tables, of what is there
-python benchmarks/retrieval/run.py --small                      # a minute: few networks and epochs
+python benchmarks/retrieval/run.py --small                      # few networks and epochs
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from measuring import Ground, measured
+from other_ways import EXPORTS
+from questions import side
 from rankers import Codes, Ranker, untrained
 from ranking_tables import report
-from suites import CHANGES, database, side, suites
+from suites import CHANGES
 
-from assay.graphs.neighborhoods import fingerprint
 from assay.hashers import HASHERS
 from assay.trainers import TRAINERS, Sample, train
 from assay.trainers._folder import Source, samples
 from assay.values import Json
-from assay.zoo import Architecture
+from assay.zoo import GRAPHS, Architecture, architectures
 from assay.zoo.experiments import finished, work_through
-from assay.zoo.retrieval import average_precision
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2, 3, 4)
 LEARNED = {"contrastive-gin": (64,), "hnn-net": (64,), "ghashing": (64,)}
-VERSION = 1  # raised where a figure could change that nothing else in ``behavior`` tells
+VERSION = 2  # raised where a figure could change that nothing else in ``behavior`` tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +55,30 @@ class Job:
 
 
 def jobs(zoo: str, names: Sequence[str], small: bool) -> list[Job]:
-    """All, or those rankers of ``names``; ``zoo`` says which architectures are asked."""
+    """All, or those rankers of ``names``; ``zoo`` says which architectures are asked.
+
+    One seed after the other, so that what is asked of a seed is made once for all rankers.
+    """
     changes = {name: strength for name, (_, strength) in CHANGES.items()}
     behavior = f"{VERSION} {zoo} {sorted(changes.items())}"
-    seeds = SEEDS[:1] if small else SEEDS
-    made = [Job(name, seed, behavior) for name in untrained() for seed in seeds]
-    made += [
-        Job(f"{method}, {bits} bits", seed, behavior, method, bits, small)
-        for method, lengths in LEARNED.items()
-        for bits in lengths
-        for seed in seeds
-    ]
+    made = []
+    for seed in SEEDS[:1] if small else SEEDS:
+        made += [Job(name, seed, behavior) for name in untrained()]
+        made += [
+            Job(f"{method}, {bits} bits", seed, behavior, method, bits, small)
+            for method, lengths in LEARNED.items()
+            for bits in lengths
+        ]
     return [job for job in made if not names or job.ranker in names]
 
 
-def measured(job: Job, models: Sequence[Architecture], work: Path) -> Json:
-    """Mean average precision of each suite, and what a code costs."""
+def answered(job: Job, ground: Ground, work: Path) -> Json:
+    """What is measured of a job's ranker, once it has learned."""
     started = monotonic()
-    ranker = untrained()[job.ranker] if job.method is None else trained(job, models, work)
-    learning = monotonic() - started
-    started = monotonic()
-    kept = ranker.features([model.graph for model in models])
-    seconds = monotonic() - started
-    found: Json = {"ranker": job.ranker, "seed": job.seed, "bits": ranker.bits}
-    found["trained_s"] = round(learning, 1) if job.method else None
-    found["ms_per_graph"] = round(1000 * seconds / len(models), 2)
-    for suite in suites(models, job.seed):
-        distances = ranker.distances(ranker.features(suite.queries), kept).astype(float)
-        distances[suite.left_out] = np.inf
-        right = average_precision(distances, suite.relevant)
-        found.setdefault("map", {})[suite.name] = round(float(right.mean()), 4)
-        found.setdefault("queries", {})[suite.name] = len(right)
-    return found
+    ranker = untrained()[job.ranker] if job.method is None else trained(job, ground.models, work)
+    learning = round(monotonic() - started, 1) if job.method else None
+    found = {"ranker": job.ranker, "seed": job.seed, "trained_s": learning}
+    return found | measured(ranker, ground, job.seed)
 
 
 def trained(job: Job, models: Sequence[Architecture], work: Path) -> Ranker:
@@ -114,9 +107,10 @@ def say(progress: Any) -> None:
         print(f"  {progress}", flush=True)
 
 
-def chosen(models: list[Architecture], small: bool) -> list[Architecture]:
-    """All, or some forty."""
-    return models[:: max(len(models) // 40, 1)] if small else models
+def ground(small: bool) -> Ground:
+    """All of the zoo, or some forty networks and as many made up."""
+    models = architectures()
+    return Ground(models[:: max(len(models) // 40, 1)], 40) if small else Ground(models)
 
 
 def told(found: Iterator[tuple[Job, Json]]) -> None:
@@ -132,27 +126,27 @@ def main() -> None:
     )
     parser.add_argument("rankers", nargs="*", metavar="RANKER", help="by default all")
     parser.add_argument("--folder", type=Path, default=HERE, help="where all is written")
-    parser.add_argument("--small", action="store_true", help="a minute, and nothing is written")
+    parser.add_argument("--small", action="store_true", help="few networks; nothing is written")
     parser.add_argument("--report", action="store_true", help="only of what is finished")
     options = parser.parse_args()
-    models = chosen(database(), options.small)
-    zoo = f"{len(models)} {fingerprints(models)}"
+    asked = ground(options.small)
+    zoo = f"{len(asked.models)} {contents()}"
     if options.small:
         with TemporaryDirectory() as folder:
             work = Path(folder)
             some = jobs(zoo, options.rankers, small=True)
-            told(work_through(some, work / "ledger.jsonl", lambda j, _: measured(j, models, work)))
+            told(work_through(some, work / "ledger.jsonl", lambda j, _: answered(j, asked, work)))
         return
     ledger, work = options.folder / "ledger.jsonl", options.folder / "work"
     if not options.report:
         some = jobs(zoo, options.rankers, small=False)
-        told(work_through(some, ledger, lambda job, _: measured(job, models, work)))
-    report(options.folder, models, finished(jobs(zoo, (), small=False), ledger))
+        told(work_through(some, ledger, lambda job, _: answered(job, asked, work)))
+    report(options.folder, asked.models, finished(jobs(zoo, (), small=False), ledger))
 
 
-def fingerprints(models: Sequence[Architecture]) -> str:
-    """Changes where a graph does."""
-    return sha256("".join(fingerprint(model.graph) for model in models).encode()).hexdigest()[:16]
+def contents() -> str:
+    """Changes where a graph of the zoo, or of the second exports, does."""
+    return sha256(GRAPHS.read_bytes() + EXPORTS.read_bytes()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -1,27 +1,23 @@
 """What is asked of codes of architectures that were not trained on, and how it is judged.
 
 The zoo's families are parted for each seed into those that are trained on, those that settings may
-be chosen by, and those that are asked for.  No family is on two sides; the database is always the
-whole zoo, so that what is found has to stand out among hundreds of others.
+be chosen by, and those that are asked for.  No family is on two sides; the database is the whole
+zoo, so that what is found has to stand out among a thousand others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from other_ways import written_otherwise
+from parts import part_suites
+from questions import Side, Suite, side
 
 from assay.graphs import rewrites, variants
-from assay.graphs.neighborhoods import fingerprint
 from assay.graphs.variants import Change
-from assay.values import LayerGraph
-from assay.zoo import Architecture, architectures
+from assay.zoo import Architecture
 
-Side = Literal["trained", "chosen by", "asked"]
 CHANGES: dict[str, tuple[Change, float]] = {
     "a tenth contracted": (variants.contracted, 0.1),
     "a tenth torn out": (variants.torn, 0.1),
@@ -40,35 +36,18 @@ CHANGES: dict[str, tuple[Change, float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """Questions to a database, and what is right."""
-
-    name: str
-    queries: tuple[LayerGraph, ...]  # (q)
-    relevant: NDArray[np.bool_]  # (q, d) entries of the database that are to come first
-    left_out: NDArray[np.bool_]  # (q, d) entries that are not asked
-
-
-def database() -> list[Architecture]:
-    """The zoo's d architectures, each layer graph once."""
-    found: dict[str, Architecture] = {}
-    for each in architectures():
-        found.setdefault(fingerprint(each.graph), each)
-    return list(found.values())
-
-
-def side(family: str, seed: int) -> Side:
-    """Of ten families six are trained on, one is chosen by, three are asked for."""
-    place = int(sha256(f"{seed} {family}".encode()).hexdigest(), 16) % 10
-    return "trained" if place < 6 else "chosen by" if place < 7 else "asked"
-
-
 def suites(models: Sequence[Architecture], seed: int, asked: Side = "asked") -> Iterator[Suite]:
-    """All of one seed: each change of each network that is asked for, and sizes of one family."""
-    own = np.eye(len(models), dtype=bool)
+    """All of one seed, of the networks whose families are on the side ``asked``."""
     places = [i for i, model in enumerate(models) if side(model.family, seed) == asked]
-    nothing = np.zeros_like(own)
+    yield from changed(models, places, seed)
+    yield from sizes(models, places)
+    yield from written_otherwise(models, places)
+    yield from part_suites(models, places, seed)
+
+
+def changed(models: Sequence[Architecture], places: Sequence[int], seed: int) -> Iterator[Suite]:
+    """Each change of each network at ``places``; the network itself is to come first."""
+    own = np.eye(len(models), dtype=bool)
     for number, (name, (change, strength)) in enumerate(CHANGES.items()):
         made = {
             i: variant.graph
@@ -76,8 +55,13 @@ def suites(models: Sequence[Architecture], seed: int, asked: Side = "asked") -> 
             if (variant := change(models[i].graph, strength, _rng(seed, number, i))) is not None
         }
         if made:
-            rows = [*made]
-            yield Suite(name, tuple(made.values()), own[rows], nothing[rows])
+            right = own[[*made]]
+            yield Suite(name, tuple(made.values()), right, np.zeros_like(right))
+
+
+def sizes(models: Sequence[Architecture], places: Sequence[int]) -> Iterator[Suite]:
+    """Each network at ``places`` as it is; the others of its family are to come first."""
+    own = np.eye(len(models), dtype=bool)
     families = np.array([model.family for model in models])
     kin = (families[:, None] == families[None]) & ~own
     rows = [i for i in places if kin[i].any()]

@@ -21,7 +21,7 @@ STORED = """<int64[4] i = {2, 3, -1, 7}, int64[4] j = {5, -2, 3, 2}, int64[2,3] 
     int64[1] two = {2}, int64[1] three = {3}, int64 n0 = {0}, int64 n9 = {9}, int64 n2 = {2},
     int64 n3 = {3}, int64 nm4 = {-4}, int64[2] reps = {2, 1}, int64[3] s213 = {2, 1, 3},
     int64[3] s214 = {2, 1, 4},
-    int64[2] parts = {1, 2}, float[1] fone = {1.5}>"""
+    int64[2] parts = {1, 2}, float[1] fone = {1.5}, float fzero = {0}>"""
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,10 @@ STORED = """<int64[4] i = {2, 3, -1, 7}, int64[4] j = {5, -2, 3, 2}, int64[2,3] 
         "Range(n0, n9, n2)",
         "Range(n9, n0, nm4)",
         "Where(t, i, j)",
+        "Clip(i, n0)",
+        "Clip(i, nm4, n2)",
+        'Clip(i, "", n2)',
+        "Clip(f, fzero)",
         "Add(i, j)",
         "Add(m, n2)",
         "Sub(i, j)",
@@ -146,6 +150,8 @@ def test_each_part_of_a_split_is_computed(
         (9, "Unsqueeze <axes = [0]> (i)"),
         (9, "Squeeze <axes = [0]> (one)"),
         (9, "ReduceSum <axes = [1], keepdims = 0> (m)"),
+        (9, "Clip <min = 0.0> (f)"),
+        (9, "Clip <min = 0.0, max = 1.0> (f)"),
     ],
 )
 def test_older_versions_of_an_operator(

@@ -177,6 +177,51 @@ def test_a_function_computes_what_torch_does(
     agrees(net, example, saved(net, example, tmp_path / "function.pt"))
 
 
+FOLLOWED = {  # as networks of timm have them
+    "a running sum of a type": lambda t, x: t.cumsum(x, 1, dtype=t.float64).float(),
+    "statistics of what is read": lambda t, x: t.nn.functional.batch_norm(
+        x, None, None, t.tensor([0.5, 1.0, 2.0]), None, True
+    ),
+    "the type of another": lambda t, x: x.type_as(x[:, :1]).transpose(1, 2).flatten(1),
+    "repeated so often as there are channels": lambda t, x: x.repeat_interleave(x.shape[1], 0),
+    "tiled along the last axes": lambda t, x: t.tile(x, (2, x.shape[1])),
+    "a grid by rows": lambda t, x: x + _difference(t, "ij"),
+    "a grid by columns": lambda t, x: x + _difference(t, "xy"),
+    "an identity": lambda t, x: x @ t.eye(9),
+    "a part of one": lambda t, x: x @ t.eye(9, 4, dtype=t.float32),
+    "made larger by an odd factor": lambda t, x: t.nn.functional.interpolate(
+        x, scale_factor=(1.5, 2.0), mode="bilinear"
+    ),
+}
+
+
+def _difference(t: Any, indexing: str) -> Any:
+    rows, columns = t.meshgrid(t.arange(9.0), t.arange(9.0), indexing=indexing)
+    return rows - 2 * columns
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_what_networks_do_beside_their_layers_is_followed(name: str, tmp_path: Path) -> None:
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Any) -> Any:
+            return FOLLOWED[name](torch, x * self.scale)
+
+    net, example = Net(), torch.randn(1, 3, 9, 9)
+    path = saved(net, example, tmp_path / "net.pt")
+    agrees(net, example, path)
+    layers = read(path, {"": tuple(example.shape)}).layers
+    assert layers is not None
+    assert not [node.op for node in layers.operators if "::" in node.op]
+
+
 def agrees(module: Any, example: Any, path: Path) -> None:
     """What is read of ``path``, written as ONNX, gives the module's first output."""
     written = path.with_suffix(".onnx")

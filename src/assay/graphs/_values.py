@@ -65,6 +65,7 @@ def of_each(function: Callable[[Values], Values], value: Values) -> Values:
     return np.broadcast_to(function(value.reshape(-1)[:1]).reshape(()), value.shape)
 
 
+_ENDS = ("min", "max")  # of Clip, as attributes of old
 _GROWING = {"Expand", "Tile", "ConstantOfShape", "Concat"}
 
 
@@ -164,6 +165,17 @@ def _split(node: Operator, inputs: Inputs) -> list[Values]:
     return list(np.split(source, np.cumsum(sizes)[:-1], axis))
 
 
+def _clip(node: Operator, inputs: Inputs) -> Values:
+    value = _need(inputs[0])
+    given = [inputs[place] if len(inputs) > place else None for place in (1, 2)]
+    least, most = (
+        node.attributes.get(k) if v is None else v for k, v in zip(_ENDS, given, strict=True)
+    )
+    if least is not None:
+        value = np.maximum(value, np.asarray(least, value.dtype))
+    return value if most is None else np.minimum(value, np.asarray(most, value.dtype))
+
+
 def _divide(node: Operator, inputs: Inputs) -> Values:
     a, b = _need(inputs[0]), _need(inputs[1])
     return a / b if a.dtype.kind == "f" else np.trunc(a / b).astype(a.dtype)  # rounds to zero
@@ -230,6 +242,7 @@ _RULES: dict[str, Callable[[Operator, Inputs], Any]] = {
     "Neg": _plain(np.negative),
     "Abs": _plain(np.abs),
     "Sign": _plain(np.sign),
+    "Clip": _clip,
     "Floor": _plain(np.floor),
     "Ceil": _plain(np.ceil),
     "Round": _plain(np.round),

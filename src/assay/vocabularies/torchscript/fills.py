@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from assay.graphs.operators import FLOAT
+from assay.graphs.operators import FLOAT, MOST_VALUES
 from assay.vocabularies.torchscript.arithmetic import cast
 from assay.vocabularies.torchscript.graph import DTYPES, TorchGraph
 from assay.vocabularies.torchscript.moves import expand, same, transpose, view
@@ -37,8 +37,9 @@ def _resize(
     shape = g.sizes(x)
     space = len(shape) - 2
     if size is None:
-        scales = scales if isinstance(scales, list | tuple) else [scales] * space
-        size = [int(n * s) for n, s in zip(shape[2:], scales, strict=True)]
+        factors = scales if isinstance(scales, list | tuple) else [scales] * space
+        whole = g.constant(np.array([1.0, 1.0, *factors], np.float32))
+        return g.add("Resize", [x, None, whole], attributes)
     sizes = [*shape[:2], *(size if isinstance(size, list | tuple) else [size] * space)]
     return g.add("Resize", [x, None, None, g.integers(sizes)], attributes)
 
@@ -83,10 +84,16 @@ def _to(g: TorchGraph, x: Value, *options: Value, dtype: Value = None) -> Traced
     """Another type, where an option says one."""
     for option in (dtype, *options):
         if isinstance(option, Traced):
-            return g.add("CastLike", [x, option])
+            return _cast_like(g, x, option)
         if type(option) is int:
             return cast(g, x, option)
     return same(g, x)
+
+
+def _cast_like(g: TorchGraph, x: Value, other: Traced) -> Traced:
+    """The type of another; where it is known, x keeps its shape."""
+    code = g.dtype(other)
+    return g.add("Cast", [x], {"to": code}) if code else g.add("CastLike", [x, other])
 
 
 def _filled(g: TorchGraph, size: Sequence[Value], value: Value, dtype: Value = None) -> Traced:
@@ -156,18 +163,27 @@ def _triangle(upper: int) -> Rule:
     return rule
 
 
+def _eye(g: TorchGraph, rows: int, *rest: Value, dtype: Value = None) -> Traced:
+    """``eye(n)`` or ``eye(n, m)``, small ones; four options may follow by place."""
+    columns = rest[0] if len(rest) in (1, 5) else rows
+    if type(columns) is not int or not 0 <= rows * columns <= MOST_VALUES:
+        raise ValueError("a large matrix")
+    return cast(g, g.constant(np.eye(rows, columns, dtype=np.float32)), dtype)
+
+
 FILLS: dict[str, Rule] = {
     "pad": _pad,
     "constant_pad_nd": _padding("constant"),
     "pixel_shuffle": _pixel_shuffle,
     "channel_shuffle": _channel_shuffle,
     "to": _to,
-    "type_as": lambda g, x, other: g.add("CastLike", [x, other]),
+    "type_as": _cast_like,
     "arange": _arange,
     "tensor": _tensor,
     "scalar_tensor": _tensor,
     "as_tensor": _tensor,
     "copy_": _copied,
+    "eye": _eye,
     "triu": _triangle(1),
     "tril": _triangle(0),
     "full": _full,

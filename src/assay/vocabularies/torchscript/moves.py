@@ -103,14 +103,25 @@ def _expand_as(g: TorchGraph, x: Traced, other: Traced) -> Traced:
 def _repeat(g: TorchGraph, x: Traced, repeats: list[Value]) -> Traced:
     for _ in range(len(repeats) - g.rank(x)):
         x = unsqueeze(g, x, 0)
-    return g.add("Tile", [x, g.integers(repeats)])
+    whole = [1] * (g.rank(x) - len(repeats)) + list(repeats)  # of axes that ``tile`` leaves out
+    return g.add("Tile", [x, g.integers(whole)])
 
 
-def _repeat_interleave(g: TorchGraph, x: Traced, repeats: int, dim: int, *rest: Value) -> Traced:
+def _repeat_interleave(g: TorchGraph, x: Traced, times: Value, dim: int, *rest: Value) -> Traced:
+    repeats = g.number(times)
     dim %= g.rank(x)
     sizes = list(g.sizes(x))
     wide = expand(g, unsqueeze(g, x, dim + 1), [*sizes[: dim + 1], repeats, *sizes[dim + 1 :]])
     return view(g, wide, [*sizes[:dim], sizes[dim] * repeats, *sizes[dim + 1 :]])
+
+
+def _meshgrid(g: TorchGraph, tensors: Sequence[Traced], indexing: str = "ij") -> tuple[Traced, ...]:
+    sizes = [g.sizes(tensor)[0] for tensor in tensors]
+    grids = []
+    for axis, tensor in enumerate(tensors):
+        line = [-1 if other == axis else 1 for other in range(len(sizes))]
+        grids.append(expand(g, view(g, tensor, line), sizes))
+    return tuple(transpose(g, grid, 0, 1) for grid in grids) if indexing == "xy" else tuple(grids)
 
 
 def concat(g: TorchGraph, tensors: Sequence[Traced], dim: int = 0) -> Traced:
@@ -260,6 +271,7 @@ MOVES: dict[str, Rule] = {
     "expand": expand,
     "expand_as": _expand_as,
     "repeat_interleave": _repeat_interleave,
+    "meshgrid": _meshgrid,
     "stack": _stack,
     "tensor_split": _tensor_split,
     "unbind": _unbind,

@@ -97,13 +97,15 @@ def _batch_norm(
     x: Traced,
     weight: Traced | None,
     bias: Traced | None,
-    mean: Traced,
-    variance: Traced,
+    mean: Traced | None,
+    variance: Traced | None,
     training: bool,
     momentum: float,
     eps: float,
     *rest: Value,
 ) -> Traced:
+    if mean is None:  # by the statistics of what it reads; of one example those of each instance
+        return _instance_norm(g, x, weight, bias, eps=eps)
     size = g.sizes(mean)
     g.need(x, [None, size[0], None, None])
     scale = _repeated(g, 1.0, size[0]) if weight is None else weight

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.graphs.operators import BOOL
+from assay.vocabularies.torchscript.arithmetic import cast
 from assay.vocabularies.torchscript.graph import TorchGraph
 from assay.vocabularies.torchscript.values import Traced, Value
 
@@ -86,8 +87,8 @@ def _quantiles(g: TorchGraph, x: Traced, k: int, dim: int = -1, *rest: Value) ->
     return g.several("TopK", [x, np.array([int(k)], np.int64)], 2, {"axis": int(dim)})
 
 
-def _cumulative(g: TorchGraph, x: Traced, dim: int, *rest: Value) -> Traced:
-    return g.add("CumSum", [x, np.asarray(dim, np.int64)])
+def _cumulative(g: TorchGraph, x: Traced, dim: int, dtype: Value = None, *rest: Value) -> Traced:
+    return g.add("CumSum", [cast(g, x, dtype), np.asarray(dim, np.int64)])
 
 
 def attention(
