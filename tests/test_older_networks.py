@@ -11,6 +11,7 @@ from small_records import graph, record
 
 from assay.cli import main
 from assay.errors import BadOption, SchemeMismatch
+from assay.examine import DEFAULT_HASHER
 from assay.hashers import HASHERS, Hasher, _learned
 from assay.hashers._network_file import HashNetwork
 from assay.registry import Registry
@@ -20,6 +21,9 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 # Every network that ever came with assay, and its code of ``graph(1)``.  A line is added for each
 # new one and none is taken away: code that computes another thing is another method.
 CAME = {
+    "boosted-minhash-64@38e59fe9": "102c5ab50667e305",
+    "boosted-minhash-128@a08be67c": "102c5ab50667e305076bc2f883b807ab",
+    "boosted-minhash-256@b45a27cf": "102c5ab50667e305076bc2f883b807ab9caac3693d33d2b05f24d95846ca657b",  # noqa: E501
     "contrastive-gin-64@96f55ae4": "7170250f667e2f72",
     "ghashing-64@13b2dcea": "f55b668f6ac4b74b",
     "hnn-net-64@73641227": "7ccfa2f9be30cbb0",
@@ -37,19 +41,19 @@ def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replace:
     """What puts another network in the place of the default one, as a later assay comes with it."""
 
     def change() -> tuple[str, str]:
-        before = HASHERS["contrastive-gin"]()
+        before = HASHERS[DEFAULT_HASHER]()
         assert isinstance(before, _learned.LearnedHasher)
         folder = tmp_path / "later"
         shutil.copytree(_learned.SHIPPED, folder)
         known = before.network
-        weights = {**known.weights, "code.weight": -known.weights["code.weight"]}
+        weights = {**known.weights, "function": known.weights["function"] + 1000}
         later = replace(known, weights=weights)
         old = before.scheme
         with scripts_of(SCRIPTS) as module:
             module("train_networks").ship(later, folder)
         monkeypatch.setattr(_learned, "SHIPPED", folder)
-        new = HASHERS["contrastive-gin"]().scheme
-        assert new == f"contrastive-gin-64@{later.name}" != old
+        new = HASHERS[DEFAULT_HASHER]().scheme
+        assert new == f"{DEFAULT_HASHER}-64@{later.name}" != old
         return old, new
 
     return change
@@ -63,8 +67,12 @@ def test_every_network_that_ever_came_with_assay_makes_the_codes_it_made(scheme:
 
 
 def test_the_newest_networks_are_among_those_that_are_held_to_their_codes() -> None:
-    shipped = [file.name.rpartition(".")[0] for file in _learned.SHIPPED.glob("*.safetensors")]
-    assert {HASHERS[stem.rpartition("-")[0]]().scheme for stem in shipped} <= {*CAME}
+    shipped = [file.stem.rpartition("-") for file in _learned.SHIPPED.glob("*.safetensors")]
+    newest: list[Callable[..., Hasher]] = [HASHERS[method] for method, _, _ in shipped]
+    bits = [int(length) for _, _, length in shipped]
+    schemes = {make(bits=length).scheme for make, length in zip(newest, bits, strict=True)}
+    assert schemes <= {*CAME}
+    assert len(schemes) == len(shipped)
 
 
 def test_a_registry_goes_on_with_its_network_says_so_and_changes_when_it_is_told_to(
@@ -91,10 +99,10 @@ def test_a_registry_goes_on_with_its_network_says_so_and_changes_when_it_is_told
         assert "'assay rehash'" in said[0]
         assert {each.code and each.code.scheme for each in registry.list()} == {f"{old}+g1"}
         with pytest.raises(BadOption, match=f"its codes are of {old}, not {new}"):
-            registry.use(HASHERS["contrastive-gin"]())
+            registry.use(HASHERS[DEFAULT_HASHER]())
     caplog.clear()
     with Registry.open(tmp_path / "registry") as registry:
-        assert len([*registry.rehash(HASHERS["contrastive-gin"]())]) == 2
+        assert len([*registry.rehash(HASHERS[DEFAULT_HASHER]())]) == 2
         found = registry.check(model)
         assert found.suspect.code is not None
         assert found.suspect.code.scheme == f"{new}+g1"
@@ -106,11 +114,11 @@ def test_a_registry_goes_on_with_its_network_says_so_and_changes_when_it_is_told
 def test_codes_of_two_networks_are_never_compared(
     tmp_path: Path, replaced: Replace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = record(1, hasher=HASHERS["contrastive-gin"]())
+    before = record(1, hasher=HASHERS[DEFAULT_HASHER]())
     with Registry.open(tmp_path / "registry") as registry:
         registry.put(before)
     replaced()
-    after = record(1, hasher=HASHERS["contrastive-gin"]())
+    after = record(1, hasher=HASHERS[DEFAULT_HASHER]())
     assert before.code is not None
     assert after.code is not None
     with pytest.raises(SchemeMismatch, match=r"hash both .* \(assay rehash does it"):

@@ -14,12 +14,12 @@ from small_records import record
 
 from assay.cli import main
 from assay.comparisons.parts import Parts
-from assay.examine import examine
+from assay.examine import DEFAULT_HASHER, examine
 from assay.hashers import HASHERS, parted
 from assay.registry import Registry, Where, _codes
 from assay.values import Evidence, Record, Relation, Report
 
-HASHER = HASHERS["contrastive-gin"]()
+HASHER = HASHERS[DEFAULT_HASHER]()
 
 
 def detector(backbone: Path, file: Path) -> Path:

@@ -218,7 +218,10 @@ def test_one_category_needs_a_method_without_categories(run: Run, zoo: Path) -> 
         (["zoo", "--output", "empty"], "--output empty: cannot be written: Is a directory"),
         (["zoo", "--output", "n" * 300], "cannot be written: File name too long"),
         (["zoo", *QUICK, "--checkpoint", "zoo/plain/vgg19.onnx"], "vgg19.onnx: File exists"),
-        (["zoo", *QUICK, "--method", "sha1"], "'sha1' is not one of contrastive-gin, ghashing"),
+        (
+            ["zoo", *QUICK, "--method", "sha1"],
+            "'sha1' is not one of boosted-minhash, contrastive-gin",
+        ),
         (["zoo", *QUICK, "--bits", "17"], "hnn-net: bits must be one of"),
         (["zoo", *QUICK, "--seed", "-1"], "-1 is not in the range"),
         (["zoo", *QUICK, "--set", "color=red"], "of hnn-net: epochs (int), classification (float)"),
@@ -259,7 +262,9 @@ def test_every_method_can_be_trained_and_used(run: Run, zoo: Path) -> None:
     from assay.trainers import TRAINERS
 
     for method in TRAINERS:
-        answer = run("train", "zoo", *QUICK, "--method", method, "--bits", "16", "--json")
+        quick = "views=40" if method == "boosted-minhash" else "epochs=2"
+        to = ("--output", "net.safetensors", "--set", quick)
+        answer = run("train", "zoo", *to, "--method", method, "--bits", "16", "--json")
         assert answer.status == 0
         assert answer.json[0]["scheme"].startswith(f"{method}-16@")
         again = run("hash", "--weights", "net.safetensors", "zoo/plain/vgg19.onnx")
@@ -272,6 +277,6 @@ def test_without_the_extra_it_says_what_to_install(run: Run) -> None:
         process = start(code, "zoo", *QUICK)
         _, err = process.communicate()
         assert process.returncode == 2
-        assert err.startswith(b"assay: training needs PyTorch and SciPy (")
+        assert err.startswith(b"assay: hnn-net needs PyTorch and SciPy (")
         assert err.endswith(b"pip install 'assay[torch]'\n")
         assert err.count(b"\n") == 1

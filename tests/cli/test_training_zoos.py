@@ -19,7 +19,8 @@ Run = Callable[..., Any]
 TORCH = pytest.mark.torch
 SMALL = ("alexnet", "vgg11", "vgg13", "resnet18", "squeezenet1_1", "mobilenet_v2")
 TO = ("--output", "net.safetensors")
-QUICK = (*TO, "--set", "epochs=2")
+QUICK = (*TO, "--set", "views=40", "--set", "functions=2")
+NETWORK = (*TO, "--method", "hnn-net", "--set", "epochs=2")
 
 
 @pytest.fixture
@@ -77,12 +78,10 @@ def test_packing_needs_no_extra(run: Run, models: Path) -> None:
 
 @TORCH
 def test_a_network_of_a_hubs_own_zoo_is_as_if_its_files_were_there(run: Run, models: Path) -> None:
-    assert (
-        run("train", "models", "--pack", "hub.jsonl.xz", *QUICK, "--method", "hnn-net").status == 0
-    )
+    assert run("train", "models", "--pack", "hub.jsonl.xz", *NETWORK).status == 0
     first = HashNetwork.load("net.safetensors")
     models.rename("gone")
-    answer = run("train", "hub.jsonl.xz", *QUICK, "--method", "hnn-net", "--json")
+    answer = run("train", "hub.jsonl.xz", *NETWORK, "--json")
     (about,) = answer.json
     assert (answer.status, about["models"], about["graphs"]) == (0, 3, 30)
     assert about["categories"] == ["plain", "small"]
@@ -91,7 +90,6 @@ def test_a_network_of_a_hubs_own_zoo_is_as_if_its_files_were_there(run: Run, mod
     assert line["code"].startswith(about["scheme"])
 
 
-@TORCH
 def test_the_packaged_zoo_and_ones_own_models_are_trained_on_together(
     run: Run, models: Path, packaged: list[Architecture]
 ) -> None:
@@ -113,7 +111,7 @@ def test_the_packaged_zoo_and_ones_own_models_are_trained_on_together(
 @TORCH
 def test_a_training_on_zoos_that_is_killed_goes_on(run: Run, models: Path) -> None:
     write_zoo("few.jsonl.xz", some()[:3])
-    arguments = ("few.jsonl.xz", "models", *TO, "--set", "epochs=8")
+    arguments = ("few.jsonl.xz", "models", *TO, "--method", "contrastive-gin", "--set", "epochs=8")
     assert run("train", *arguments).status == 0
     whole = Path("net.safetensors").read_bytes()
     Path("net.safetensors").unlink()

@@ -28,7 +28,12 @@ SHARE = 0.1  # of the layers that a copy lacks
 JUDGED = 600  # copies, but one of each model at least
 SHOWN = 12  # categories that are named
 ZOO = ".jsonl.xz"
-LABELS = {"distances": "Comparing", "epochs": "Training"}
+LABELS = {
+    "distances": "Comparing",
+    "epochs": "Training",
+    "views": "Making views",
+    "bits": "Choosing bits",
+}
 
 
 @click.command()
