@@ -16,6 +16,7 @@ from assay.examine import quality
 from assay.graphs import layer_graph
 from assay.graphs.neighborhoods import fingerprint
 from assay.graphs.operators import Operator, OperatorGraph, Tensor
+from assay.graphs.parts import parts
 from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
 from assay.values import LayerGraph, Record
 
@@ -191,6 +192,7 @@ def work(graph: OperatorGraph) -> LayerGraph:
     record = Record("a", "onnx", code=WeisfeilerLehman()(made), graph=made, quality=quality(made))
     Structure().compare(record, record)
     fingerprint(made)
+    parts(made)
     return made
 
 

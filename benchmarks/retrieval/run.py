@@ -26,6 +26,8 @@ from ranking_tables import report
 from suites import CHANGES
 
 from assay.hashers import HASHERS
+from assay.hashers._network_file import HashNetwork
+from assay.hashers.boosted_minhash import beginning
 from assay.trainers import TRAINERS, Sample, train
 from assay.trainers._folder import Source, samples
 from assay.values import Json
@@ -34,7 +36,13 @@ from assay.zoo.experiments import finished, work_through
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2, 3, 4)
-LEARNED = {"contrastive-gin": (64,), "hnn-net": (64,), "ghashing": (64,)}
+LEARNED = {
+    "boosted-minhash": (64, 128, 256),
+    "contrastive-gin": (64,),
+    "hnn-net": (64,),
+    "ghashing": (64,),
+}
+QUICK = {"boosted-minhash": {"views": 200, "functions": 4}}  # with --small; else one epoch
 VERSION = 2  # raised where a figure could change that nothing else in ``behavior`` tells
 
 
@@ -82,23 +90,31 @@ def answered(job: Job, ground: Ground, work: Path) -> Json:
 
 
 def trained(job: Job, models: Sequence[Architecture], work: Path) -> Ranker:
-    """A hasher of networks that it has learned on this seed's side."""
+    """A hasher of what it has learned on this seed's side."""
+    method, lengths = job.method or "", LEARNED[job.method or ""]
+    hasher: Any = HASHERS[method]
+    folder = work / f"{method}-{max(lengths)}-bits-seed-{job.seed}"
+    whole = folder / "network.safetensors"
+    if not whole.exists():
+        _learned(job, max(lengths), models, folder).save(whole)
+    file = folder / f"{job.bits}.safetensors"
+    network = HashNetwork.load(whole)
+    (network if job.bits == network.bits else beginning(network, job.bits)).save(file)
+    return Codes(hasher(weights=str(file)), job.bits)
+
+
+def _learned(job: Job, bits: int, models: Sequence[Architecture], folder: Path) -> HashNetwork:
     trainer: Any = TRAINERS[job.method or ""]
-    hasher: Any = HASHERS[job.method or ""]
     own = [model for model in models if side(model.family, job.seed) == "trained"]
     sources = [Source(model.name, model.family, model.graph) for model in own]
-    made: Any = trainer(bits=job.bits, **({"epochs": 1} if job.small else {}))
+    quick: dict[str, int] = QUICK.get(job.method or "", {"epochs": 1}) if job.small else {}
+    made: Any = trainer(bits=bits, **quick)
     learned = (
         samples(sources, job.seed)
         if made.distances != "none"
         else [Sample(each.path, each.category, each.graph) for each in sources]
     )
-    folder = work / job.key.replace(",", "").replace(" ", "-")
-    network = train(made, learned, seed=job.seed, checkpoint=folder, progress=say)
-    file = folder / "network.safetensors"
-    network.save(file)
-    loaded = hasher(weights=str(file))
-    return Codes(loaded, job.bits)
+    return train(made, learned, seed=job.seed, checkpoint=folder, progress=say)
 
 
 def say(progress: Any) -> None:

@@ -19,13 +19,13 @@ from assay.formats import MISSING, Model, naming, read
 from assay.graphs import layer_graph
 from assay.graphs._vocabulary import known
 from assay.graphs.merge_blocks import RULES
-from assay.hashers import HASHERS, Hasher
+from assay.hashers import HASHERS, Hasher, parted
 from assay.values import LayerGraph, Record, WeightSketch
 from assay.weights import Weight
 from assay.weights.digests import file_sha256, hashing
 from assay.weights.signature import order, signature
 
-DEFAULT_HASHER = "contrastive-gin"
+DEFAULT_HASHER = "boosted-minhash"
 ENOUGH_QUALITY = 0.5  # below, no category is named: a classifier names one of anything
 ENOUGH_LAYERS = 8  # below, a graph says little: that many alike ones exist by chance
 # What a note in the metadata leaves of the quality: operators of an odd opset may mean something
@@ -103,11 +103,11 @@ class Opened:
         both = self._opened[0], self._opened[place]
         digests = [record.sha256 for record, _, _ in both if record.sha256]
         key = pair_key(*digests) if len(digests) == 2 else secrets.token_bytes(LENGTH)
-        sketched = []
+        hasher, sketched = HASHERS[DEFAULT_HASHER](), []
         for (record, model, label), readings in zip(both, (tried, registered), strict=True):
             with naming(label):
                 sketcher = partial(sketch, key=key, readings=readings)
-                sketched.append(_sketched(record, model, sketcher))
+                sketched.append(_sketched(parted(record, hasher), model, sketcher))
         suspect, source = sketched
         return suspect, source
 

@@ -138,7 +138,7 @@ def test_a_graph_without_layers_is_of_no_category(run: Run) -> None:
         (["--weights", "."], ".: cannot be read"),
         (["--weights", "network.safetensors", "--bits", "32"], "has 64 bits"),
         (["--weights", "network.safetensors", "--hasher", "ghashing"], "hnn-net, not ghashing"),
-        (["--weights", "odd"], "is a network for 'sha1', which is none of contrastive-gin"),
+        (["--weights", "odd"], "is a network for 'sha1', which is none of boosted-minhash"),
     ],
 )
 def test_what_is_no_network_is_refused(
@@ -160,7 +160,7 @@ def test_a_shape_makes_an_open_input_concrete(run: Run, models: Path) -> None:
     onnx.save(model, "open.onnx")
 
     def code(*options: str) -> str:
-        return run("hash", *options, "open.onnx").out
+        return run("hash", "--hasher", "weisfeiler-lehman", *options, "open.onnx").out
 
     wide = code("--input-shape", "1x3x448x448")
     assert wide == code("--input-shape", "data_0=1x3x448x448") != code()

@@ -76,7 +76,10 @@ def test_a_method_whose_extra_is_missing_is_still_listed(
         (["hash", "--bitz", "3", "x"], "Did you mean '--bits'?"),
         (["hash", "--bits", "x", "x"], "'x' is not a valid integer"),
         (["hash", "--hasher", "weisfeiler-lehman", "--bits", "17", "x"], "bits must be one of"),
-        (["hash", "--hasher", "sha1", "x"], "'sha1' is not one of contrastive-gin, ghashing"),
+        (
+            ["hash", "--hasher", "sha1", "x"],
+            "'sha1' is not one of boosted-minhash, contrastive-gin",
+        ),
         (["hash", "--input-shape", "1xx3", "x"], "'1xx3' is not like 1x3x224x224"),
         (["hash", "--input-shape", "1x0x3", "x"], "is not like"),
         (["hash", "--input-shape", "9" * 5000, "x"], "is not like"),

@@ -2,18 +2,14 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import onnx
 import pytest
+from small_trainings import EAGER, kill_after, start
 
-import assay
 from assay.hashers._network_file import HashNetwork
 
 Run = Callable[..., Any]
@@ -24,7 +20,6 @@ SUMMARY_KEYS = {
 }  # fmt: skip
 METHOD = ("--method", "hnn-net")  # the one that compares all pairs
 QUICK = (*METHOD, "--output", "net.safetensors", "--set", "epochs=2")
-EAGER = "import assay.trainers._loop as l; l.SAVE_EVERY_S = 0.0; from assay.cli import main; main()"
 IDLE = (
     '<ir_version: 8, opset_import: ["" : 17]> idle (float[1] x) => (float[1] y) { y = Identity(x) }'
 )
@@ -38,24 +33,6 @@ def zoo(run: Run, light_models: dict[str, Path]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(light_models[file.stem], file)
     return Path("zoo")
-
-
-def start(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """The command in a process of its own, begun by ``code``."""
-    source = str(Path(assay.__file__).parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "train", *arguments], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": source},
-    )  # fmt: skip
-
-
-def kill_after(process: "subprocess.Popen[bytes]", folder: Path, file: str) -> None:
-    """Kill it with -9 once there is such a file in the folder."""
-    while process.poll() is None and not any(folder.glob(file)):
-        sleep(0.001)  # the processor is for the one that is watched
-    process.kill()
-    _, err = process.communicate()
-    assert process.returncode == -signal.SIGKILL, err
 
 
 def unreadable(zoo: Path) -> None:
@@ -241,7 +218,10 @@ def test_one_category_needs_a_method_without_categories(run: Run, zoo: Path) -> 
         (["zoo", "--output", "empty"], "--output empty: cannot be written: Is a directory"),
         (["zoo", "--output", "n" * 300], "cannot be written: File name too long"),
         (["zoo", *QUICK, "--checkpoint", "zoo/plain/vgg19.onnx"], "vgg19.onnx: File exists"),
-        (["zoo", *QUICK, "--method", "sha1"], "'sha1' is not one of contrastive-gin, ghashing"),
+        (
+            ["zoo", *QUICK, "--method", "sha1"],
+            "'sha1' is not one of boosted-minhash, contrastive-gin",
+        ),
         (["zoo", *QUICK, "--bits", "17"], "hnn-net: bits must be one of"),
         (["zoo", *QUICK, "--seed", "-1"], "-1 is not in the range"),
         (["zoo", *QUICK, "--set", "color=red"], "of hnn-net: epochs (int), classification (float)"),
@@ -282,7 +262,9 @@ def test_every_method_can_be_trained_and_used(run: Run, zoo: Path) -> None:
     from assay.trainers import TRAINERS
 
     for method in TRAINERS:
-        answer = run("train", "zoo", *QUICK, "--method", method, "--bits", "16", "--json")
+        quick = "views=40" if method == "boosted-minhash" else "epochs=2"
+        to = ("--output", "net.safetensors", "--set", quick)
+        answer = run("train", "zoo", *to, "--method", method, "--bits", "16", "--json")
         assert answer.status == 0
         assert answer.json[0]["scheme"].startswith(f"{method}-16@")
         again = run("hash", "--weights", "net.safetensors", "zoo/plain/vgg19.onnx")
@@ -295,6 +277,6 @@ def test_without_the_extra_it_says_what_to_install(run: Run) -> None:
         process = start(code, "zoo", *QUICK)
         _, err = process.communicate()
         assert process.returncode == 2
-        assert err.startswith(b"assay: training needs PyTorch and SciPy (")
+        assert err.startswith(b"assay: hnn-net needs PyTorch and SciPy (")
         assert err.endswith(b"pip install 'assay[torch]'\n")
         assert err.count(b"\n") == 1

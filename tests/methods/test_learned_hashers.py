@@ -17,7 +17,7 @@ from assay.hashers._network_file import HashNetwork
 from assay.values import Layer, LayerGraph
 from assay.zoo import architectures, paper_architectures
 
-LEARNED = ("contrastive-gin", "ghashing", "hnn-net")
+LEARNED = ("boosted-minhash", "contrastive-gin", "ghashing", "hnn-net")
 
 
 def shipped(name: str) -> LearnedHasher:

@@ -122,7 +122,8 @@ def hasher(verb: Verb) -> Verb:
         "--weights",
         type=FILE,
         metavar="FILE",
-        help="A network that 'assay train' made; it names its hasher.",
+        help="A network that 'assay train' made, or the scheme of one that comes with assay; it"
+        " names its hasher.",
     )(verb)
     verb = click.option(
         "--bits", type=int, metavar="N", help="Length of the code; by default the hasher's."
@@ -186,10 +187,10 @@ def make_hasher(name: str | None, length: int | None, weights: str | None) -> Ha
 def _method_in(weights: str, name: str | None) -> str:
     """The hasher that a network's file names, which must be ``name`` where one is given."""
     from assay.hashers import HASHERS
-    from assay.hashers._learned import LearnedHasher
+    from assay.hashers._learned import LearnedHasher, network_file
     from assay.hashers._network_file import HashNetwork
 
-    found = HashNetwork.load(weights).method
+    found = HashNetwork.load(network_file(weights)).method
     learned = [known for known in HASHERS if issubclass(HASHERS[known], LearnedHasher)]
     if found not in learned:
         raise BadOption(

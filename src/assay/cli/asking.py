@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from assay.cli import _apps as apps
@@ -11,6 +13,9 @@ from assay.cli._writing import Outputs
 from assay.comparisons import TOLERANCE
 from assay.report import json_line, printable, text
 from assay.values import Json, Record, Report
+
+if TYPE_CHECKING:
+    from assay.hashers import Hasher
 
 
 @click.command("hash")
@@ -23,6 +28,12 @@ from assay.values import Json, Record, Report
     is_flag=True,
     help="With --json: sketch the weights, too, with the public key; a lead, never a proof.",
 )
+@click.option(
+    "--parts",
+    "parted",
+    is_flag=True,
+    help="With --json: the codes of its parts, too, such as a backbone's.",
+)
 @options.input_shape
 @options.as_json
 @click.pass_context
@@ -34,6 +45,7 @@ def hash_(
     weights: str | None,
     raw: bool,
     sketched: bool,
+    parted: bool,
     input_shape: options.Shapes,
     as_json: bool,
 ) -> None:
@@ -50,6 +62,8 @@ def hash_(
         if not as_json:
             raise click.UsageError("--sketch is for programs: give it with --json")
         from assay.sketches import sketch as sketcher  # not above: it brings NumPy along
+    if parted and not as_json:
+        raise click.UsageError("--parts is for programs: give it with --json")
     hasher = options.make_hasher(hasher_name, bits, weights)
 
     def read(path: str) -> Record:
@@ -70,10 +84,31 @@ def hash_(
                 say(json_line({"path": path, "error": wrong}))
         else:
             about = record.summary()
+            if parted:
+                about["parts"] = parts_of(record, hasher)
             if record.sketch is not None:
                 about["sketch"] = record.sketch.to_json()
             say(json_line(about) if as_json else code_line(record))
     context.exit(2 if failed else 0)
+
+
+def parts_of(record: Record, hasher: Hasher) -> list[Json] | None:
+    """The codes of a model's parts, and how much of it each is; None where it has no graph."""
+    from assay.graphs.parts import parts
+
+    graph = record.graph
+    if graph is None or record.code is None:
+        return None
+    cut = zip(parts(graph), hasher.parts(graph), strict=True)
+    return [
+        {
+            "part": part.kind,
+            "layers": len(part.layers),
+            "macs": sum(graph.layers[layer].macs for layer in part.layers),
+            "code": str(code),
+        }
+        for part, code in cut
+    ]
 
 
 def code_line(record: Record) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from assay.cli import _options as options
 from assay.cli._settings import settings
-from assay.cli._terminal import Stages, attempts, complain, remark, say
-from assay.cli.keeping import collect
-from assay.errors import AssayError, BadOption, MissingExtra
+from assay.cli._terminal import Stages, remark, say
+from assay.cli._trained_on import LEDGER, Given, packed
+from assay.errors import BadOption, MissingExtra
 from assay.report import json_line, printable
 from assay.values import Json
 
@@ -25,21 +25,40 @@ if TYPE_CHECKING:
     from assay.trainers._folder import Source
 
 SHARE = 0.1  # of the layers that a copy lacks
-LABELS = {"distances": "Comparing", "epochs": "Training"}
-LEDGER = "models.jsonl"
+JUDGED = 600  # copies, but one of each model at least
+SHOWN = 12  # categories that are named
+ZOO = ".jsonl.xz"
+LABELS = {
+    "distances": "Comparing",
+    "epochs": "Training",
+    "views": "Making views",
+    "bits": "Choosing bits",
+}
 
 
 @click.command()
-@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=options.FILE)
+@click.argument("paths", metavar="[FOLDER_OR_ZOO]...", nargs=-1, type=options.FILE)
+@click.option("--output", type=options.FILE, metavar="FILE", help="Where the network goes.")
 @click.option(
-    "--output", type=options.FILE, required=True, metavar="FILE", help="Where the network goes."
+    "--zoo",
+    "packaged",
+    is_flag=True,
+    help="Train on the published architectures that come with assay, too; a family is a category.",
+)
+@click.option(
+    "--pack",
+    "packed_to",
+    type=options.FILE,
+    metavar="FILE",
+    help="Write the layer graphs of all models as a zoo of your own, called *.jsonl.xz; without"
+    " --output that is all that is done.",
 )
 @click.option(
     "--method",
-    default="contrastive-gin",
+    default="boosted-minhash",
     callback=options.method_of("trainers"),
     metavar="NAME",
-    help="What to train; by default contrastive-gin.",
+    help="What to train; by default boosted-minhash.",
 )
 @click.option("--bits", type=int, metavar="N", help="Length of the codes; by default the method's.")
 @options.seed
@@ -61,8 +80,10 @@ LEDGER = "models.jsonl"
 @click.pass_context
 def train(
     context: click.Context,
-    folders: tuple[str, ...],
-    output: str,
+    paths: tuple[str, ...],
+    output: str | None,
+    packaged: bool,
+    packed_to: str | None,
     method: str,
     bits: int | None,
     seed: int,
@@ -70,29 +91,50 @@ def train(
     checkpoint: str | None,
     as_json: bool,
 ) -> None:
-    """Train a hash network on models of your own.
+    """Train a hash network on models of your own, on published ones, or on both.
 
-    A model's category is the folder in FOLDER that it lies in, however deep.  Every model is
-    trained on as it is and in copies that lack a tenth of its layers.  Stopped or killed, the same
-    command goes on where it was, and ends with the same network.  Needs the extra torch.
+    A model's category is the folder in FOLDER that it lies in, however deep; a zoo says its own.
+    Every model is trained on as it is and in copies that lack a tenth of its layers, which some
+    methods make of zoos as they go.  Stopped or killed, the same command goes on where it was, and
+    ends with the same network.  Needs the extra torch, but to pack.
     """
-    trainer = make_trainer(method, bits, given)
-    file = writable(output)
-    categories, closed = categorized(folders)
-    state = Path(checkpoint or f"{output}.checkpoint")
+    if output is None and packed_to is None:
+        raise click.UsageError("Missing option '--output', or '--pack'.")
+    trainer = None if output is None else make_trainer(method, bits, given)
+    file, pack = (None if each is None else writable(each, option)
+                  for each, option in ((output, "--output"), (packed_to, "--pack")))  # fmt: skip
+    if pack is not None and not pack.name.endswith(ZOO):
+        raise BadOption(f"--pack {packed_to}: call it *{ZOO}, as zoos are known by it")
+    wanted = Given.of(paths, packaged)
+    state = Path(checkpoint or f"{output or packed_to}.checkpoint")
     state.mkdir(parents=True, exist_ok=True)
     try:
-        models, failures = sources(categories, closed, state)
-        network, graphs = trained(trainer, models, seed, state)
+        models, failures = wanted.sources(state)
+        about = written(pack, models) if pack is not None else {}
+        if trainer is not None and file is not None:
+            whole = trainer.distances == "none" and bool(wanted.zoos or packaged)
+            copies = 0 if whole else trainer.copies
+            network, graphs = trained(trainer, models, seed, state, copies=copies)
+            network.save(file)
+            about |= summary(file, network, models, seed) | {"graphs": graphs}
     except KeyboardInterrupt:
         remark(f"stopped: the same command goes on from {state}")
         raise
-    network.save(file)
-    about = summary(file, network, models, seed) | {"graphs": graphs, "failed": failures}
     if checkpoint is None:
         remove(state)
+    about["failed"] = failures
     say(json_line(about) if as_json else text(about))
     context.exit(2 if failures else 0)
+
+
+def written(file: Path, models: Sequence[Source]) -> Json:
+    """Write the models as a zoo; what is said of it."""
+    from assay.zoo import write_zoo
+
+    found = packed(models)
+    write_zoo(file, found)
+    categories = sorted({each.family for each in found})
+    return {"zoo": str(file), "packed": len(found), "families": categories}
 
 
 def make_trainer(name: str, bits: int | None, given: Sequence[str]) -> Trainer:
@@ -100,20 +142,21 @@ def make_trainer(name: str, bits: int | None, given: Sequence[str]) -> Trainer:
 
     Raises MissingExtra where it cannot run here, BadOption where it has no such option or value.
     """
-    from assay.trainers import TRAINERS
+    from assay.trainers import TRAINERS, NetworkTrainer
 
     try:
-        import_module("assay.trainers._loop")  # and with it all that training needs
         method: Callable[..., Trainer] = TRAINERS[name]
+        if issubclass(TRAINERS[name], NetworkTrainer):
+            import_module("assay.trainers._loop")  # and with it all that training needs
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"training needs PyTorch and SciPy ({error}): pip install 'assay[torch]'"
+            f"{name} needs PyTorch and SciPy ({error}): pip install 'assay[torch]'"
         ) from error
     chosen = settings(method, name, given, without=("bits",))
     return method(**chosen | ({} if bits is None else {"bits": bits}))
 
 
-def writable(output: str) -> Path:
+def writable(output: str, option: str = "--output") -> Path:
     """The file to write.  Raises BadOption where none can be: to be known before the long work."""
     file = Path(output)
     part = file.with_name(f"{file.name}.part") if file.name else file
@@ -123,83 +166,19 @@ def writable(output: str) -> Path:
         part.touch()
         part.unlink()
     except OSError as error:
-        raise BadOption(f"--output {output}: cannot be written: {error.strerror}") from error
+        raise BadOption(f"{option} {output}: cannot be written: {error.strerror}") from error
     return file
 
 
-def sources(
-    categories: Mapping[str, str], closed: Mapping[str, OSError], state: Path
-) -> tuple[list[Source], list[Json]]:
-    """The models of the files in ``categories``; path and error of each that is of no use.
-
-    Raises AssayError where all are.
-    """
-    from assay.trainers._folder import Ledger, Source, distinct
-
-    ledger = Ledger(state / LEDGER)
-    found, failures = [], []
-
-    def read(path: str) -> Any:
-        if path in closed:
-            raise closed[path]
-        return ledger.graph(path)
-
-    for path, graph, wrong in attempts([*categories], read, "Reading"):
-        if graph is None:
-            failures.append({"path": path, "error": wrong})
-        else:
-            ledger.keep(path, graph)
-            found.append(Source(path, categories[path], graph))
-    sorted_out = distinct(found)
-    for source, original in sorted_out.conflicts:
-        wrong = f"{source.path}: has the layers of {original.path}, of another category"
-        complain(wrong)
-        failures.append({"path": source.path, "error": wrong})
-    if sorted_out.repeats:
-        remark(f"left out, the layers of another model: {len(sorted_out.repeats)}")
-    if not sorted_out.models:
-        raise AssayError("none of the files can be trained on")
-    return sorted_out.models, failures
-
-
-def categorized(folders: Sequence[str]) -> tuple[dict[str, str], dict[str, OSError]]:
-    """Category by path, ordered by both; folders that are closed.
-
-    Raises BadOption where there is nothing to train on.
-    """
-    found: dict[str, str] = {}
-    closed: dict[str, OSError] = {}
-    outside = 0
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise BadOption(f"{folder}: not a folder: give one with a folder for each category")
-        files, left_out, shut = collect([folder])
-        closed |= shut
-        for reason, number in sorted(left_out.items()):
-            remark(f"left out, {reason}: {number}")
-        for path in files:
-            place = Path(path).relative_to(folder).parts
-            if len(place) > 1 or path in shut:
-                found[path] = place[0] if place else ""
-            else:
-                outside += 1
-    if not found:
-        why = "in no folder of their category" if outside else "not there"
-        raise BadOption(f"{folders[0]}: models are {why}: put them into {folders[0]}/<category>/")
-    if outside:
-        remark(f"left out, in no category's folder: {outside}")
-    return dict(sorted(found.items(), key=lambda item: (item[1], item[0]))), closed
-
-
 def trained(
-    trainer: Trainer, models: Sequence[Source], seed: int, state: Path
+    trainer: Trainer, models: Sequence[Source], seed: int, state: Path, copies: int
 ) -> tuple[HashNetwork, int]:
     """The network, and on how many graphs it was trained; with a bar for each stage."""
     from assay.trainers import Progress
     from assay.trainers import train as run
     from assay.trainers._folder import samples
 
-    made = samples(models, seed, share=SHARE)
+    made = samples(models, seed, copies=copies, share=SHARE)
     with Stages() as stages:
 
         def show(progress: Progress) -> None:
@@ -218,7 +197,9 @@ def summary(file: Path, network: HashNetwork, models: Sequence[Source], seed: in
     learned: Callable[..., Hasher] = HASHERS[network.method]
     baseline: Callable[..., Hasher] = HASHERS["weisfeiler-lehman"]
     hasher = learned(weights=str(file))
-    wholes, copies = samples(models, seed, copies=0), held_out(models, seed, share=SHARE)
+    each = max(1, min(3, JUDGED // len(models)))
+    wholes = samples(models, seed, copies=0)
+    copies = held_out(models, seed, copies=each, share=SHARE)
     judgment = judged(hasher, wholes, copies)
     return {
         "output": str(file),
@@ -237,13 +218,28 @@ def summary(file: Path, network: HashNetwork, models: Sequence[Source], seed: in
 
 def text(about: Json) -> str:
     """The same for people, and what to do next."""
-    held, categories = about["held_out"], ", ".join(map(printable, about["categories"]))
+    rows: list[tuple[str, str]] = []
+    if "zoo" in about:
+        rows += [
+            ("zoo", about["zoo"]),
+            ("packed", f"{about['packed']} models of {len(about['families'])} families"),
+            ("to use it", f"assay train {shlex.quote(about['zoo'])} --output FILE"),
+        ]
+    if "output" in about:
+        rows += network_rows(about)
+    return "\n".join(f"{key:10}  {printable(value)}" for key, value in rows)
+
+
+def network_rows(about: Json) -> list[tuple[str, str]]:
+    """What is said of a network."""
+    held, categories = about["held_out"], list(map(printable, about["categories"]))
+    more = [f"{len(categories) - SHOWN} more"] if len(categories) > SHOWN else []
     named = shlex.quote(about["output"])
-    rows = [
+    return [
         ("network", about["output"]),
         ("scheme", about["scheme"]),
         ("trained on", f"{about['graphs']} graphs of {about['models']} models"),
-        ("categories", categories),
+        ("categories", ", ".join(categories[:SHOWN] + more)),
         ("codes", f"{about['distinct_codes']} different ones of {about['models']} models,"
          f" bit entropy {about['bit_entropy']:.2f} of 1"),
         ("held out", f"{held['copies']} copies without a tenth of their layers:"
@@ -252,7 +248,6 @@ def text(about: Json) -> str:
         ("to use it", f"assay hash --weights {named} FILE"),
         ("", f"assay rehash --weights {named}"),
     ]  # fmt: skip
-    return "\n".join(f"{key:10}  {printable(value)}" for key, value in rows)
 
 
 def remove(state: Path) -> None:

@@ -8,19 +8,12 @@ of descent, so the score has no false alarm, and no relation beyond same-archite
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 
 from assay.comparisons import Comparison
-from assay.graphs.neighborhoods import fingerprint, rounds
+from assay.comparisons._overlap import overlap
+from assay.graphs.neighborhoods import fingerprint
 from assay.values import Evidence, LayerGraph, Record, Relation
-
-
-@lru_cache(maxsize=512)  # a search compares one suspect with hundreds, a batch with the same ones
-def _labels(graph: LayerGraph, count: int, costs: bool) -> Counter[bytes]:
-    """The multiset of a graph's labels of rounds 0 … count."""
-    return Counter(label for labels in rounds(graph, count, costs) for label in labels)
 
 
 @dataclass(frozen=True)
@@ -51,9 +44,7 @@ class Structure(Comparison):
 
     def overlap(self, a: LayerGraph, b: LayerGraph, costs: bool) -> float:
         """Weighted Jaccard overlap of the two multisets of labels, 0 … 1."""
-        ours, theirs = (_labels(graph, self.rounds, costs) for graph in (a, b))
-        union = sum((ours | theirs).values())
-        return sum((ours & theirs).values()) / union if union else 0.0
+        return overlap(a, b, self.rounds, costs)
 
     def supported(self, evidence: Evidence) -> Relation:
         # Small or half-understood graphs are alike by chance: their score counts for less.

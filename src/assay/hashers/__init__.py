@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from assay.graphs.parts import part_graph, parts
 from assay.methods import Methods
-from assay.values import HashCode, LayerGraph
+from assay.values import HashCode, LayerGraph, Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +31,10 @@ class Hasher(ABC):
         """The code of ``graph``; its scheme also names the graph rules behind it."""
         return HashCode(f"{self.scheme}+{graph.rules}", self.digest(graph))
 
+    def parts(self, graph: LayerGraph) -> tuple[HashCode, ...]:
+        """The codes of ``assay.graphs.parts``, in their order."""
+        return tuple(self(part_graph(graph, part)) for part in parts(graph))
+
     def embed(self, graph: LayerGraph) -> NDArray[np.float64] | None:
         """The continuous code (d) behind the bits, which ranks equal Hamming distances.
 
@@ -45,3 +51,10 @@ class Hasher(ABC):
 
 
 HASHERS = Methods(Hasher)
+
+
+def parted(record: Record, hasher: Hasher) -> Record:
+    """``record`` with the codes of its parts by the ``hasher`` of its own; as it is without one."""
+    if record.code is None or record.graph is None:
+        return record
+    return replace(record, parts=hasher.parts(record.graph))

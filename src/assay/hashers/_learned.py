@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from assay.methods import name_of
 from assay.values import LayerGraph
 
 SHIPPED = Path(__file__).parent / "networks"
+OLDER = "older"  # the folder in it of those that came with an older assay, named by their schemes
+SCHEME = re.compile(r"(?P<stem>[a-z-]+-\d+)@(?P<network>[0-9a-f]{8})")
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class LearnedHasher(Hasher):
     """Signs of a trained network's outputs."""
 
     bits: int | None = None  # None: as many as the network has
-    weights: str | None = None  # file of a network that 'assay train' wrote; None: the shipped one
+    weights: str | None = None  # file of a network, or its scheme; None: the newest that is shipped
 
     def __post_init__(self) -> None:
         network, path = self.network, self._path
@@ -101,7 +105,10 @@ class LearnedHasher(Hasher):
 
     @property
     def _path(self) -> Path:
-        return Path(self.weights) if self.weights else SHIPPED / f"{self.method}-64.safetensors"
+        if self.weights:
+            return network_file(self.weights)
+        wanted = SHIPPED / f"{self.method}-{self.bits}{SUFFIX}"
+        return wanted if wanted.exists() else SHIPPED / f"{self.method}-64{SUFFIX}"
 
     @property
     def _changed(self) -> int:
@@ -109,6 +116,31 @@ class LearnedHasher(Hasher):
             return self._path.stat().st_mtime_ns
         except OSError as error:
             raise BadOption(f"{self._path}: cannot be read: {error.strerror}") from error
+
+
+def network_file(weights: str) -> Path:
+    """The file of a network: its own path, or by its scheme one that comes with assay.
+
+    Raises BadOption where none of that scheme does.
+    """
+    scheme = SCHEME.fullmatch(weights)
+    if scheme is None:
+        return Path(weights)
+    newest = SHIPPED / f"{scheme['stem']}{SUFFIX}"
+    if newest.exists() and loaded(newest, newest.stat().st_mtime_ns)[2] == scheme["network"]:
+        return newest
+    if not is_older(weights):
+        raise BadOption(f"{weights}: comes not with this assay: give the network's file")
+    return _older(weights)
+
+
+def is_older(scheme: str) -> bool:
+    """Whether codes of ``scheme`` are of a network that has a newer one in its place."""
+    return SCHEME.fullmatch(scheme) is not None and _older(scheme).exists()
+
+
+def _older(scheme: str) -> Path:
+    return SHIPPED / OLDER / f"{scheme}{SUFFIX}"
 
 
 @lru_cache(maxsize=1)  # code, category and embedding of a graph are asked for one after the other

@@ -23,7 +23,7 @@ from assay.errors import BadOption
 VERSION = 1
 LARGEST = 256 * 2**20  # bytes; the published network has 2 MB
 LARGEST_WEIGHT = 1e6  # trained ones are below 100; nothing overflows below this
-LENGTHS = (16, 32, 64, 128)  # bits
+LENGTHS = (16, 32, 64, 128, 256)  # bits
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Self
 
 from assay.comparisons import TOLERANCE
 from assay.errors import AssayError, BadOption
-from assay.registry._changes import Added, register
-from assay.registry._codes import LiveCodes
+from assay.hashers import parted
+from assay.registry._changes import Added, known_by, register
+from assay.registry._codes import OF_PARTS, LiveCodes
 from assay.registry._database import Database
 from assay.registry._find import find
 from assay.registry._hasher import coded, recall, settle
@@ -52,7 +53,8 @@ class Registry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known = Known(database, LiveCodes(database), LiveTensors(database))
+        codes, parts = LiveCodes(database), LiveCodes(database, OF_PARTS)
+        self._known = Known(database, codes, parts, LiveTensors(database))
         self.keys = Keyring(database)
         self.log = Log(database)
         self.licenses = Licenses(database)
@@ -110,7 +112,7 @@ class Registry:
         """
         hasher = self.hasher
         sketching = Sketching([self.keys.settled()], "registered")
-        record = self._read(path, input_shape, sketching, hasher)
+        record = parted(self._read(path, input_shape, sketching, hasher), hasher)
         named = replace(record, name=name or default_name(str(path)), owner=owner, base=base)
         return self._register(named, hasher, str(Path(path).absolute()))
 
@@ -145,7 +147,8 @@ class Registry:
         sketched_by = self.keys.in_use()
         keys = [key for key in self.keys.known() if key.scheme in sketched_by]
         sketching = Sketching(keys, "tried") if keys else None
-        suspect = self._read(path, input_shape, sketching, self.hasher)
+        hasher = self.hasher
+        suspect = parted(self._read(path, input_shape, sketching, hasher), hasher)
         self._warnings.of_sketches(key.scheme for key in keys)
         sketches = sketching.made if sketching and suspect.sketch else {}
         return Report(suspect, self._related(suspect, sketches, top, where, tolerance))
@@ -242,7 +245,9 @@ class Registry:
     def hasher(self) -> Hasher:
         """What ``add`` and ``check`` make codes with: the last ``rehash``'s, or the default."""
         with self._database.read() as connection:
-            return recall(connection, self._database.folder)
+            hasher = recall(connection, self._database.folder)
+        self._warnings.of_network(hasher.scheme)
+        return hasher
 
     def use(self, hasher: Hasher) -> None:
         """Make codes with ``hasher``, in a registry that has made none yet.
@@ -259,13 +264,7 @@ class Registry:
     def _register(
         self, record: Record, hasher: Hasher | None = None, file: str | None = None
     ) -> Added:
-        sha256 = record.sha256 or ""
-        if not re.fullmatch("[0-9a-f]{64}", sha256):
-            from assay.formats import MISSING
-
-            missing = record.metadata.get(MISSING)
-            why = f"without {', '.join(missing[:3])}" if missing else "its files were not read"
-            raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
+        sha256 = known_by(record)
         with self._database.write() as connection:
             if hasher is not None:
                 record = coded(record, settle(connection, self._database.folder, hasher))
@@ -293,8 +292,7 @@ class Registry:
     ) -> tuple[Kin, ...]:
         if not 0 < tolerance < 1:
             raise BadOption(f"tolerance {tolerance:g}: a probability above 0 and below 1")
-        if suspect.code is not None:
-            self._warnings.of_codes(suspect.code.scheme)
+        self._warnings.of_structure(suspect)
         count = max(CANDIDATES, 5 * top)
         search = Search(suspect, sketches, count, where or Where(), tolerance, lambda: self.hasher)
         return tuple(related(self._known, search)[:top])

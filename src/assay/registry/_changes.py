@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from assay.errors import SchemeMismatch
+from assay.errors import AssayError, SchemeMismatch
 from assay.registry import _fragments
+from assay.registry._parts import keep as keep_parts
 from assay.registry._rows import as_bytes, pack, pack_sketch
 from assay.registry._shapes import keep
 from assay.values import HashCode, Json, Record, WeightSketch
@@ -37,6 +39,17 @@ class Added:
         return asdict(self)
 
 
+def known_by(record: Record) -> str:
+    """The sha256 that ``record`` is registered by.  Raises AssayError where it has none."""
+    if record.sha256 is not None and re.fullmatch("[0-9a-f]{64}", record.sha256):
+        return record.sha256
+    from assay.formats import MISSING  # not above: it brings every format along
+
+    missing = record.metadata.get(MISSING)
+    why = f"without {', '.join(missing[:3])}" if missing else "its files were not read"
+    raise AssayError(f"{record.path}: cannot be registered without its sha256: {why}")
+
+
 def register(
     connection: sqlite3.Connection, record: Record, file: str | None = None
 ) -> tuple[str, str]:
@@ -54,6 +67,7 @@ def register(
         (key,) = connection.execute(f"{INSERT} RETURNING id", row).fetchone()
         name, status = record.name, "added"
         keep(connection, key, record)
+        keep_parts(connection, key, record.graph, record.code, record.parts)
     else:
         key, name, body, scheme, rules = known
         status = "exists"
@@ -61,6 +75,7 @@ def register(
         if recoded or (record.shapes and not json.loads(body).get("shapes")):
             _refresh(connection, key, row, body)
             keep(connection, key, record)
+        keep_parts(connection, key, record.graph, record.code, record.parts)
     resketch(connection, key, record.sketch)
     if record.base:
         connection.execute("INSERT OR IGNORE INTO bases VALUES (?)", [key])
@@ -73,13 +88,19 @@ def register(
     return name, status
 
 
-def recode(connection: sqlite3.Connection, key: int, old: Record, code: HashCode) -> bool:
-    """Put ``code`` in the place of ``old``'s; False where another process changed it meanwhile."""
-    check_length(connection, code)
+def recode(connection: sqlite3.Connection, key: int, old: Record, new: Record) -> bool:
+    """Put the codes of ``new`` in the place of ``old``'s.
+
+    False where another process changed them meanwhile.
+    """
+    check_length(connection, new.code)
     changed = connection.execute(
         "UPDATE models SET scheme = ?, digest = ? WHERE id = ? AND scheme IS ?",
-        [code.scheme, code.digest, key, old.code and old.code.scheme],
-    )
+        [new.code and new.code.scheme, new.code and new.code.digest, key,
+         old.code and old.code.scheme],
+    )  # fmt: skip
+    if changed.rowcount == 1:
+        keep_parts(connection, key, new.graph, new.code, new.parts)
     return changed.rowcount == 1
 
 

@@ -1,4 +1,4 @@
-"""The codes of all registered models in memory, as the registry stands at each search.
+"""The codes of all registered models, or of their parts, in memory, as they are at each search.
 
 They are filled from the snapshot, or from SQLite where that cannot be used, and then follow the
 log of changes, so that a model which another process added a moment ago is found.
@@ -11,8 +11,10 @@ import sqlite3
 import threading
 from array import array
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import AssayError, DamagedRegistry
@@ -25,33 +27,67 @@ from assay.values import HashCode, Match
 if TYPE_CHECKING:
     from assay.indexes.scan import Scan
 
+PER_MODEL = 16  # keys: a model's n-th part has 16 times the model's, and n
 SNAPSHOT_EVERY = 1_000  # changes at least, or an eighth of the codes: a smaller lag is soon read
 
 logger = logging.getLogger("assay.registry")
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Where codes lie in the registry's file; a row has a model's, ``count`` of them."""
+
+    name: str  # of their snapshot
+    table: str
+    key: str  # the column with the model's key
+    count: str
+    digests: str  # one after the other
+    per_model: int  # keys of a model
+
+
+WHOLE = Stored("codes", "models", "id", "scheme IS NOT NULL", "digest", 1)
+OF_PARTS = Stored("parts", "parts", "model", "count", "digests", PER_MODEL)
+
+
 class LiveCodes:
     """An index for each scheme; threads take turns."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stored: Stored = WHOLE) -> None:
         self._database = database
+        self._stored = stored
         self._lock = threading.RLock()
         self._indexes: dict[str, Scan] = {}
         self._bits: dict[str, int] = {}  # of a code
         self._seq: int | None = None  # the last change that is in memory; None: nothing is loaded
-        self._turns = Turns("snapshot")
+        self._turns = Turns("snapshot" if stored is WHOLE else f"{stored.name}-snapshot")
         self._saved = 0  # the last change that is in the snapshot
 
-    def search(self, code: HashCode, k: int, where: Collection[int] | None) -> list[Match]:
-        """The ``k`` registered codes of its scheme nearest to ``code``; ``where``: among these."""
+    def search(
+        self,
+        code: HashCode,
+        k: int,
+        where: Collection[int] | None,
+        radius: int | None = None,
+    ) -> list[Match]:
+        """The ``k`` registered codes of its scheme nearest to ``code``; ``where``: among these.
+
+        Their keys are the models', also where the codes are of parts; a model may be there twice.
+        """
+        per = self._stored.per_model
         with self._lock:
             self._follow()
             index = self._indexes.get(code.scheme)
-            return [] if index is None else index.search(code, k=k, where=where)
+            if index is None:
+                return []
+            if where is not None and per > 1:
+                where = [key * per + number for key in where for number in range(per)]
+            found = index.search(code, k=k, radius=radius, where=where)
+        return found if per == 1 else [Match(each.distance, each.key // per) for each in found]
 
     def _follow(self) -> None:
         from assay.indexes.scan import Scan  # not above: it brings NumPy along
 
+        stored = self._stored
         if self._seq is None:
             self._load()
         with self._database.read() as connection:
@@ -59,17 +95,22 @@ class LiveCodes:
             if seq == self._seq:
                 return
             changed = connection.execute(
-                "SELECT DISTINCT model, scheme, digest FROM changes LEFT JOIN models"
-                " ON models.id = changes.model WHERE seq > ?",
+                f"SELECT DISTINCT changes.model, scheme, {stored.count}, {stored.digests}"
+                f" FROM changes LEFT JOIN {stored.table}"
+                f" ON {stored.table}.{stored.key} = changes.model WHERE seq > ?",
                 [self._seq],
             ).fetchall()
-        for key, scheme, digest in changed:
+        for model, scheme, count, digests in changed:
+            keys = range(model * stored.per_model, (model + 1) * stored.per_model)
             for index in self._indexes.values():
-                index.remove(key)
-            if scheme is not None:
-                code = HashCode(scheme, digest)
-                self._bits[scheme] = len(code)
-                self._indexes.setdefault(scheme, Scan()).add(key, code)
+                for key in keys:
+                    index.remove(key)
+            if scheme is not None and count:
+                width = len(digests) // count
+                self._bits[scheme] = 8 * width
+                index = self._indexes.setdefault(scheme, Scan())
+                for key, start in zip(keys, range(0, len(digests), width), strict=False):
+                    index.add(key, HashCode(scheme, digests[start : start + width]))
         self._seq = seq
         self._save_if_due()
 
@@ -88,7 +129,7 @@ class LiveCodes:
         self._save_if_due()
 
     def _from_snapshot(self, connection: sqlite3.Connection) -> tuple[Moment, list[Codes]] | None:
-        path = _snapshot.path_of(self._database.folder, setting(connection, "id"))
+        path = self._path(setting(connection, "id"))
         try:
             found, parts = _snapshot.read(path)
         except FileNotFoundError:
@@ -102,12 +143,19 @@ class LiveCodes:
         self._saved = found.seq
         return found, parts
 
+    def _path(self, registry: str) -> Path:
+        return _snapshot.path_of(self._database.folder, registry, self._stored.name)
+
     def _from_models(self, connection: sqlite3.Connection) -> tuple[Moment, list[Codes]]:
         (seq,) = connection.execute(LAST_CHANGE).fetchone()
+        stored = self._stored
         rows = connection.execute(
-            "SELECT scheme, id, digest FROM models WHERE scheme IS NOT NULL ORDER BY scheme"
+            f"SELECT scheme, {stored.key}, {stored.count}, {stored.digests} FROM {stored.table}"
+            f" WHERE {stored.count} ORDER BY scheme"
         )
-        parts = [_part(scheme, group) for scheme, group in groupby(rows, itemgetter(0))]
+        parts = [
+            _part(scheme, group, stored.per_model) for scheme, group in groupby(rows, itemgetter(0))
+        ]
         return moment(connection, seq), parts
 
     def _save_if_due(self) -> None:
@@ -124,7 +172,7 @@ class LiveCodes:
                 if not is_ours:
                     return
                 now = moment(connection, seq)
-            path = _snapshot.path_of(self._database.folder, now.registry)
+            path = self._path(now.registry)
             parts = [
                 Codes(scheme, self._bits[scheme], *index.arrays())
                 for scheme, index in self._indexes.items()
@@ -134,14 +182,14 @@ class LiveCodes:
             logger.warning("the snapshot could not be written: %s", error)
 
 
-def _part(scheme: str, rows: Iterator[tuple[str, int, bytes]]) -> Codes:
+def _part(scheme: str, rows: Iterator[tuple[str, int, int, bytes]], per_model: int) -> Codes:
     import numpy as np
 
     numbers, digests, width = array("q"), bytearray(), 0
-    for _, key, digest in rows:
-        numbers.append(key)
-        digests += digest
-        width = len(digest)
+    for _, model, count, some in rows:
+        numbers.extend(range(model * per_model, model * per_model + count))
+        digests += some
+        width = len(some) // count
     if not width or len(digests) != width * len(numbers):
         raise DamagedRegistry(f"codes of {scheme} differ in length: restore it from a backup")
     keys = np.frombuffer(numbers, np.int64)

@@ -2,7 +2,8 @@
 
 Kept as the method's name, its options and its scheme: ``{"method": "weisfeiler-lehman", "bits": 64,
 …}``.  A trained network that did not come with assay is copied into the registry's folder, named by
-its scheme: the registry may be moved, and the file that it came from deleted.
+its scheme: the registry may be moved, and the file that it came from deleted.  One that did comes
+with every later assay, too, so that codes stay what they are until they are made anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from assay.durable import write_whole
 from assay.errors import AssayError, DamagedRegistry, SchemeMismatch, UnknownMethod
-from assay.hashers import HASHERS, Hasher
+from assay.hashers import HASHERS, Hasher, parted
 from assay.methods import name_of
 from assay.values import Record
 
@@ -63,6 +64,8 @@ def recall(connection: sqlite3.Connection, folder: Path) -> Hasher:
         if options.get("weights") is not None:
             file = folder / Path(options["weights"]).name  # nowhere else
             options["weights"] = str(file)
+        elif came_earlier(scheme):
+            options["weights"] = scheme
         hasher = HASHERS[name](**options)
     except (UnknownMethod, TypeError, ValueError, KeyError) as error:
         if file is not None and name in HASHERS:
@@ -81,12 +84,21 @@ def recall(connection: sqlite3.Connection, folder: Path) -> Hasher:
     return hasher
 
 
+def came_earlier(scheme: str | None) -> bool:
+    """Whether codes of ``scheme`` are of a network that assay came with before its newest."""
+    if scheme is None or "@" not in scheme:
+        return False
+    from assay.hashers._learned import is_older  # not above: it brings NumPy along
+
+    return is_older(scheme)
+
+
 def coded(record: Record, hasher: Hasher) -> Record:
     """``record`` with a code of ``hasher``: another process may have chosen it a moment ago."""
     code, graph = record.code, record.graph
     if code is None or graph is None or code.scheme == f"{hasher.scheme}+{graph.rules}":
         return record
-    return replace(record, code=hasher(graph))
+    return parted(replace(record, code=hasher(graph)), hasher)
 
 
 def _lost(what: str) -> DamagedRegistry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 6  # of the schema below
+VERSION = 7  # of the schema below
 
 # What a file without a graph is found by; layout 1 had no such table.
 SHAPES = """
@@ -85,7 +85,22 @@ CREATE TABLE licensed (
 );
 CREATE INDEX licensed_manifest ON licensed(manifest);
 """
-UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED}  # what each lacks
+# What a part of a model is found by; layout 6 had no such table.
+PARTS = """
+CREATE TABLE parts (  -- codes of the parts of the models' layer graphs
+    model INTEGER PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,
+    scheme TEXT NOT NULL,
+    count INTEGER NOT NULL,  -- 0 where there are none
+    digests BLOB NOT NULL  -- one after the other; which layers each has is read from the graph
+);
+CREATE INDEX parts_scheme ON parts(scheme);
+CREATE TRIGGER parts_added AFTER INSERT ON parts
+    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
+CREATE TRIGGER parts_changed AFTER UPDATE ON parts
+    BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
+"""
+# What each layout lacks.
+UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED, 6: PARTS}
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -137,4 +152,4 @@ CREATE TRIGGER model_rehashed AFTER UPDATE OF scheme, digest ON models
     BEGIN INSERT INTO changes(model, what) VALUES (new.id, 'rehashed'); END;
 INSERT INTO settings VALUES ('id', lower(hex(randomblob(16)))), ('snapshot', 0);
 """
-SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG + LICENSED
+SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG + LICENSED + PARTS

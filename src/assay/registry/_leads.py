@@ -1,8 +1,8 @@
 """Which registered models are worth comparing with a suspect in full.
 
-Those with its bytes, with tensors near its own or exact rows of them, with the nearest codes, or
-with its tensor shapes.  Public bases with tensors like its own are looked at whatever the filter:
-they explain what others have in common with it.
+Those with its bytes, with tensors near its own or exact rows of them, with the nearest codes, with
+parts whose codes are near those of its own, or with its tensor shapes.  Public bases with tensors
+like its own are looked at whatever the filter: they explain what others have in common with it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from assay.registry._fragments import holders
+from assay.registry._parts import unpacked, with_parts
 from assay.registry._rows import COLUMNS, Where, unpack, unpack_sketch
 from assay.registry._search import Known, Search
 from assay.registry._shapes import nearest
@@ -51,6 +52,7 @@ def leads(known: Known, search: Search) -> list[Lead]:
     if search.suspect.code is not None:
         near = known.codes.search(search.suspect.code, search.count + TIED, allowed)
         distances |= {match.key: match.distance for match in _first(known, near, search)}
+    alike += with_parts(known.parts, search.suspect.parts, search.count, allowed)
     for sketch in search.sketches.values():
         alike += known.tensors.search(sketch, search.count, allowed)
         if bases:
@@ -86,11 +88,13 @@ def _first(known: Known, near: Sequence[Match], search: Search) -> Sequence[Matc
 
 
 def _records(known: Known, keys: Sequence[int]) -> Iterator[tuple[int, Record]]:
-    """The models by their keys, each with its sketch."""
-    query = f"""SELECT {COLUMNS}, (SELECT body FROM sketches WHERE model = models.id)
-        FROM models WHERE id IN (SELECT value FROM json_each(?))"""
+    """The models by their keys, each with its sketch and the codes of its parts."""
+    query = f"""SELECT {COLUMNS}, (SELECT body FROM sketches WHERE model = models.id),
+        parts.scheme, count, digests FROM models LEFT JOIN parts ON parts.model = models.id
+        WHERE id IN (SELECT value FROM json_each(?))"""
     with known.database.read() as connection:
         rows = connection.execute(query, [json.dumps(keys)]).fetchall()
-    for *row, packed in rows:
+    for *row, packed, scheme, count, digests in rows:
         sketch = None if packed is None else unpack_sketch(packed)
-        yield row[0], replace(unpack(tuple(row)), sketch=sketch)
+        parts = unpacked(scheme, count, digests)
+        yield row[0], replace(unpack(tuple(row)), sketch=sketch, parts=parts)

@@ -13,10 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.errors import AssayError
+from assay.hashers import parted
 from assay.registry._changes import recode, resketch
 from assay.registry._database import Database
 from assay.registry._find import claims, files
 from assay.registry._hasher import recall, remember
+from assay.registry._parts import LACKING
 from assay.registry._rows import COLUMNS, Where, unpack
 from assay.registry._stale import UNSKETCHED
 from assay.values import Record, WeightSketch
@@ -32,22 +34,25 @@ Sketching = Callable[[str], Record]  # a file's record, with its sha256 and its 
 
 
 def recoded(database: Database, hasher: Hasher) -> Iterator[Record]:
-    """Give every model a code of ``hasher``, made from its stored graph; those that changed."""
+    """Give every model, and its parts, codes of ``hasher``, made from its stored graph.
+
+    Those that changed, or whose parts had none.
+    """
     with database.write() as connection:
         if remember(connection, database.folder, hasher):
             hasher = recall(connection, database.folder)  # its network is in the folder
         else:
             logger.warning("%r is no method of assay: add and check keep their own", hasher)
-    condition = "rules IS NOT NULL AND scheme IS NOT ? || '+' || rules"
-    for page in _pages(database, condition, [hasher.scheme]):
+    condition = f"(rules IS NOT NULL AND scheme IS NOT ? || '+' || rules OR {LACKING})"
+    for page in _pages(database, condition, [hasher.scheme, hasher.scheme]):
         codes = [
-            (key, record, hasher(record.graph))
+            (key, record, parted(replace(record, code=hasher(record.graph)), hasher))
             for key, record in page
             if record.graph is not None and record.graph.layers  # examine gives no code either
         ]
         with database.write() as connection:
-            changed = [item for item in codes if recode(connection, *item)]
-        yield from (replace(record, code=code) for _, record, code in changed)
+            changed = [new for key, old, new in codes if recode(connection, key, old, new)]
+        yield from changed
 
 
 def resketched(

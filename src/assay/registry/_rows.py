@@ -23,9 +23,21 @@ T = TypeVar("T")
 OWNER = """(SELECT owner FROM claims WHERE model = models.id AND owner IS NOT NULL
             ORDER BY id LIMIT 1)"""
 BASE = "EXISTS (SELECT 1 FROM bases WHERE model = models.id)"
-COLUMNS = f"id, sha256, name, path, format, body, scheme, digest, graph, {OWNER}, {BASE}"
+COLUMNS = f"""id, sha256, name, path, format, body, models.scheme, digest, graph, {OWNER},
+    {BASE}"""
 # Not in the body: they have columns or tables of their own.
-OWN_COLUMN = ("sha256", "name", "path", "format", "owner", "code", "graph", "sketch", "base")
+OWN_COLUMN = (
+    "sha256",
+    "name",
+    "path",
+    "format",
+    "owner",
+    "code",
+    "graph",
+    "sketch",
+    "base",
+    "parts",
+)
 OPINION = ("category", "confidence")  # a hasher's; it is asked again when it is wanted
 
 

@@ -22,6 +22,7 @@ class Known:
 
     database: Database
     codes: LiveCodes
+    parts: LiveCodes
     tensors: LiveTensors
 
 

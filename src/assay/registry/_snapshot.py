@@ -37,9 +37,9 @@ class Codes:
     words: NDArray[np.uint64]  # (n, w) digests, filled up with zeros to whole words
 
 
-def path_of(folder: Path, registry: str) -> Path:
-    """Where the snapshot of ``registry`` lies."""
-    return folder / f"codes-{registry[:8]}.snapshot"
+def path_of(folder: Path, registry: str, name: str = "codes") -> Path:
+    """Where the snapshot of ``registry`` lies; ``name``: of what."""
+    return folder / f"{name}-{registry[:8]}.snapshot"
 
 
 def write(path: Path, moment: Moment, parts: Sequence[Codes]) -> None:

@@ -7,6 +7,9 @@ import logging
 from collections.abc import Iterable
 
 from assay.registry._database import Database
+from assay.registry._hasher import came_earlier
+from assay.registry._parts import lacking
+from assay.values import Record
 
 UNSKETCHED = """id NOT IN (SELECT model FROM sketches
     WHERE scheme IN (SELECT value FROM json_each(?)))"""  # a list of schemes as JSON
@@ -35,7 +38,24 @@ class Warnings:
         self._database = database
         self._said: set[str] = set()
 
-    def of_codes(self, scheme: str) -> None:
+    def of_network(self, scheme: str) -> None:
+        """That the registry's own hasher is not the newest of its kind."""
+        if scheme not in self._said and came_earlier(scheme):
+            logger.warning(
+                "codes are of %s, a network of an older assay: they are compared as they are;"
+                " 'assay rehash' makes them anew with the newest one, and needs no files",
+                scheme,
+            )
+        self._said.add(scheme)
+
+    def of_structure(self, suspect: Record) -> None:
+        """What the codes of ``suspect`` and of its parts are not compared with."""
+        if suspect.code is not None:
+            self._of_codes(suspect.code.scheme)
+        if suspect.code is not None and suspect.graph is not None and suspect.parts is not None:
+            self._of_parts(suspect.code.scheme.removesuffix(f"+{suspect.graph.rules}"))
+
+    def _of_codes(self, scheme: str) -> None:
         """Models whose codes are of another scheme than the suspect's."""
         count = 0 if scheme in self._said else stale(self._database, scheme)
         self._said.add(scheme)
@@ -44,6 +64,17 @@ class Warnings:
                 "models that were not compared, because their codes are not of scheme %s: %d:"
                 " run 'assay rehash', or add their files again if the graph rules changed",
                 scheme,
+                count,
+            )
+
+    def _of_parts(self, scheme: str) -> None:
+        """Models that have a layer graph, but no codes of its parts by the hasher of ``scheme``."""
+        count = 0 if "parts" in self._said else lacking(self._database, scheme)
+        self._said.add("parts")
+        if count:
+            logger.warning(
+                "models whose parts were not looked for, because they have no codes of them: %d:"
+                " 'assay rehash' makes them, and needs no files",
                 count,
             )
 

@@ -39,6 +39,7 @@ POOR = "Quality {:.2f} of 1: little of the graph was understood, or there is lit
 NO_GRAPH = "The file holds no graph: its structure is told by the shapes of its tensors."
 NO_WEIGHTS = "None of its weights tells anything: only its structure was compared."
 SHAPES_ALIKE = "The shapes of its tensors are those of a model below, or many of them are."
+PART_ALIKE = "A part of its layers is laid out as a part of a model below."
 FAIR_QUALITY = 0.5
 HEADINGS = ("RELATION", "SCORE", "FALSE ALARM", "OWNER", "NAME", "SHA256")
 
@@ -118,8 +119,15 @@ def meaning(report: Report) -> str:
     found = [kin for kin in report.matches if kin.relation == report.verdict]
     if found and all(map(by_answers, found)):
         return BEHAVIOR
+    if found and all(by_parts(kin) for kin in found):
+        return PART_ALIKE
     methods = {evidence.method.partition("(")[0] for kin in found for evidence in kin.evidence}
     return SHAPES_ALIKE if methods == {"TensorShapes"} else MEANING[report.verdict]
+
+
+def by_parts(kin: Kin) -> bool:
+    """Whether a part that both have is all that supports the relation."""
+    return any(evidence.method.startswith("Parts(") for evidence in kin.evidence[:1])
 
 
 def by_answers(kin: Kin) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from assay.errors import BadOption
 from assay.hashers._network_file import LENGTHS
@@ -42,26 +42,22 @@ class Sample:
 class Progress:
     """How far a training is."""
 
-    stage: Literal["distances", "epochs"]
+    stage: Literal["distances", "epochs", "views", "bits"]
     done: int
     total: int
-    losses: Mapping[str, float] = field(default_factory=dict)  # of the last epoch
+    losses: Mapping[str, float] = field(default_factory=dict)  # of the last epoch, or so far
 
 
 class Trainer(ABC):
-    """Trains the network of the hasher that has its name; options are fields."""
+    """Makes what the hasher of its name runs; options are fields."""
 
     bits: int
-    epochs: int
-    batch: ClassVar[int] = 10
-    limit: ClassVar[int] = 11  # edit distances are told apart up to here
+    copies: ClassVar[int] = 9  # of each model's graph, changed, that it asks for beside it
 
     def __post_init__(self) -> None:
         method = name_of(type(self))
         if self.bits not in LENGTHS:
             raise BadOption(f"{method}: bits must be one of {LENGTHS}, not {self.bits}")
-        if self.epochs < 1:
-            raise BadOption(f"{method}: epochs must be 1 or more, not {self.epochs}")
         for option in fields(self):  # type: ignore[arg-type]  # every trainer is a dataclass
             value = getattr(self, option.name)
             if isinstance(value, float) and not (isfinite(value) and value >= 0):
@@ -69,7 +65,58 @@ class Trainer(ABC):
 
     @property
     def distances(self) -> Literal["capped", "whole", "none"]:
-        """Which edit distances the losses ask for: up to ``limit``, all of them, or none."""
+        """Which edit distances it asks for: up to ``limit``, all of them, or none."""
+        return "none"
+
+    @abstractmethod
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        seed: int,
+        distances: Distances | None,
+        checkpoint: Path | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> HashNetwork:
+        """See ``train``, which has seen to it that the samples are two models or more."""
+
+    def about(self, samples: Sequence[Sample], models: int, seed: int) -> dict[str, Any]:
+        """How the network was made, for the record."""
+        return {
+            "graphs": len(samples),
+            "models": models,
+            "rules": sorted({sample.graph.rules for sample in samples}),
+            "options": asdict(self),  # type: ignore[call-overload]
+            "seed": seed,
+        }
+
+
+class NetworkTrainer(Trainer):
+    """Trains a network by gradients (extra ``torch``)."""
+
+    epochs: int
+    batch: ClassVar[int] = 10
+    limit: ClassVar[int] = 11  # edit distances are told apart up to here
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs < 1:
+            raise BadOption(f"{name_of(type(self))}: epochs must be 1 or more, not {self.epochs}")
+
+    def fit(
+        self,
+        samples: Sequence[Sample],
+        seed: int,
+        distances: Distances | None,
+        checkpoint: Path | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> HashNetwork:
+        from assay.trainers._loop import run
+
+        return run(self, samples, seed, distances, checkpoint, progress)
+
+    @property
+    def distances(self) -> Literal["capped", "whole", "none"]:
+        """Up to ``limit``, where no loss asks for more."""
         return "capped"
 
     @property
@@ -120,12 +167,12 @@ def train(
     checkpoint: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> HashNetwork:
-    """Train a hash network (extra ``torch``): the same seed and samples give the same weights.
+    """Make what a hasher runs: the same seed and samples give the same file.
 
     Args:
-        trainer: Which network and loss, with their options.
+        trainer: What to make, with its options; networks need the extra ``torch``.
         samples: Graphs of two models or more.
-        seed: Of the first weights, the order of batches and the views.
+        seed: Of all that is drawn at random.
         distances: Edit distances of the samples, where they are known already.
         checkpoint: Folder for edit distances and the state of the training; a run that was killed
             goes on from there.
@@ -134,9 +181,12 @@ def train(
     Raises:
         BadOption: the samples do not suffice, or the checkpoint is damaged.
     """
-    from assay.trainers._loop import run
-
-    return run(trainer, samples, seed, distances, checkpoint, progress)
+    if len({sample.model for sample in samples}) < 2:
+        raise BadOption("training needs two models or more: there is nothing to tell apart")
+    for sample in samples:
+        if not sample.graph.layers:
+            raise BadOption(f"{sample.model}: has no layers to train on")
+    return trainer.fit(samples, seed, distances, checkpoint, progress)
 
 
 def pairwise_distances(

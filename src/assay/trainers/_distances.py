@@ -6,9 +6,7 @@ an upper bound begins.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from assay.durable import write_whole
 from assay.graphs.edit_distance import PreparedGraph, edit_distance
 from assay.trainers import Progress, Sample
+from assay.trainers._digest import digest
 
 EXTRA = "torch"
 Table = NDArray[np.int32]
@@ -64,15 +63,6 @@ def compute(
     rows, columns = np.array(pairs, np.intp).reshape(-1, 2).T
     tables[:, rows, columns] = tables[:, columns, rows] = found.T
     return Distances(*tables)
-
-
-def digest(samples: Sequence[Sample]) -> str:
-    """Hex, of everything in the samples and their order."""
-    result = hashlib.sha256()
-    for sample in samples:
-        content = [sample.model, sample.category, sample.kept, sample.graph.to_json()]
-        result.update(json.dumps(content).encode())
-    return result.hexdigest()
 
 
 def _name(samples: Sequence[Sample], limit: int | None) -> str:

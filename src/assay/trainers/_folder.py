@@ -31,6 +31,15 @@ class Source:
     path: str
     category: str
     graph: LayerGraph
+    raw: LayerGraph | None = None  # not merged: no training asks for it, but a zoo keeps it
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The layer graph of a file, merged and not merged."""
+
+    graph: LayerGraph
+    raw: LayerGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +66,33 @@ class Ledger:
         for line in content.splitlines():
             try:
                 entry = json.loads(line)
-                self._known[entry["path"]] = entry
+                if "raw" in entry:
+                    self._known[entry["path"]] = entry
             except (ValueError, KeyError, TypeError):
                 continue  # its file is read again
         if content and not content.endswith("\n"):
             self._append("\n")
 
-    def graph(self, path: str) -> LayerGraph:
-        """The layer graph of a model file, which is read where it is not known.
+    def graphs(self, path: str) -> Read:
+        """The layer graphs of a model file, which is read where they are not known.
 
         Raises UnreadableModel, with the path first, where it is no model or has no layers.
         """
         self._stamps[path] = stamp = _stamp(path)
         entry = self._known.get(path)
         if entry and entry["stamp"] == stamp and entry["graph"]["rules"] == VERSION:
-            return LayerGraph.from_json(entry["graph"])
+            return Read(*(LayerGraph.from_json(entry[name]) for name in ("graph", "raw")))
         operators = read(Path(path)).layers
         with naming(path):
             graph = None if operators is None else layer_graph(operators)
-            if graph is None or not graph.layers:
+            if operators is None or graph is None or not graph.layers:
                 raise UnreadableModel("has no layers to train on")
-        return graph
+            return Read(graph, layer_graph(operators, ()))
 
-    def keep(self, path: str, graph: LayerGraph) -> None:
-        """Remember the graph that ``graph(path)`` gave.  Raises OSError."""
-        entry = {"path": path, "stamp": self._stamps[path], "graph": graph.to_json()}
+    def keep(self, path: str, made: Read) -> None:
+        """Remember what ``graphs(path)`` gave.  Raises OSError."""
+        graphs = {"graph": made.graph.to_json(), "raw": made.raw.to_json()}
+        entry = {"path": path, "stamp": self._stamps[path], **graphs}
         if self._known.get(path) != entry:
             self._append(json.dumps(entry) + "\n")
             self._known[path] = entry

@@ -7,7 +7,6 @@ killed training goes on from its checkpoint and ends with the weights it would h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,17 +19,18 @@ from assay.hashers._network_file import HashNetwork
 from assay.methods import name_of
 from assay.running.checkpoint import Checkpoint
 from assay.running.modules import on_threads
-from assay.trainers import Progress, Sample, Trainer
+from assay.trainers import NetworkTrainer, Progress, Sample
 from assay.trainers._batches import Batch, GraphTensors, pack
 from assay.trainers._checkpoint import State
-from assay.trainers._distances import Distances, compute, digest
+from assay.trainers._digest import digest
+from assay.trainers._distances import Distances, compute
 
 EXTRA = "torch"
 SAVE_EVERY_S = 20.0
 
 
 def run(
-    trainer: Trainer,
+    trainer: NetworkTrainer,
     samples: Sequence[Sample],
     seed: int,
     distances: Distances | None,
@@ -64,29 +64,24 @@ def run(
         vocabulary=data.vocabulary,
         categories=data.categories if trainer.classifies else (),
         weights=trainer.weights(network),
-        trained=data.about | {"options": asdict(trainer), "seed": seed},  # type: ignore[call-overload]
+        trained=trainer.about(samples, len(data.models), seed),
     )
 
 
-def _check(trainer: Trainer, samples: Sequence[Sample]) -> None:
+def _check(trainer: NetworkTrainer, samples: Sequence[Sample]) -> None:
     categories = sorted({sample.category for sample in samples})
-    if len({sample.model for sample in samples}) < 2:
-        raise BadOption("training needs two models or more: there is nothing to tell apart")
     if trainer.classifies and len(categories) < 2:
         raise BadOption(
             f"all models are of one category, {categories[0]!r}: put them into a folder for each"
             " category, or train without categories (--set classification=0)"
         )
-    for sample in samples:
-        if not sample.graph.layers:
-            raise BadOption(f"{sample.model}: has no layers to train on")
 
 
 class _Data:
     """The samples as tensors."""
 
     def __init__(
-        self, trainer: Trainer, samples: Sequence[Sample], distances: Distances | None
+        self, trainer: NetworkTrainer, samples: Sequence[Sample], distances: Distances | None
     ) -> None:
         self.trainer, self.samples = trainer, samples
         unknown = np.zeros((len(samples), len(samples)), np.int32)  # no loss asks for them
@@ -99,12 +94,6 @@ class _Data:
         self._category = torch.tensor([self.categories.index(s.category) for s in samples])
         self._model = torch.tensor([self.models.index(s.model) for s in samples])
         self._graphs = [trainer.tensors(sample.graph, self.vocabulary) for sample in samples]
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """For the record."""
-        rules = sorted({sample.graph.rules for sample in self.samples})
-        return {"graphs": len(self.samples), "models": len(self.models), "rules": rules}
 
     def batch(self, chosen: np.ndarray[Any, Any], rng: np.random.Generator) -> Batch:
         """The chosen samples, and views of them that are drawn now."""
@@ -126,7 +115,7 @@ class _Data:
 
 
 def _epoch(
-    trainer: Trainer,
+    trainer: NetworkTrainer,
     data: _Data,
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,

@@ -29,7 +29,7 @@ from assay.hashers._layer_inputs import (
     parts,
 )
 from assay.hashers.contrastive_gin import CONNECTED, EPSILON, ROUNDS, WHOLE, WIDTH
-from assay.trainers import Sample, Trainer
+from assay.trainers import NetworkTrainer, Sample
 from assay.trainers._batches import Batch, GraphTensors, Links, Packed
 from assay.trainers._folding import folded
 from assay.values import LayerGraph
@@ -41,7 +41,7 @@ RESIZED = 0.5  # most that a view's image sides are scaled, in powers of two
 
 
 @dataclass(frozen=True)
-class ContrastiveGin(Trainer):
+class ContrastiveGin(NetworkTrainer):
     """Contrast of models + ``family`` · contrast of categories + ``classification`` · entropy."""
 
     bits: int = 64

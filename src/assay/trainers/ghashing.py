@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.graphs.mutations import edit_once
-from assay.trainers import Sample, Trainer
+from assay.trainers import NetworkTrainer, Sample
 from assay.trainers._batches import Batch, GraphTensors
 from assay.trainers._pairs import clipped, rated_error, squared_distances
 from assay.trainers._published import PublishedNetwork, tensors
@@ -26,7 +26,7 @@ CODE_RATE = 0.05
 
 
 @dataclass(frozen=True)
-class GHashing(Trainer):
+class GHashing(NetworkTrainer):
     """10 · MSE(embedding) + MSE(code) + 0.2 · mean |c² − ¼|, with codes in -½ … ½.
 
     Means are over the pairs; the authors divide the sum by all r² entries, of which they use 65 of

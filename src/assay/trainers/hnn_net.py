@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.hashers._arrays import DIGITS
-from assay.trainers import Trainer
+from assay.trainers import NetworkTrainer
 from assay.trainers._batches import Batch, GraphTensors
 from assay.trainers._pairs import clipped, squared_distances
 from assay.trainers._published import PublishedNetwork, tensors
@@ -31,7 +31,7 @@ CODE_BITS = 16  # distances of codes are counted as if codes had this length, wh
 
 
 @dataclass(frozen=True)
-class HnnNet(Trainer):
+class HnnNet(NetworkTrainer):
     """L = α L_topo + β L_class + γ L_quant (eq. 6), α = 10."""
 
     bits: int = 64

@@ -32,6 +32,7 @@ class Record:
     order: tuple[int, ...] = ()  # the place in ``shapes`` of each tensor, as the file lists them
     sketch: WeightSketch | None = None  # of its weights; None: not asked for, or it has none
     base: bool = False  # a public one: what its children share by it is not reviewed
+    parts: tuple[HashCode, ...] | None = None  # codes of its graph's parts; None: not made
 
     def summary(self) -> Json:
         """The ``suspect`` object of the reports; what is not known may be left out."""
@@ -60,11 +61,13 @@ class Record:
             "order": list(self.order),
             "sketch": None if self.sketch is None else self.sketch.to_json(),
             "base": self.base,
+            "parts": None if self.parts is None else [str(code) for code in self.parts],
         }
 
     @classmethod
     def from_json(cls, data: Json) -> Record:
         code, graph, sketch = data["code"], data["graph"], data.get("sketch")
+        parts = data.get("parts")
         return cls(
             path=data["path"],
             format=data["format"],
@@ -82,4 +85,5 @@ class Record:
             order=tuple(data.get("order", ())),
             sketch=None if sketch is None else WeightSketch.from_json(sketch),
             base=data.get("base", False),
+            parts=None if parts is None else tuple(map(HashCode.parse, parts)),
         )

@@ -9,13 +9,19 @@ names that have another's graph, and what could not be read, with the reason;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from assay.zoo._stored import Architecture, unpack
+from assay.durable import write_whole
+from assay.errors import BadData
+from assay.zoo._stored import SUFFIX, Architecture, pack, unpack
 
-__all__ = ["GRAPHS", "HNN_NET", "Architecture", "architectures", "paper_architectures"]
+__all__ = [
+    "GRAPHS", "HNN_NET", "SUFFIX", "Architecture", "architectures", "paper_architectures",
+    "read_zoo", "write_zoo",
+]  # fmt: skip
 
 GRAPHS = Path(__file__).with_name("graphs.jsonl.xz")
 
@@ -61,6 +67,22 @@ def paper_architectures() -> tuple[Architecture, ...]:
     """The 21 models of HNN-Net's Table 1 in its order, each with the paper's category as family."""
     by_name = {architecture.name: architecture for architecture in _all()}
     return tuple(replace(by_name[name], family=category) for name, category in HNN_NET)
+
+
+def read_zoo(file: str | Path) -> tuple[Architecture, ...]:
+    """The architectures of another zoo, which ``write_zoo`` wrote.
+
+    Raises BadData where the file is none, OSError where it cannot be read.
+    """
+    try:
+        return unpack(Path(file).read_bytes())
+    except BadData as error:
+        raise BadData(f"{file}: {error}") from error
+
+
+def write_zoo(file: str | Path, found: Iterable[Architecture]) -> None:
+    """Write a zoo of one's own, whole or not at all.  Raises OSError."""
+    write_whole(Path(file), pack(found))
 
 
 @cache

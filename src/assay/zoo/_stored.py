@@ -13,7 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from assay.errors import BadData
 from assay.values import Json, Layer, LayerGraph
+
+SUFFIX = ".jsonl.xz"
+LARGEST = 2**30  # bytes that are unpacked; a thousand networks are 26 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,19 @@ def listed(architectures: Iterable[Architecture]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[Architecture, ...]:
-    """The architectures of a file, in its order."""
-    first, *lines = lzma.decompress(content).decode().splitlines()
+    """The architectures of a file, in its order.  Raises BadData where it is none, or too large."""
+    try:
+        return _unpacked(content)
+    except (lzma.LZMAError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise BadData(f"is no file of a zoo: {error}") from error
+
+
+def _unpacked(content: bytes) -> tuple[Architecture, ...]:
+    reader = lzma.LZMADecompressor()
+    text = reader.decompress(content, LARGEST)
+    if not reader.eof:
+        raise ValueError(f"it is cut short, or larger than {LARGEST} bytes")
+    first, *lines = text.decode().splitlines()
     table = [Layer.from_json(data) for data in json.loads(first)]
     result = []
     for line in lines:

@@ -1,0 +1,148 @@
+"""Labels drawn alike from many kinds of labels: 64 bits, or more, that boosting chose together.
+
+[Broder, On the Resemblance and Containment of Documents, 1997 (minwise hashing); Moulton & Jiang,
+ICDM 2018 (weighted, blind to scale); Shakhnarovich, Learning Task-Specific Similarity, 2005
+(boosted bits).]  No weights are learned, but which bits there are: of thousands those that stay in
+what a copier makes of a network and differ between networks, each where the others fail.  So
+nothing is fitted to the families that were learned from, and others are told apart as well.
+
+A longer code begins with the shorter one: it refines it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import BadOption, UnreadableModel
+from assay.graphs.label_kinds import SIZES, Kind
+from assay.graphs.layer_labels import LayerLabels
+from assay.hashers._arrays import Floats
+from assay.hashers._bits import EXPONENTS, Above, Bits, Draw, bits, votes
+from assay.hashers._learned import LearnedHasher, Output
+from assay.hashers._network_file import HashNetwork, loaded
+from assay.values import LayerGraph
+
+COLUMNS = ("source", "exponent", "function", "threshold")  # a place in the vocabulary, …
+WORD = 16  # bits of a code in one of the file's numbers, which float32 holds exactly
+NEARNESS, STRANGE = 2.0, 12.0  # bits of 64; see docs/training.md
+THRESHOLD = "above "  # how bits of sizes are told from kinds of labels in a vocabulary
+
+
+@dataclass(frozen=True)
+class BoostedMinhash(LearnedHasher):
+    """64 bits by default, 128 or 256 that begin with them, or those of a file of one's own."""
+
+    def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
+        known = network.weights.get("category", np.zeros(0)).shape[0]
+        columns = dict.fromkeys(COLUMNS, (network.bits,))
+        return {**columns, "category": (known,), "codes": (known, network.bits // WORD)}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        network = self.network
+        places, codes = network.weights["category"], network.weights["codes"]
+        if not ((places >= 0) & (places < len(network.categories))).all():
+            raise BadOption(f"{self._path}: has codes of no category")
+        if not ((codes >= 0) & (codes < 1 << WORD)).all():
+            raise BadOption(f"{self._path}: has codes that are none")
+        self._plan  # noqa: B018  # raises BadOption where the file asks for what is not known here
+
+    def run(self, graph: LayerGraph, network: HashNetwork, weights: Mapping[str, Floats]) -> Output:
+        labels, plan = LayerLabels(graph), _Plan.of(network, weights)
+        found = plan.digest(labels)
+        return Output(votes(labels, plan.kinds), np.where(found, 1.0, -1.0))
+
+    def digest(self, graph: LayerGraph) -> bytes:
+        if not graph.layers:
+            raise UnreadableModel("has no layers, so there is nothing to hash")
+        return np.packbits(self._plan.digest(LayerLabels(graph))).tobytes()
+
+    def classify(self, graph: LayerGraph) -> tuple[str, float] | None:
+        """The category that most of the nearest codes learned from are of.
+
+        Each counts exp(-distance / NEARNESS), and so does nothing at all, at a distance of STRANGE
+        in 64 bits: what is far from all is of no category.
+        """
+        network, weights, _ = loaded(self._path, self._changed)
+        if not network.categories or not graph.layers:
+            return None
+        own = words(self._plan.digest(LayerLabels(graph))[None])
+        differing = np.bitwise_count(weights["codes"].astype(np.uint16) ^ own.astype(np.uint16))
+        distances = 64 / network.bits * differing.sum(1, dtype=np.int64)
+        votes = np.exp(-distances / NEARNESS)
+        places = weights["category"].astype(np.intp)
+        shares = np.bincount(places, votes, len(network.categories))
+        best = int(shares.argmax())
+        total = shares.sum() + np.exp(-STRANGE / NEARNESS)
+        return network.categories[best], float(shares[best] / total)
+
+    @property
+    def _plan(self) -> _Plan:
+        network, weights, _ = loaded(self._path, self._changed)
+        return _Plan.of(network, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which bits to find, those of one kind of labels together."""
+
+    groups: tuple[Draw | Above, ...]
+    places: tuple[int, ...]  # in the code, of the groups' bits
+
+    @classmethod
+    def of(cls, network: HashNetwork, weights: Mapping[str, Floats]) -> _Plan:
+        """Raises BadOption where the file asks for what is not known here."""
+        groups: dict[tuple[str, float], list[tuple[int, int, float]]] = {}
+        try:
+            for place, row in enumerate(zip(*(weights[name] for name in COLUMNS), strict=True)):
+                source, exponent, function, threshold = map(float, row)
+                if source < 0 or function < 0:
+                    raise ValueError("a place in a list is negative")
+                name = network.vocabulary[int(source)]
+                found = groups.setdefault((name, exponent), [])
+                found.append((place, int(function), threshold))
+            wanted = tuple(_wanted(*key, found) for key, found in groups.items())
+        except (ValueError, IndexError) as error:
+            raise BadOption(
+                f"its bits are not those of this assay's boosted-minhash: {error}"
+            ) from error
+        return cls(wanted, tuple(place for found in groups.values() for place, *_ in found))
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Of labels, each once."""
+        return [*dict.fromkeys(each.kind for each in self.groups if isinstance(each, Draw))]
+
+    def digest(self, labels: LayerLabels) -> Bits:
+        """The code's bits, in their order."""
+        result = np.zeros(len(self.places), bool)
+        result[[*self.places]] = bits(labels, self.groups)
+        return result
+
+
+def beginning(network: HashNetwork, bits: int) -> HashNetwork:
+    """What makes the first ``bits`` of a network's bits, a multiple of 16."""
+    weights = {name: network.weights[name][:bits] for name in COLUMNS}
+    weights["codes"] = network.weights["codes"][:, : bits // WORD]
+    return replace(network, bits=bits, weights={**network.weights, **weights})
+
+
+def words(codes: Bits) -> NDArray[np.float32]:
+    """Codes (n, bits) as the file keeps them: (n, bits / 16)."""
+    return np.ascontiguousarray(np.packbits(codes, axis=1)).view(">u2").astype(np.float32)
+
+
+def _wanted(name: str, exponent: float, found: Sequence[tuple[int, int, float]]) -> Draw | Above:
+    """Raises ValueError where there is nothing of that name."""
+    if name.startswith(THRESHOLD):
+        size = name.removeprefix(THRESHOLD)
+        if size not in SIZES:
+            raise ValueError(f"{size!r} is no size of a graph")
+        return Above(size, tuple(threshold for *_, threshold in found))
+    if exponent not in EXPONENTS:
+        raise ValueError(f"labels cannot be weighed by their count to the power of {exponent}")
+    return Draw(Kind.of(name), exponent, tuple(function for _, function, _ in found))
