@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from edits import drawn
+from edits import EDITS, drawn
 
 from assay.comparisons.structure import Structure
 from assay.examine import quality
@@ -24,6 +25,7 @@ class Reach:
 
     edits: int
     tried: int = TRIED
+    kinds: Sequence[str] = tuple(EDITS)
 
 
 def leave(graph: LayerGraph, hasher: Hasher, reach: Reach, rng: np.random.Generator) -> Json:
@@ -34,7 +36,7 @@ def leave(graph: LayerGraph, hasher: Hasher, reach: Reach, rng: np.random.Genera
     code, found, kinds = hasher(graph), [0], Counter[str]()
     edited = graph
     while found[-1] <= RADII[-1] and len(found) <= reach.edits:
-        tried = [*drawn(edited, reach.tried, rng)]
+        tried = [*drawn(edited, reach.tried, rng, reach.kinds)]
         distances = [hasher(each) - code for _, each in tried]
         best = int(np.argmax(distances))
         kind, edited = tried[best]
@@ -60,7 +62,7 @@ def imitate(
     first = said(graph, target, hasher)
     found, edited = [hasher(graph) - code], graph
     while found[-1] > 0 and len(found) <= reach.edits:
-        tried = [*drawn(edited, reach.tried, rng)]
+        tried = [*drawn(edited, reach.tried, rng, reach.kinds)]
         distances = [hasher(each) - code for _, each in tried]
         best = int(np.argmin(distances))
         if distances[best] <= found[-1]:

@@ -6,7 +6,7 @@ copies.  All stay in the layer graph after the graph rules, as ``canonical.py`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -132,9 +132,16 @@ EDITS: dict[str, Edit] = {
 }
 
 
-def drawn(graph: LayerGraph, count: int, rng: Rng) -> Iterator[tuple[str, LayerGraph]]:
+HIDDEN = (  # only values of weights tell that these do nothing, not the graph
+    "an identity convolution", "a kernel with a rim of zeros",
+    "a branch that adds zeros", "channels of zeros",
+)  # fmt: skip
+
+
+def drawn(
+    graph: LayerGraph, count: int, rng: Rng, kinds: Sequence[str] = tuple(EDITS)
+) -> Iterator[tuple[str, LayerGraph]]:
     """``count`` single edits of a graph, each of a kind and a layer drawn anew."""
-    kinds = [*EDITS]
     while count:
         kind = kinds[int(rng.integers(len(kinds)))]
         edited = EDITS[kind](graph, int(rng.integers(len(graph.layers))), rng)

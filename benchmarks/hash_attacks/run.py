@@ -21,7 +21,7 @@ from time import monotonic
 import numpy as np
 from adversary import NEAR, RADII, TRIED, Reach, imitate, leave
 from canonical import REWRITES, undone
-from edits import EDITS
+from edits import EDITS, HIDDEN
 
 from assay.examine import DEFAULT_HASHER
 from assay.hashers import HASHERS
@@ -32,6 +32,11 @@ from assay.zoo.experiments import finished, hardware, work_through, write_report
 HERE = Path(__file__).parent
 SEED = 12
 HASHED_BY = (DEFAULT_HASHER, "weisfeiler-lehman")
+WAYS = {  # of how many edits one is taken, and which there are
+    "greedy": (TRIED, [*EDITS]),
+    "greedy, by weights": (TRIED, [*HIDDEN]),
+    "random": (1, [*EDITS]),
+}
 NETWORKS, PAIRS = 20, 10
 LARGEST = {"leave": 200, "imitate": 120}  # layers
 MOST = {"leave": 200, "imitate": 200}  # edits
@@ -43,7 +48,7 @@ VERSION = 1  # raised where a figure could change that nothing else in ``behavio
 class Job:
     """One adversary with one network, or one rewrite of files."""
 
-    asked: str  # "greedy", "random", "imitate", "rewrite"
+    asked: str  # one of WAYS, "imitate", "rewrite"
     name: str
     target: str
     hasher: str
@@ -77,7 +82,7 @@ def jobs(models: Sequence[Architecture], small: bool) -> list[Job]:
     made = [Job("rewrite", name, "", own, behavior[own]) for name in REWRITES]
     leaving = chosen(models, networks, largest["leave"], "leave")
     for hasher in HASHED_BY:
-        for asked in ("greedy", "random"):
+        for asked in WAYS:
             way = f"{behavior[hasher]} {most['leave']}"
             made += [Job(asked, name, "", hasher, way) for name in leaving]
     both = chosen(models, 2 * pairs, largest["imitate"], "imitate")
@@ -97,8 +102,7 @@ def made(job: Job, graphs: Mapping[str, Architecture]) -> Json:
         both = graphs[job.name].graph, graphs[job.target].graph
         found = imitate(*both, hasher, Reach(edits), rng)
     else:
-        reach = Reach(edits, TRIED if job.asked == "greedy" else 1)
-        found = leave(graphs[job.name].graph, hasher, reach, rng)
+        found = leave(graphs[job.name].graph, hasher, Reach(edits, *WAYS[job.asked]), rng)
     seconds = round(monotonic() - started, 1)
     told = {"asked": job.asked, "name": job.name, "target": job.target, "hasher": job.hasher}
     return {**told, **found, "s": seconds}
@@ -119,7 +123,7 @@ def report(folder: Path, entries: Mapping[str, Json]) -> None:
     }
     own = [e for e in kept if e["hasher"] == DEFAULT_HASHER]
     by = {asked: [e for e in own if e["asked"] == asked]
-          for asked in ("greedy", "random", "imitate", "rewrite")}  # fmt: skip
+          for asked in (*WAYS, "imitate", "rewrite")}  # fmt: skip
     tables = {
         "leaving": leaving_table(kept),
         "networks": networks_table(by),
@@ -134,9 +138,7 @@ def leaving_table(runs: Sequence[Json]) -> str:
     """A row for each hasher, adversary and radius."""
     lines = ["| hasher | adversary | radius, bits | median edits | least | most | not left"
              " | median share of the layers |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    for hasher, asked, (place, radius) in product(
-        HASHED_BY, ("greedy", "random"), enumerate(RADII)
-    ):
+    for hasher, asked, (place, radius) in product(HASHED_BY, WAYS, enumerate(RADII)):
         rows = [e for e in runs if e["hasher"] == hasher and e["asked"] == asked]
         if not rows:
             continue

@@ -40,7 +40,7 @@ LARGEST = 120  # layers of a network whose edit distances are bounded
 NETWORKS = 80  # of them, each with a variant, one of its family and a stranger
 COPIED = 150  # networks of which variants are made for the table
 KINDS = {"variant": "#4477aa", "one family": "#228833", "stranger": "#cc6677"}
-BINS = 12  # of a panel's line
+BINS = 6  # of a panel's line
 CHANGES: dict[str, tuple[Change, float]] = {
     "a tenth contracted": (variants.contracted, 0.1),
     "first 60 %": (variants.truncated, 0.4),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import log10
 
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT, MARGIN = 380, 260, 45  # of one panel
+_TICKS = 8  # across
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
         f'<text transform="translate(12,{HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
         f"{escape(panel.up)}</text>"
     )
-    for x in sorted({x for x, _ in points})[:: max(1, len({x for x, _ in points}) // 8)]:
+    for x in _ticks({x for x, _ in points}, even=not panel.logarithmic[0]):
         parts.append(_text(across(x), HEIGHT - MARGIN + 14, f"{x:g}"))
     ys = [y for _, y in points]
     for y in (min(ys), (min(ys) + max(ys)) / 2, max(ys)):
@@ -69,6 +70,15 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
             f'<text x="{MARGIN + 8}" y="{38 + 13 * number}" fill="{color}">{escape(name)}</text>'
         )
     return "".join(parts)
+
+
+def _ticks(values: Collection[float], *, even: bool) -> list[float]:
+    """Which of them to name: some; or, where they are all over the axis, even steps."""
+    if even and len(values) > 4 * _TICKS:
+        low, high = min(values), max(values)
+        steps = [low + (high - low) * step / _TICKS for step in range(_TICKS + 1)]
+        return [float(f"{step:.2g}") for step in steps]
+    return sorted(values)[:: max(1, len(values) // _TICKS)]
 
 
 def _scale(
