@@ -68,3 +68,12 @@ def test_the_reason_names_what_another_input_changes(stability: Any) -> None:
     known = {a.name: a.graph for a in architectures()}
     assert stability.reason(known["vgg11"], known["vgg13"]).startswith("+2 Conv")
     assert stability.reason(known["vgg11"], known["vgg11"]) == "edges alone"
+
+
+def test_a_lengthened_graph_has_so_many_layers_and_hangs_together() -> None:
+    graph = next(a.graph for a in architectures() if a.name == "alexnet")
+    with scripts_of(BENCHMARKS / "hash") as module:
+        made = module("scaling").lengthened(graph, 200)
+    assert len(made.layers) == 200
+    assert all(a < b for a, b in made.edges)
+    assert {b for _, b in made.edges} == {*range(1, 200)}
