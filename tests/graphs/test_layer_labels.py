@@ -116,8 +116,11 @@ def test_counted_labels_say_how_often() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "weighted", "colour", "core first -1", "core first x", "core within", "core within wl1"],
-)
+    [
+        "", "weighted", "colour", "core first -1", "core first x", "core within", "core within wl1",
+        "core pairs within level", "core pairs first 3", "weighted core pairs",
+    ],
+)  # fmt: skip
 def test_what_is_no_kind_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"no kind of labels|invalid literal"):
         Kind.of(name)
