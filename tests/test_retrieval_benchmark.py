@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 
@@ -286,3 +287,31 @@ def test_a_small_run_ranks_a_kernel_above_its_codes() -> None:
     lines = run_small(FOLDER, *names)
     found = {line.split(", seed")[0]: float(line.split()[-1]) for line in lines}
     assert 0.5 < found[names[0]] < found[names[1]] <= 1
+
+
+def test_a_kind_of_change_is_left_out_of_what_is_learned(tmp_path: Path) -> None:
+    models = tuple(each for each in some(60) if len(each.graph.layers) < 120)
+    options = {"views": 40, "functions": 1}
+    with scripts_of(FOLDER) as module:
+        asking, views = module("unseen_changes"), import_module("assay.trainers._views")
+        name, *_ = module("suites").CHANGES
+        change = module("suites").CHANGES[name][0]
+        with asking.without(name):
+            assert change not in [row[0] for row in views.CHANGES]
+            assert len(views.CHANGES) == len(module("suites").CHANGES) - 1
+        assert change in [row[0] for row in views.CHANGES]
+        jobs = asking.jobs("", small=True)
+        found = [asking.measured(job, models, options, tmp_path) for job in jobs]
+    assert [entry["left_out"] for entry in found] == ["", name]
+    assert set(found[1]["map"]) == {name} < set(found[0]["map"])
+    assert name in asking.tables(found)["unseen changes"]
+
+
+def test_pieces_are_the_graph_and_its_parts() -> None:
+    with scripts_of(FOLDER) as module:
+        pieces = module("rankers").pieces
+        (graph,) = [each.graph for each in architectures() if each.name == "resnet18"]
+        whole, *rest = pieces(graph)
+        assert whole == graph
+        assert rest
+        assert all(10 <= len(part.layers) < len(graph.layers) for part in rest)

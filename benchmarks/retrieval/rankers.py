@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from assay.graphs.neighborhoods import rounds
+from assay.graphs.parts import part_graph, parts
 from assay.hashers import HASHERS, Hasher
 from assay.values import LayerGraph
 from assay.zoo.retrieval import hamming
@@ -111,6 +112,10 @@ class Statistics(Ranker):
         return found
 
 
+# Trained as the papers have it, on the 21 networks of HNN-Net's table, whichever side they are on.
+PUBLISHED = [(name, HASHERS[name]) for name in ("hnn-net", "ghashing")]
+
+
 def untrained() -> dict[str, Ranker]:
     """Those that nothing is learned for, by name."""
     simhash: Any = HASHERS["weisfeiler-lehman"]
@@ -119,7 +124,13 @@ def untrained() -> dict[str, Ranker]:
         "weisfeiler-lehman kernel": LabelKernel(),
         "weisfeiler-lehman kernel, operators alone": LabelKernel(costs=False),
         "shape statistics": Statistics(),
+        **{f"{name}, as published": Codes(published(), 64) for name, published in PUBLISHED},
     }
+
+
+def pieces(graph: LayerGraph) -> list[LayerGraph]:
+    """A graph and its parts, for ``Parts``."""
+    return [graph, *(part_graph(graph, part) for part in parts(graph))]
 
 
 def _unit(rows: Sequence[Counter[bytes]], index: dict[bytes, int]) -> csr_array:

@@ -21,7 +21,7 @@ import numpy as np
 from measuring import Ground, measured
 from other_ways import EXPORTS
 from questions import side
-from rankers import Codes, Ranker, untrained
+from rankers import Codes, Parts, Ranker, pieces, untrained
 from ranking_tables import report
 from suites import CHANGES
 
@@ -39,8 +39,6 @@ SEEDS = (0, 1, 2, 3, 4)
 LEARNED = {
     "boosted-minhash": (64, 128, 256),
     "contrastive-gin": (64,),
-    "hnn-net": (64,),
-    "ghashing": (64,),
 }
 QUICK = {"boosted-minhash": {"views": 200, "functions": 4}}  # with --small; else one epoch
 VERSION = 2  # raised where a figure could change that nothing else in ``behavior`` tells
@@ -55,6 +53,7 @@ class Job:
     behavior: str
     method: str | None = None  # that is trained before
     bits: int = 64
+    parts: bool = False  # codes of parts, too
     small: bool = False
 
     @property
@@ -73,10 +72,12 @@ def jobs(zoo: str, names: Sequence[str], small: bool) -> list[Job]:
     for seed in SEEDS[:1] if small else SEEDS:
         made += [Job(name, seed, behavior) for name in untrained()]
         made += [
-            Job(f"{method}, {bits} bits", seed, behavior, method, bits, small)
+            Job(f"{method}, {bits} bits", seed, behavior, method, bits, small=small)
             for method, lengths in LEARNED.items()
             for bits in lengths
         ]
+        split = "boosted-minhash, 64 bits, and of parts"
+        made.append(Job(split, seed, behavior, "boosted-minhash", parts=True, small=small))
     return [job for job in made if not names or job.ranker in names]
 
 
@@ -100,7 +101,8 @@ def trained(job: Job, models: Sequence[Architecture], work: Path) -> Ranker:
     file = folder / f"{job.bits}.safetensors"
     network = HashNetwork.load(whole)
     (network if job.bits == network.bits else beginning(network, job.bits)).save(file)
-    return Codes(hasher(weights=str(file)), job.bits)
+    codes = Codes(hasher(weights=str(file)), job.bits)
+    return Parts(codes, pieces) if job.parts else codes
 
 
 def _learned(job: Job, bits: int, models: Sequence[Architecture], folder: Path) -> HashNetwork:
