@@ -67,8 +67,7 @@ def test_a_shape_makes_an_input_concrete(tmp_path: Path) -> None:
     open (float[N, 3, H, W] x) => (float[N, 3, 1, 1] y) { r = Relu(x) y = GlobalAveragePool(r) }"""
     save(parser.parse_model(text), tmp_path / "open.onnx")
     small, large = (
-        examine(tmp_path / "open.onnx", input_shape={"x": (1, 3, size, size)})
-        for size in (8, 800)
+        examine(tmp_path / "open.onnx", input_shape={"x": (1, 3, size, size)}) for size in (8, 800)
     )
     assert small.graph is not None
     assert large.graph is not None
