@@ -17,6 +17,7 @@ from assay.graphs import layer_graph
 from assay.graphs.neighborhoods import fingerprint
 from assay.graphs.operators import Operator, OperatorGraph, Tensor
 from assay.graphs.parts import parts
+from assay.hashers.boosted_minhash import BoostedMinhash
 from assay.hashers.weisfeiler_lehman import WeisfeilerLehman
 from assay.values import LayerGraph, Record
 
@@ -102,6 +103,13 @@ def one_sum_of_many(count: int) -> Nodes:
     for i in range(count - 1):
         yield "Tanh", ("x",), f"r{i}"
     yield "Sum", tuple(f"r{i}" for i in range(count - 1)), "y"
+
+
+@growing
+def one_sum_of_many_with_many_readers(count: int) -> Nodes:
+    yield from one_sum_of_many(count // 2)
+    for i in range(count // 2):
+        yield "Relu", ("y",), f"z{i}"
 
 
 @growing
@@ -193,6 +201,8 @@ def work(graph: OperatorGraph) -> LayerGraph:
     Structure().compare(record, record)
     fingerprint(made)
     parts(made)
+    if made.layers:
+        BoostedMinhash().digest(made)
     return made
 
 

@@ -17,7 +17,7 @@ from assay.comparisons.parts import Parts
 from assay.examine import DEFAULT_HASHER, examine
 from assay.hashers import HASHERS, parted
 from assay.registry import Registry, Where, _codes
-from assay.values import Evidence, Record, Relation, Report
+from assay.values import Evidence, LayerGraph, Record, Relation, Report
 
 HASHER = HASHERS[DEFAULT_HASHER]()
 
@@ -173,6 +173,18 @@ def test_an_older_registry_has_no_parts_says_so_and_rehash_makes_them(
     assert caplog.messages == []
 
 
+def test_a_graph_without_layers_has_no_parts_to_be_missed(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Registry.open(tmp_path) as registry:
+        registry.put(replace(record(1), graph=LayerGraph((), (), "g1"), code=None))
+        registry.use(HASHER)
+        assert [*registry.rehash(registry.hasher)] == []
+        caplog.set_level(logging.WARNING)
+        registry.check(folder / "detector.onnx")
+    assert not [said for said in caplog.messages if "parts" in said]
+
+
 def test_parts_follow_the_hasher(
     folder: Path, tmp_path: Path, light_models: dict[str, Path]
 ) -> None:
@@ -193,9 +205,14 @@ def test_what_is_put_with_parts_keeps_them_and_what_does_not_fit_is_left_out(
 ) -> None:
     whole = known(light_models["resnet50"])
     assert Record.from_json(whole.to_json()).parts == whole.parts
-    strange = replace(whole, parts=tuple(replace(p, scheme="another") for p in whole.parts or ()))
+    parts = whole.parts or ()
+    strange = replace(whole, parts=tuple(replace(part, scheme="another") for part in parts))
+    longer = replace(whole, parts=tuple(replace(part, digest=2 * part.digest) for part in parts))
+    many = replace(whole, parts=parts * 17)  # their keys would be other models'
     suspect = replace(whole, sha256=None, code=None)
-    for place, (given, finds) in enumerate(((whole, True), (strange, False))):
+    assert parts
+    for place, given in enumerate((whole, strange, longer, many)):
+        finds = given is whole
         with Registry.open(tmp_path / str(place)) as registry:
             registry.put(given)
             assert bool(registry.kin(suspect)) == finds

@@ -13,6 +13,7 @@ from small_trainings import EAGER, kill_after, start
 import assay.zoo
 from assay.examine import examine
 from assay.hashers._network_file import HashNetwork
+from assay.values import Layer
 from assay.zoo import Architecture, architectures, read_zoo, write_zoo
 
 Run = Callable[..., Any]
@@ -133,6 +134,9 @@ def test_a_training_on_zoos_that_is_killed_goes_on(run: Run, models: Path) -> No
         (("text.jsonl.xz", "--pack", "hub.jsonl.xz"), "text.jsonl.xz: is no file of a zoo"),
         (("cut.jsonl.xz", "--pack", "hub.jsonl.xz"), "cut.jsonl.xz: is no file of a zoo"),
         (("list.jsonl.xz", "--pack", "hub.jsonl.xz"), "list.jsonl.xz: is no file of a zoo"),
+        (("odd.jsonl.xz", "--pack", "hub.jsonl.xz"), "odd.jsonl.xz: is no file of a zoo"),
+        (("far.jsonl.xz", "--pack", "hub.jsonl.xz"), "an edge leads to no layer"),
+        (("wide.jsonl.xz", "--pack", "hub.jsonl.xz"), "a layer has the shape (1, 1180591620717"),
         (("old.jsonl.xz", "--pack", "hub.jsonl.xz"), "old.jsonl.xz: its layer graphs are of rules"),
         (("none.jsonl.xz", "--pack", "hub.jsonl.xz"), "none.jsonl.xz: not a folder"),
     ],
@@ -144,7 +148,11 @@ def test_a_mistake_is_one_line(
     write_zoo("cut.jsonl.xz", some()[:1])
     Path("cut.jsonl.xz").write_bytes(Path("cut.jsonl.xz").read_bytes()[:-50])
     Path("list.jsonl.xz").write_bytes(lzma.compress(b"[[1, 2]]\n{}\n"))
+    Path("odd.jsonl.xz").write_bytes(lzma.compress(b'[["Relu",[1],0,0,[]]]\n'))
     (one, *_) = some()
+    write_zoo("far.jsonl.xz", [replace(one, graph=replace(one.graph, edges=((-1, 0),)))])
+    wide = replace(one.graph, layers=(Layer("Relu", (1, 2**70)),), edges=())
+    write_zoo("wide.jsonl.xz", [replace(one, graph=wide)])
     write_zoo("old.jsonl.xz", [replace(one, graph=replace(one.graph, rules="g0"))])
     answer = run("train", *arguments)
     assert (answer.status, answer.out) == (2, "")

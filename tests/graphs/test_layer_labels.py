@@ -44,6 +44,18 @@ def test_no_kind_depends_on_the_listing_order(name: str) -> None:
     assert first.sizes == second.sizes
 
 
+def test_what_many_layers_read_of_many_depends_on_no_listing_order() -> None:
+    """A concatenation of a hundred layers, read by sixty: of pairs those that are taken are few."""
+    conv = [Layer("Conv", (1, 8, 4, 4), 10, 10 + i % 40) for i in range(160)]
+    layers = (*conv[:100], Layer("Concat", (1, 800, 4, 4)), *conv[100:])
+    joined = [(i, 100) for i in range(100)] + [(100, i) for i in range(101, 161)]
+    graph = LayerGraph(layers, tuple(sorted([*joined, *((i, 101 + i) for i in range(60))])), "g1")
+    pairs = labels(graph, "base parameters pairs")
+    assert len(graph.edges) < len(pairs) <= len(graph.edges) + 60 * 64
+    for seed in range(3):
+        assert labels(relisted(graph, seed), "base parameters pairs") == pairs
+
+
 def at_size(graph: LayerGraph, factor: int) -> LayerGraph:
     """As if traced with images ``factor`` times as large."""
     layers = tuple(
@@ -116,8 +128,11 @@ def test_counted_labels_say_how_often() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "weighted", "colour", "core first -1", "core first x", "core within", "core within wl1"],
-)
+    [
+        "", "weighted", "colour", "core first -1", "core first x", "core within", "core within wl1",
+        "core pairs within level", "core pairs first 3", "weighted core pairs",
+    ],
+)  # fmt: skip
 def test_what_is_no_kind_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"no kind of labels|invalid literal"):
         Kind.of(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from assay.errors import BadOption
 from assay.graphs import rewrites, variants
@@ -19,6 +21,7 @@ from assay.hashers._bits import Draw, bits
 from assay.hashers._learned import SHIPPED
 from assay.hashers._network_file import HashNetwork
 from assay.trainers import TRAINERS, Progress, Sample, train
+from assay.trainers.boosted_minhash import COLDEST, _Boosting
 from assay.values import Layer, LayerGraph
 from assay.zoo import architectures
 
@@ -128,6 +131,14 @@ def test_of_each_model_its_first_sample_is_the_network() -> None:
     assert all((with_part.weights[n] == without.weights[n]).all() for n in without.weights)
 
 
+def test_no_bit_is_taken_twice_where_views_are_nearer_to_strangers() -> None:
+    wholes = np.random.default_rng(0).random((8, 64)) < 0.5
+    own = np.arange(8)
+    boosting = _Boosting(wholes, ~wholes[own], own, own, COLDEST)
+    assert len({boosting.take() for _ in range(48)}) == 48
+    assert np.isfinite(boosting.loss)
+
+
 def strange(**changes: float) -> HashNetwork:
     """The shipped one with one number of its first bit changed."""
     network = HashNetwork.load(SHIPPED / "boosted-minhash-64.safetensors")
@@ -158,8 +169,18 @@ def test_a_file_that_asks_for_what_is_not_known_is_refused(
         hasher(weights=str(file))
 
 
+def test_codes_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    content = strange().to_bytes()
+    size = int.from_bytes(content[:8], "little")
+    weights = {**safetensors.numpy.load(content), "category": np.zeros((), np.float32)}
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    (tmp_path / "network.safetensors").write_bytes(safetensors.numpy.save(weights, metadata))
+    with pytest.raises(BadOption, match="does not fit boosted-minhash"):
+        hasher(weights=str(tmp_path / "network.safetensors"))
+
+
 @pytest.mark.parametrize(
-    "options", [{"views": 0}, {"functions": 0}, {"temperature": 0.0}, {"bits": 65}]
+    "options", [{"views": 0}, {"functions": 0}, {"temperature": 0.04}, {"bits": 65}]
 )
 def test_options_without_meaning_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(BadOption, match="boosted-minhash: "):

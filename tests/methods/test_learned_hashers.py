@@ -167,8 +167,11 @@ def test_a_missing_file_and_another_length_are_refused(tmp_path: Path) -> None:
     hasher: Any = HASHERS["hnn-net"]
     with pytest.raises(BadOption, match="cannot be read"):
         hasher(weights=str(tmp_path / "missing"))
-    with pytest.raises(BadOption, match="comes with assay has 64 bits: train one of 32"):
+    with pytest.raises(BadOption, match="comes with hnn-net of 64 bits: train one of 32"):
         hasher(bits=32)
+    default: Any = HASHERS["boosted-minhash"]
+    with pytest.raises(BadOption, match="with boosted-minhash of 64, 128, 256 bits: train one of"):
+        default(bits=32)
     assert hasher(bits=64) == hasher(bits=64)
 
 

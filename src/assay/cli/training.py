@@ -94,9 +94,9 @@ def train(
     """Train a hash network on models of your own, on published ones, or on both.
 
     A model's category is the folder in FOLDER that it lies in, however deep; a zoo says its own.
-    Every model is trained on as it is and in copies that lack a tenth of its layers, which some
-    methods make of zoos as they go.  Stopped or killed, the same command goes on where it was, and
-    ends with the same network.  Needs the extra torch, but to pack.
+    Every model is trained on as it is and in changed copies, which the default method makes as it
+    goes.  Stopped or killed, the same command goes on where it was, and ends with the same network.
+    The default method needs no extra, others need torch.
     """
     if output is None and packed_to is None:
         raise click.UsageError("Missing option '--output', or '--pack'.")

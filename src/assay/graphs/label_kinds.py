@@ -7,9 +7,10 @@ A kind has a name, such as ``weighted base growth level wl1 first 24``::
 ``weighted``: of layers with parameters alone, each joined to the next such ones behind it.
 ``wl``: refined so many times by what a layer reads and by its readers, but for the third time on by
 what it reads; ``back``: always by what it reads.  ``pairs``: of each two layers that are one or two
-edges apart.  ``within``: a fact that is added after that.  ``first N``: of layers before which lie
-at most N layers with parameters, themselves included.  ``counted``: each label once, with the
-logarithm of how often it is there, in half octaves; ``octaves``: in whole ones.
+edges apart, always of all layers, and with nothing behind it but how often.  ``within``: a fact
+that is added after that.  ``first N``: of layers before which lie at most N layers with parameters,
+themselves included.  ``counted``: each label once, with the logarithm of how often it is there, in
+half octaves; ``octaves``: in whole ones.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Kind:
             else:
                 facts.append(word)
         told = {*facts, within} - {""}
-        if not facts or not told <= {*FACTS} or first < 0:
+        of_one = weighted or within or first  # what a pair of layers has not
+        if not facts or not told <= {*FACTS} or first < 0 or (near == "pairs" and of_one):
             raise ValueError(f"{name!r} is no kind of labels")
         return cls(tuple(facts), weighted, near, within, first, counted)

@@ -43,6 +43,7 @@ class LayerLabels:
         self._reads, self._readers = neighbors(graph)
         self._order = running_order(self._reads, self._readers)
         self._known: dict[tuple[object, ...], Labels] = {}
+        self._looked: dict[int, tuple[int, int, int, str]] = {}
 
     def __call__(self, kind: Kind) -> Labels:
         """Labels (m) of a kind: as many as there are layers, or pairs, of it."""
@@ -109,10 +110,15 @@ class LayerLabels:
     @cached_property
     def _two(self) -> Edges:
         """Of layers one edge or two apart."""
+        most = 4 * _MOST_PAIRS + 1  # of what each reads: further ones are never taken
+        reads = [
+            sources if len(sources) <= most else sorted(sources, key=self._looks)[:most]
+            for sources in self._reads
+        ]
         pairs = [
             (source, target)
             for target, sources in enumerate(self._reads)
-            for source in self._first({s for m in sources for s in self._reads[m]}, _MOST_PAIRS)
+            for source in self._first({s for m in sources for s in reads[m]}, _MOST_PAIRS)
         ]
         return np.concatenate([self._ends, np.array(pairs, np.intp).reshape(-1, 2)])
 
@@ -138,15 +144,19 @@ class LayerLabels:
         """
         if len(layers) <= most:
             return tuple(layers)
-        known, growth = self.graph.layers, self._fact("growth")
-        order = sorted(
-            (-int(self._before[i]), int(self._steps[i]), int(growth[i]), repr(known[i]), i)
-            for i in layers
-        )
-        last = order[most - 1][:-1]
-        before = tuple(i for *key, i in order if tuple(key) < last)
-        alike = tuple(i for *key, i in order if tuple(key) == last)
+        order = sorted((self._looks(i), i) for i in layers)
+        last = order[most - 1][0]
+        before = tuple(i for looks, i in order if looks < last)
+        alike = tuple(i for looks, i in order if looks == last)
         return before + alike if len(before) + len(alike) <= 4 * most else before
+
+    def _looks(self, layer: int) -> tuple[int, int, int, str]:
+        """What ``_first`` orders by."""
+        if layer not in self._looked:
+            growth = int(self._fact("growth")[layer])
+            own = -int(self._before[layer]), int(self._steps[layer]), growth
+            self._looked[layer] = (*own, repr(self.graph.layers[layer]))
+        return self._looked[layer]
 
     @cached_property
     def _weighted(self) -> NDArray[np.intp]:

@@ -45,9 +45,14 @@ class LearnedHasher(Hasher):
         if network.method != self.method:
             raise BadOption(f"{path}: is a network for {network.method}, not {self.method}")
         if self.bits not in (None, network.bits):
-            which = "the network that comes with assay" if self.weights is None else str(path)
+            if self.weights is None:
+                files = SHIPPED.glob(f"{self.method}-*{SUFFIX}")
+                own = sorted(int(file.stem.rpartition("-")[2]) for file in files)
+                which = f"assay comes with {self.method} of {', '.join(map(str, own))} bits"
+            else:
+                which = f"{path} has {network.bits} bits"
             raise BadOption(
-                f"--bits {self.bits}: {which} has {network.bits} bits: train one of"
+                f"--bits {self.bits}: {which}: train one of"
                 f" {self.bits} with 'assay train --method {self.method} --bits {self.bits}',"
                 " or use weisfeiler-lehman, which has codes of 16 to 256 bits"
             )

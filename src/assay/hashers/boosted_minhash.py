@@ -37,7 +37,7 @@ class BoostedMinhash(LearnedHasher):
     """64 bits by default, 128 or 256 that begin with them, or those of a file of one's own."""
 
     def shapes(self, network: HashNetwork) -> dict[str, tuple[int, ...]]:
-        known = network.weights.get("category", np.zeros(0)).shape[0]
+        known = network.weights.get("category", np.zeros(0)).size
         columns = dict.fromkeys(COLUMNS, (network.bits,))
         return {**columns, "category": (known,), "codes": (known, network.bits // WORD)}
 

@@ -11,14 +11,15 @@ from collections.abc import Collection
 
 from assay.comparisons.parts import Parts
 from assay.graphs.parts import VERSION
-from assay.registry._codes import LiveCodes
+from assay.registry._codes import PER_MODEL, LiveCodes
 from assay.registry._database import Database
 from assay.values import HashCode, LayerGraph
 
 INSERT = """INSERT INTO parts VALUES (?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET
     scheme = excluded.scheme, count = excluded.count, digests = excluded.digests"""
 KNOWN = "SELECT scheme, count, digests FROM parts WHERE model = ?"
-LACKING = f"""rules IS NOT NULL AND NOT EXISTS (SELECT 1 FROM parts
+# A graph without layers has no code, nor have its parts.
+LACKING = f"""rules IS NOT NULL AND models.scheme IS NOT NULL AND NOT EXISTS (SELECT 1 FROM parts
     WHERE model = models.id AND parts.scheme = ? || '+' || rules || '-p{VERSION}')"""
 
 
@@ -29,13 +30,18 @@ def keep(
     code: HashCode | None,
     parts: tuple[HashCode, ...] | None,
 ) -> None:
-    """Keep the codes of a model's parts, made by the hasher of its own ``code``; None: nothing."""
+    """Keep the codes of a model's parts, made by the hasher of its own ``code``; None: nothing.
+
+    Nor are those kept that could not be compared with others', or that would stand in their places:
+    of another hasher, cut by other rules, of another length, or more than a model has.
+    """
     if parts is None or graph is None or code is None:
         return
     scheme = f"{code.scheme}-p{VERSION}"
     row = (scheme, len(parts), b"".join(part.digest for part in parts))
-    if any(part.scheme != scheme for part in parts):
-        return  # of another hasher, or cut by other rules: nothing could be compared with them
+    alike = all((part.scheme, len(part)) == (scheme, len(code)) for part in parts)
+    if len(parts) > PER_MODEL or not alike:
+        return
     if connection.execute(KNOWN, [key]).fetchone() != row:
         connection.execute(INSERT, [key, *row])
 

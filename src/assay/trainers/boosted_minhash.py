@@ -47,6 +47,8 @@ THRESHOLDS = 15  # of each size, at quantiles of the networks
 MOST_STRANGERS = 2000  # of the networks are asked against each view
 BESIDE = 1e-3  # thresholds lie so far from the sizes of networks: rounding changes no bit
 SETTLED = 1e-3  # a view whose weights' sum is less is told apart, and waits
+COLDEST = 0.05  # temperature
+LARGEST_EXPONENT = 75.0  # sums of exponentials stay in float32
 SAVE_EVERY_S = 20.0
 
 
@@ -63,10 +65,11 @@ class BoostedMinhash(Trainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (1 <= self.views <= 100_000 and 1 <= self.functions <= 1000 and self.temperature):
+        some = 1 <= self.views <= 100_000 and 1 <= self.functions <= 1000
+        if not (some and self.temperature >= COLDEST):
             raise BadOption(
                 "boosted-minhash: views must be 1 to 100000, functions 1 to 1000,"
-                " temperature more than 0"
+                f" temperature {COLDEST} or more"
             )
 
     def fit(
@@ -198,7 +201,8 @@ class _Boosting:
         return best
 
     def _confused(self) -> NDArray[np.float32]:
-        found = np.exp(-self._margins / np.float32(self._temperature))
+        exponents = -self._margins / np.float32(self._temperature)
+        found = np.exp(np.minimum(exponents, np.float32(LARGEST_EXPONENT)))
         found[self._itself] = 0
         return found
 

@@ -59,7 +59,8 @@ def unpack(content: bytes) -> tuple[Architecture, ...]:
     """The architectures of a file, in its order.  Raises BadData where it is none, or too large."""
     try:
         return _unpacked(content)
-    except (lzma.LZMAError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (lzma.LZMAError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+            RecursionError) as error:  # fmt: skip
         raise BadData(f"is no file of a zoo: {error}") from error
 
 
@@ -69,7 +70,7 @@ def _unpacked(content: bytes) -> tuple[Architecture, ...]:
     if not reader.eof:
         raise ValueError(f"it is cut short, or larger than {LARGEST} bytes")
     first, *lines = text.decode().splitlines()
-    table = [Layer.from_json(data) for data in json.loads(first)]
+    table = [_layer(data) for data in json.loads(first)]
     result = []
     for line in lines:
         data = json.loads(line)
@@ -84,6 +85,16 @@ def _unpacked(content: bytes) -> tuple[Architecture, ...]:
             )
         )
     return tuple(result)
+
+
+def _layer(data: list[Any]) -> Layer:
+    """Raises ValueError where its numbers are none, or its sizes larger than any file's."""
+    layer = Layer.from_json(data)
+    if not all(type(n) is int and abs(n) < 2**63 for n in layer.shape or ()):
+        raise ValueError(f"a layer has the shape {layer.shape}")
+    if not all(type(n) is int for n in (layer.macs, layer.parameters)):
+        raise ValueError("a layer's costs are none")
+    return layer
 
 
 def _text(data: Any) -> str:
@@ -102,6 +113,8 @@ def _graph_to_json(graph: LayerGraph, table: dict[str, int]) -> Json:
 
 
 def _graph_from_json(data: Json, table: list[Layer]) -> LayerGraph:
-    edges = ((i - far, i) for i, distances in enumerate(data["back"]) for far in distances)
+    edges = [(i - far, i) for i, distances in enumerate(data["back"]) for far in distances]
     layers = tuple(table[place] for place in data["layers"])
+    if not all(0 <= end < len(layers) for edge in edges for end in edge):
+        raise ValueError("an edge leads to no layer")
     return LayerGraph(layers, tuple(sorted(edges)), data["rules"])
