@@ -86,7 +86,7 @@ class BoostedMinhash(Trainer):
         for sample in samples:
             by_model.setdefault(sample.model, sample)
         networks = [*by_model.values()]
-        state = _State(checkpoint, f"{self!r} {seed} {digest(networks)}")
+        state = _State(checkpoint, f"{self!r} {seed} {KINDS} {digest(networks)}")
         pool = _pool([sample.graph for sample in networks], self.functions)
         wholes = np.array([bits(LayerLabels(sample.graph), pool.groups) for sample in networks])
         shares = self._shares(len(networks), seed)
