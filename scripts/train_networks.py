@@ -1,15 +1,14 @@
 """Train the hash networks that come with the package, from the zoo's layer graphs.
 
-    python scripts/train_networks.py                   # all, about 20 minutes on one core
-    python scripts/train_networks.py contrastive-gin
+    python scripts/train_networks.py                   # all
+    python scripts/train_networks.py boosted-minhash   # some ten minutes of one core
     python scripts/train_networks.py --forget contrastive-gin  # the one before was never released
 
 ``hnn-net`` and ``ghashing`` learn the paper's 21 networks, as published: each with nine copies that
-lack 10 % of its layers.  ``contrastive-gin`` and
-``boosted-minhash`` learn the whole zoo and make their copies as they go; the latter's 256 bits are
-shipped whole and as the 128 and 64 that they begin with.
-A run that was killed goes on from ``build/networks``.  The network that was there before goes into
-``networks/older``, named by its scheme: registries go on with it.
+lack 10 % of its layers.  ``contrastive-gin`` and ``boosted-minhash`` learn the whole zoo and make
+their copies as they go; the latter's 256 bits are shipped whole and as the 128 and 64 that they
+begin with.  A run that was killed goes on from ``build/networks``.  The network that was there
+before goes into ``networks/older``, named by its scheme: registries go on with it.
 """
 
 from __future__ import annotations

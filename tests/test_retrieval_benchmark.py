@@ -13,6 +13,7 @@ from assay.graphs.cut_points import Trunk
 from assay.graphs.neighborhoods import fingerprint
 from assay.values import LayerGraph
 from assay.zoo import Architecture, architectures
+from assay.zoo.changes import CHANGES
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("scipy")
@@ -249,7 +250,7 @@ def test_pairs_for_edit_distances_are_small_and_of_the_asked() -> None:
     models = some(8)
     asked = [*range(0, len(models), 3)]
     with scripts_of(FOLDER) as module:
-        ranking, changes = module("edit_ranking"), module("suites").CHANGES
+        ranking, changes = module("edit_ranking"), CHANGES
         pairs = ranking.edit_pairs(models, asked, changes, 0)
         own = [models[i].graph for i in asked]
         assert all(graph in own for graph in pairs.second)

@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts_of import scripts_of
 
 from assay.zoo import Architecture, architectures
+from assay.zoo.changes import CHANGES
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "retrieval"
 
@@ -21,11 +22,11 @@ def test_a_kind_of_change_is_left_out_of_what_is_learned(tmp_path: Path) -> None
     options = {"views": 40, "functions": 1}
     with scripts_of(FOLDER) as module:
         asking, views = module("unseen_changes"), import_module("assay.trainers._views")
-        name, *_ = module("suites").CHANGES
-        change = module("suites").CHANGES[name][0]
+        name, *_ = CHANGES
+        change = CHANGES[name][0]
         with asking.without(name):
             assert change not in [row[0] for row in views.CHANGES]
-            assert len(views.CHANGES) == len(module("suites").CHANGES) - 1
+            assert len(views.CHANGES) == len(CHANGES) - 1
         assert change in [row[0] for row in views.CHANGES]
         jobs = asking.jobs("", small=True)
         found = [asking.measured(job, models, options, tmp_path) for job in jobs]

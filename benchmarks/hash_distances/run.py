@@ -23,14 +23,12 @@ from numpy.typing import NDArray
 from page import LENGTHS, tables
 
 from assay.durable import write_whole
-from assay.graphs import rewrites, variants
 from assay.graphs._drafts import Variant
 from assay.graphs.edit_distance import edit_distance
 from assay.graphs.neighborhoods import fingerprint
-from assay.graphs.variants import Change
 from assay.hashers.boosted_minhash import BoostedMinhash
 from assay.values import Json
-from assay.zoo import Architecture, architectures
+from assay.zoo import Architecture, architectures, changes
 from assay.zoo.experiments import finished, hardware, work_through, write_report
 from assay.zoo.plotting import Panel, Points, drawn
 
@@ -41,18 +39,21 @@ NETWORKS = 80  # of them, each with a variant, one of its family and a stranger
 COPIED = 150  # networks of which variants are made for the table
 KINDS = {"variant": "#4477aa", "one family": "#228833", "stranger": "#cc6677"}
 BINS = 6  # of a panel's line
-CHANGES: dict[str, tuple[Change, float]] = {
-    "a tenth contracted": (variants.contracted, 0.1),
-    "first 60 %": (variants.truncated, 0.4),
-    "widths x 0.7": (variants.rescaled, 0.7),
-    "channels pruned, up to half": (variants.pruned, 0.5),
-    "other activations": (variants.other_activations, 1.0),
-    "a fifth of the blocks less": (variants.shortened, 0.2),
-    "a fifth of the blocks more": (variants.deepened, 0.2),
-    "another head": (variants.other_head, 0.5),
-    "adapters inserted": (variants.inserted, 0.3),
-    "spelled out": (rewrites.spelled_out, 0.7),
-    "a tenth rewritten": (rewrites.rewritten, 0.1),
+CHANGES = {
+    name: changes.CHANGES[name]
+    for name in (
+        "a tenth contracted",
+        "first 60 %",
+        "widths x 0.7",
+        "channels pruned, up to half",
+        "other activations",
+        "a fifth of the blocks less",
+        "a fifth of the blocks more",
+        "another head",
+        "adapters inserted",
+        "spelled out",
+        "a tenth rewritten",
+    )
 }
 VERSION = 1  # raised where bounds could change that nothing else in ``behavior`` tells
 

@@ -22,13 +22,11 @@ from numpy.typing import NDArray
 
 from assay.comparisons.parts import WORK, Parts
 from assay.examine import DEFAULT_HASHER
-from assay.graphs import rewrites, variants
 from assay.graphs.neighborhoods import fingerprint
 from assay.graphs.parts import VERSION, parts
-from assay.graphs.variants import Change
 from assay.hashers import HASHERS, Hasher, parted
 from assay.values import Json, LayerGraph, Record
-from assay.zoo import Architecture, architectures
+from assay.zoo import Architecture, architectures, changes
 from assay.zoo.experiments import finished, hardware, work_through, write_report
 
 HERE = Path(__file__).parent
@@ -36,16 +34,19 @@ RADII = (0, 1, 2, 3, 4, 6)  # bits of 64
 HASHED_BY = (DEFAULT_HASHER, "weisfeiler-lehman")
 SAMPLED = 100  # networks of which variants are made
 FAR = 99
-CHANGES: dict[str, tuple[Change, float]] = {
-    "another head": (variants.other_head, 0.5),
-    "first 60 %": (variants.truncated, 0.4),
-    "a stage removed": (variants.stage_removed, 0.3),
-    "adapters inserted": (variants.inserted, 0.3),
-    "a fifth of the blocks less": (variants.shortened, 0.2),
-    "other activations": (variants.other_activations, 1.0),
-    "widths x 0.7": (variants.rescaled, 0.7),
-    "a tenth contracted": (variants.contracted, 0.1),
-    "a tenth rewritten": (rewrites.rewritten, 0.1),
+CHANGES = {
+    name: changes.CHANGES[name]
+    for name in (
+        "another head",
+        "first 60 %",
+        "a stage removed",
+        "adapters inserted",
+        "a fifth of the blocks less",
+        "other activations",
+        "widths x 0.7",
+        "a tenth contracted",
+        "a tenth rewritten",
+    )
 }
 # Networks of the zoo, and one that each was built upon, as its own configuration says.
 BUILT_UPON = (

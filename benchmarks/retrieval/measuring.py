@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from questions import Suite, side
 from rankers import Ranker
 from ranking_tables import DATABASES
-from suites import CHANGES, suites
+from suites import suites
 
 from assay.values import Json, LayerGraph
 from assay.zoo import Architecture
+from assay.zoo.changes import CHANGES
 from assay.zoo.retrieval import average_precision
 
 NEAR = (0, 2)  # bits at which the same network is to be found

@@ -23,7 +23,6 @@ from other_ways import EXPORTS
 from questions import side
 from rankers import Codes, Parts, Ranker, pieces, untrained
 from ranking_tables import report
-from suites import CHANGES
 
 from assay.hashers import HASHERS
 from assay.hashers._network_file import HashNetwork
@@ -32,6 +31,7 @@ from assay.trainers import TRAINERS, Sample, train
 from assay.trainers._folder import Source, samples
 from assay.values import Json
 from assay.zoo import GRAPHS, Architecture, architectures
+from assay.zoo.changes import CHANGES
 from assay.zoo.experiments import finished, work_through
 
 HERE = Path(__file__).parent

@@ -20,13 +20,14 @@ from typing import Any
 
 from questions import side
 from rankers import Codes
-from suites import CHANGES, suites
+from suites import suites
 
 from assay.durable import write_whole
 from assay.hashers import HASHERS
 from assay.trainers import TRAINERS, Sample, _views, train
 from assay.values import Json
 from assay.zoo import Architecture, architectures
+from assay.zoo.changes import CHANGES
 from assay.zoo.experiments import finished, hardware, with_tables, work_through
 from assay.zoo.retrieval import average_precision
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SHARE = 0.1  # of the layers that a copy lacks
 JUDGED = 600  # copies, but one of each model at least
 SHOWN = 12  # categories that are named
-ZOO = ".jsonl.xz"
 LABELS = {
     "distances": "Comparing",
     "epochs": "Training",
@@ -98,13 +97,15 @@ def train(
     goes.  Stopped or killed, the same command goes on where it was, and ends with the same network.
     The default method needs no extra, others need torch.
     """
+    from assay.zoo import SUFFIX
+
     if output is None and packed_to is None:
         raise click.UsageError("Missing option '--output', or '--pack'.")
     trainer = None if output is None else make_trainer(method, bits, given)
     file, pack = (None if each is None else writable(each, option)
                   for each, option in ((output, "--output"), (packed_to, "--pack")))  # fmt: skip
-    if pack is not None and not pack.name.endswith(ZOO):
-        raise BadOption(f"--pack {packed_to}: call it *{ZOO}, as zoos are known by it")
+    if pack is not None and not pack.name.endswith(SUFFIX):
+        raise BadOption(f"--pack {packed_to}: call it *{SUFFIX}, as zoos are known by it")
     wanted = Given.of(paths, packaged)
     state = Path(checkpoint or f"{output or packed_to}.checkpoint")
     state.mkdir(parents=True, exist_ok=True)

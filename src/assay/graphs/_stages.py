@@ -138,8 +138,8 @@ class _Tower:
             blocks = 0 if run is None or run.steps % run.period else run.steps // run.period
             changes = all(self.layers[reader].shape != shape for reader in after[layer])
             row_ends = blocks > 1 and not self._repeats(layer, after[layer])
-            size = _area(self.layers[layer])
-            resized = any(0 < _area(self.layers[reader]) != size > 0 for reader in after[layer])
+            size = area(self.layers[layer])
+            resized = any(0 < area(self.layers[reader]) != size > 0 for reader in after[layer])
             if changes or row_ends or (blocks > 1 and blocks & (blocks - 1) == 0):
                 rank = 0 if row_ends or (changes and resized) else 1 if changes else 2
                 ends.append(End(layer, self.depth[layer], rank, chained[layer]))
@@ -200,7 +200,7 @@ class _Tower:
                 while source not in (entry, ROOT) and source not in inner:
                     inner.add(source)
                     source = self.above[source]
-            if not any(1 < _area(self.layers[i]) < _area(self.layers[layer]) for i in inner):
+            if not any(1 < area(self.layers[i]) < area(self.layers[layer]) for i in inner):
                 hidden |= inner
         return hidden
 
@@ -242,5 +242,6 @@ def _digest(*texts: bytes) -> bytes:
     return blake2b(b"|".join(texts), digest_size=8).digest()
 
 
-def _area(layer: Layer) -> int:
+def area(layer: Layer) -> int:
+    """Pixels of a layer's output; 0 where it is no picture."""
     return prod(layer.shape[2:]) if layer.shape and len(layer.shape) == 4 else 0

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import floor, log2, prod
+from math import floor, log2
 from typing import Literal
 
-from assay.graphs._stages import End, Stages, stages
+from assay.graphs._stages import End, Stages, area, stages
 from assay.graphs.running_order import Neighbors, neighbors, running_order
 from assay.values import Layer, LayerGraph
 
@@ -148,8 +148,3 @@ def _scaled(layer: Layer, scale: float) -> Layer:
     side = max(1, round(scale * old ** (1 / 2)))
     macs = round(layer.macs * side**2 / old)
     return replace(layer, shape=(*layer.shape[:2], side, side), macs=macs)
-
-
-def area(layer: Layer) -> int:
-    """Pixels of a layer's output; 0 where it is no picture."""
-    return prod(layer.shape[2:]) if layer.shape and len(layer.shape) == 4 else 0

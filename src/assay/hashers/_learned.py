@@ -91,8 +91,7 @@ class LearnedHasher(Hasher):
 
         Raises UnreadableModel where it has no layers.
         """
-        if not graph.layers:
-            raise UnreadableModel("has no layers, so there is nothing to hash")
+        need_layers(graph)
         return _output(self, self._changed, graph)
 
     def digest(self, graph: LayerGraph) -> bytes:
@@ -121,6 +120,12 @@ class LearnedHasher(Hasher):
             return self._path.stat().st_mtime_ns
         except OSError as error:
             raise BadOption(f"{self._path}: cannot be read: {error.strerror}") from error
+
+
+def need_layers(graph: LayerGraph) -> None:
+    """Raises UnreadableModel where ``graph`` has none."""
+    if not graph.layers:
+        raise UnreadableModel("has no layers, so there is nothing to hash")
 
 
 def network_file(weights: str) -> Path:

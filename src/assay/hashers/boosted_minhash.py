@@ -13,22 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import BadOption, UnreadableModel
+from assay.errors import BadOption
 from assay.graphs.label_kinds import SIZES, Kind
 from assay.graphs.layer_labels import LayerLabels
 from assay.hashers._arrays import Floats
 from assay.hashers._bits import EXPONENTS, Above, Bits, Draw, bits, votes
-from assay.hashers._learned import LearnedHasher, Output
+from assay.hashers._learned import LearnedHasher, Output, need_layers
 from assay.hashers._network_file import HashNetwork, loaded
 from assay.values import LayerGraph
 
 COLUMNS = ("source", "exponent", "function", "threshold")  # a place in the vocabulary, …
 WORD = 16  # bits of a code in one of the file's numbers, which float32 holds exactly
-NEARNESS, STRANGE = 2.0, 12.0  # bits of 64; see docs/training.md
+NEARNESS, STRANGE = 2.0, 12.0  # bits of 64; as benchmarks/categories has them
 THRESHOLD = "above "  # how bits of sizes are told from kinds of labels in a vocabulary
 
 
@@ -57,28 +58,19 @@ class BoostedMinhash(LearnedHasher):
         return Output(votes(labels, plan.kinds), np.where(found, 1.0, -1.0))
 
     def digest(self, graph: LayerGraph) -> bytes:
-        if not graph.layers:
-            raise UnreadableModel("has no layers, so there is nothing to hash")
-        return np.packbits(self._plan.digest(LayerLabels(graph))).tobytes()
+        need_layers(graph)
+        return _digest(self, self._changed, graph)
 
     def classify(self, graph: LayerGraph) -> tuple[str, float] | None:
-        """The category that most of the nearest codes learned from are of.
-
-        Each counts exp(-distance / NEARNESS), and so does nothing at all, at a distance of STRANGE
-        in 64 bits: what is far from all is of no category.
-        """
+        """The category that most of the nearest codes learned from are of; see ``nearest``."""
         network, weights, _ = loaded(self._path, self._changed)
         if not network.categories or not graph.layers:
             return None
-        own = words(self._plan.digest(LayerLabels(graph))[None])
-        differing = np.bitwise_count(weights["codes"].astype(np.uint16) ^ own.astype(np.uint16))
+        own = np.frombuffer(self.digest(graph), ">u2").astype(np.uint16)
+        differing = np.bitwise_count(weights["codes"].astype(np.uint16) ^ own)
         distances = 64 / network.bits * differing.sum(1, dtype=np.int64)
-        votes = np.exp(-distances / NEARNESS)
-        places = weights["category"].astype(np.intp)
-        shares = np.bincount(places, votes, len(network.categories))
-        best = int(shares.argmax())
-        total = shares.sum() + np.exp(-STRANGE / NEARNESS)
-        return network.categories[best], float(shares[best] / total)
+        best, share = nearest(distances, weights["category"].astype(np.intp))
+        return network.categories[best], share
 
     @property
     def _plan(self) -> _Plan:
@@ -122,6 +114,24 @@ class _Plan:
         result = np.zeros(len(self.places), bool)
         result[[*self.places]] = bits(labels, self.groups)
         return result
+
+
+def nearest(distances: Floats, categories: NDArray[np.intp]) -> tuple[int, float]:
+    """The category of the nearest of k codes, and its share, of their distances (k) in 64 bits.
+
+    Each counts exp(-distance / NEARNESS), and so does nothing at all, at a distance of STRANGE:
+    what is far from all is of no category.
+    """
+    weights = np.exp(-distances / NEARNESS)
+    shares = np.bincount(categories, weights)
+    best = int(shares.argmax())
+    return best, float(shares[best] / (shares.sum() + np.exp(-STRANGE / NEARNESS)))
+
+
+@lru_cache(maxsize=1)  # code and category of a graph are asked for one after the other
+def _digest(hasher: BoostedMinhash, changed: int, graph: LayerGraph) -> bytes:
+    network, weights, _ = loaded(hasher._path, changed)
+    return np.packbits(_Plan.of(network, weights).digest(LayerLabels(graph))).tobytes()
 
 
 def beginning(network: HashNetwork, bits: int) -> HashNetwork:
