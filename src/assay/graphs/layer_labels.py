@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from math import prod
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.graphs.label_kinds import SIZES, Kind
+from assay.graphs.label_sizes import LARGEST, WINDOWED, Ints, channels, halvings
 from assay.graphs.label_words import Edges, Labels, paired, refined
 from assay.graphs.running_order import neighbors, running_order
+from assay.graphs.simplified import first_operator, simplified
 from assay.values import Layer, LayerGraph
 
-Ints = NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 
 _MOST_BEHIND = 4  # layers with weights that one is joined to, of those that lead to it
@@ -32,14 +32,13 @@ _ACTIVATIONS = {
     "Relu", "Gelu", "Swish", "HardSwish", "LeakyRelu", "Clip", "Elu", "Mish", "Sigmoid",
     "HardSigmoid", "Tanh", "PRelu", "Selu", "Softplus",
 }  # fmt: skip
-_WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 
 
 class LayerLabels:
     """Labels of one graph, of any kind; what several kinds need is worked out once."""
 
     def __init__(self, graph: LayerGraph) -> None:
-        self.graph = graph
+        self.graph = graph = simplified(graph)
         self._reads, self._readers = neighbors(graph)
         self._order = running_order(self._reads, self._readers)
         self._known: dict[tuple[object, ...], Labels] = {}
@@ -182,30 +181,15 @@ class LayerLabels:
 
     @cached_property
     def _channels(self) -> Ints:
-        return np.array([max(_channels(layer), 1) for layer in self.graph.layers], np.int64)
+        return channels(self.graph.layers, self._reads, self._order)
 
     @cached_property
     def _parameters(self) -> Ints:
-        most = 2**62
-        return np.array([min(layer.parameters, most) for layer in self.graph.layers], np.int64)
+        return np.array([min(layer.parameters, LARGEST) for layer in self.graph.layers], np.int64)
 
     @cached_property
     def _steps(self) -> Ints:
-        """How often images were halved up to each layer.
-
-        Windows say so, and what has an image of such a size; others go on with what they read.
-        """
-        layers = self.graph.layers
-        images = {_image(layer) for layer in layers if _first(layer.op) in _WINDOWED} - {None}
-        largest = max((prod(image) for image in images if image), default=0)
-        result = np.zeros(len(layers), np.int64)
-        for i in self._order:
-            image = _image(layers[i])
-            if image in images and image is not None and prod(image) > 0:
-                result[i] = round(float(np.log2(largest / prod(image))) / 2)
-            elif self._reads[i]:
-                result[i] = max(int(result[source]) for source in self._reads[i])
-        return result
+        return halvings(self.graph.layers, self._reads, self._order)
 
     def _ratio(self, values: Ints, to: float) -> Labels:
         """Logarithms of ratios, in half octaves; 0 of zeros."""
@@ -248,23 +232,8 @@ def _median(values: Ints) -> int:
     return int(np.sort(values)[len(values) // 2])
 
 
-def _channels(layer: Layer) -> int:
-    shape = layer.shape or (1,)
-    return shape[1] if len(shape) == 4 else shape[-1]
-
-
-def _image(layer: Layer) -> tuple[int, ...] | None:
-    """Sides of what it makes, where it makes images."""
-    shape = layer.shape
-    return shape[2:] if shape is not None and len(shape) == 4 else None
-
-
-def _first(op: str) -> str:
-    return op if "::" in op else op.split("+")[0]
-
-
 def _core(op: str) -> str:
-    first = _first(op)
+    first = first_operator(op)
     return "activation" if first in _ACTIVATIONS else first
 
 
@@ -276,7 +245,7 @@ def _bent(op: str) -> bool:
 def _base(layer: Layer) -> str:
     """The operator with kernel, strides, and whether channels are in groups, or alone in them."""
     core = _core(layer.op)
-    if _first(layer.op) not in _WINDOWED:
+    if first_operator(layer.op) not in WINDOWED:
         return core
     known = dict(layer.attributes)
     groups = known.get("group", 1)

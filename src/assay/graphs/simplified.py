@@ -1,0 +1,99 @@
+"""A layer graph without what exporters write in many ways, and what can be put in at no cost.
+
+Left out is arithmetic of one layer's output with constants, and what cuts, pads and joins that
+output alone, as a shift of windows does; sums of sums are one; and of layers without parameters
+that do the same to the same, one is left.  Constants that are added, multiplied or joined are no
+parameters here, unless they are one for each channel: others are folded, shared, and as large as
+the image.  Normalizations have one, whether with a bias or not.  These are rules of labels alone:
+the graph that is kept of a model has all layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from assay.graphs.running_order import Neighbors, neighbors, running_order
+from assay.values import Layer, LayerGraph
+
+_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Neg", "Reciprocal"}
+_MOVES = {"Concat", "Expand", "Pad", "Slice", "Split", "Tile"}
+_TABLES = _ARITHMETIC | _MOVES | {"Max", "Min", "Pow", "Resize", "Where"}
+_NORMS = {
+    "BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization",
+    "RMSNormalization",
+}  # fmt: skip
+_JOINED = {"Add", "Mul"}  # of which one may stand for several
+
+
+def first_operator(op: str) -> str:
+    """That of a layer's merged operators which the others were merged into."""
+    return op if "::" in op else op.split("+")[0]
+
+
+def simplified(graph: LayerGraph) -> LayerGraph:
+    """``graph`` with fewer layers, in their order; itself where nothing would be left.
+
+    Linear in layers and edges.  What is on a cycle, or behind one, stays as it is.
+    """
+    reads, readers = neighbors(graph)
+    order = _before_cycles(reads, running_order(reads, readers))
+    layers = [_counted(layer) for layer in graph.layers]
+    stands = _standing(layers, reads, order)
+    if all(other != i for i, other in enumerate(stands)):
+        return graph
+    edges = {(a, b) for source, b in graph.edges
+             if stands[b] == b and (a := stands[source]) is not None}  # fmt: skip
+    last = _sums(layers, edges, order)
+    kept = [i for i, other in enumerate(stands) if other == i == last[i]]
+    places = {i: place for place, i in enumerate(kept)}
+    joined = {(places[last[a]], places[last[b]]) for a, b in edges if last[a] != last[b]}
+    return replace(graph, layers=tuple(layers[i] for i in kept), edges=tuple(sorted(joined)))
+
+
+def _counted(layer: Layer) -> Layer:
+    """The layer with those of its parameters that count."""
+    op = first_operator(layer.op)
+    if op in _NORMS:
+        return replace(layer, parameters=min(layer.parameters, 1))
+    shape = layer.shape or ()
+    for_each_channel = layer.parameters > 1 and layer.parameters in (*shape[1:2], *shape[-1:])
+    return replace(layer, parameters=0) if op in _TABLES and not for_each_channel else layer
+
+
+def _before_cycles(reads: Neighbors, order: list[int]) -> list[int]:
+    """The part of a running order whose layers come after all that they read."""
+    seen: set[int] = set()
+    for place, i in enumerate(order):
+        if not seen.issuperset(reads[i]):
+            return order[:place]
+        seen.add(i)
+    return order
+
+
+def _standing(layers: list[Layer], reads: Neighbors, order: list[int]) -> list[int | None]:
+    """Which layer stands for each: itself, one that does the same, or none before it."""
+    result: list[int | None] = [*range(len(layers))]
+    alike: dict[tuple[Layer, frozenset[int | None]], int] = {}
+    for i in order:
+        sources = frozenset(result[source] for source in reads[i])
+        if layers[i].parameters:
+            continue
+        if layers[i].op in _ARITHMETIC | _MOVES and len(sources) <= 1:
+            result[i] = next(iter(sources), None)
+        elif sources:
+            result[i] = alike.setdefault((replace(layers[i], macs=0), sources), i)
+    return result
+
+
+def _sums(layers: list[Layer], edges: set[tuple[int, int]], order: list[int]) -> list[int]:
+    """Of each layer the one that it goes on into: a sum into the sum that alone reads it."""
+    readers: list[list[int]] = [[] for _ in layers]
+    for source, target in edges:
+        readers[source].append(target)
+    result, ordered = [*range(len(layers))], {*order}
+    for i in reversed(order):
+        if len(readers[i]) == 1 and layers[i].op in _JOINED:
+            reader = readers[i][0]
+            if reader in ordered and layers[reader].op == layers[i].op:
+                result[i] = result[reader]
+    return result

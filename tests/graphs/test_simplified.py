@@ -1,0 +1,118 @@
+"""What labels do not see: arithmetic with constants, moves, sums of sums, what is done twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assay.graphs.simplified import simplified
+from assay.values import Layer, LayerGraph
+from assay.zoo import architectures
+
+CONV = Layer("Conv", (1, 8, 4, 4), 10, 10, (("kernel_shape", (3, 3)),))
+RELU, ADD = Layer("Relu", (1, 8, 4, 4)), Layer("Add", (1, 8, 4, 4))
+NETWORKS = [each.graph for each in architectures()][::30]
+
+
+def graph(layers: list[Layer], *edges: tuple[int, int]) -> LayerGraph:
+    return LayerGraph(tuple(layers), tuple(sorted(edges)), "g1")
+
+
+PLAIN = graph([CONV, RELU, CONV], (0, 1), (1, 2))
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul", "Div", "Neg", "Pad", "Slice", "Concat"])
+@pytest.mark.parametrize("constants", [0, 1, 128])
+def test_arithmetic_and_moves_of_one_layer_are_left_out(op: str, constants: int) -> None:
+    scale = Layer(op, (1, 8, 4, 4), parameters=constants)
+    made = graph([scale, CONV, scale, RELU, CONV], (0, 1), (1, 2), (2, 3), (3, 4))
+    assert simplified(made) == PLAIN
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul", "BatchNormalization"])
+def test_a_constant_for_each_channel_stays(op: str) -> None:
+    scale = Layer(op, (1, 8, 4, 4), parameters=8)
+    made = simplified(graph([CONV, scale, RELU], (0, 1), (1, 2)))
+    assert [layer.op for layer in made.layers] == ["Conv", op, "Relu"]
+    assert all(layer.parameters for layer in made.layers[:2])
+
+
+def test_a_shift_of_windows_is_left_out() -> None:
+    cut, joined = Layer("Slice", (1, 8, 2, 4)), Layer("Concat", (1, 8, 4, 4))
+    rest = replace(cut, shape=(1, 8, 3, 4))
+    made = graph([CONV, cut, rest, joined, RELU, CONV], (0, 1), (0, 2), (1, 3), (2, 3), (3, 4),
+                 (4, 5))  # fmt: skip
+    assert simplified(made) == PLAIN
+
+
+def test_a_sum_of_two_layers_stays() -> None:
+    made = graph([CONV, CONV, ADD], (0, 1), (0, 2), (1, 2))
+    assert simplified(made) == made
+
+
+def test_a_layer_added_to_its_own_multiple_is_arithmetic() -> None:
+    mul = Layer("Mul", (1, 8, 4, 4), parameters=1)
+    made = graph([CONV, mul, ADD, RELU, CONV], (0, 1), (0, 2), (1, 2), (2, 3), (3, 4))
+    assert simplified(made) == PLAIN
+
+
+def test_of_the_same_computed_twice_one_is_left() -> None:
+    made = graph([CONV, RELU, RELU, CONV, CONV], (0, 1), (0, 2), (1, 3), (2, 4))
+    assert simplified(made) == graph([CONV, RELU, CONV, CONV], (0, 1), (1, 2), (1, 3))
+
+
+def test_layers_with_parameters_and_inputs_are_never_the_same() -> None:
+    made = graph([RELU, RELU, CONV, CONV], (0, 2), (0, 3), (1, 3))
+    assert simplified(made) == made
+
+
+def test_sums_of_sums_are_one_unless_others_read_them() -> None:
+    tree = graph([CONV, CONV, CONV, ADD, ADD], (0, 3), (1, 3), (2, 4), (3, 4))
+    assert simplified(tree) == graph([CONV, CONV, CONV, ADD], (0, 3), (1, 3), (2, 3))
+    stream = graph([CONV, CONV, CONV, ADD, ADD, RELU], (0, 3), (1, 3), (2, 4), (3, 4), (3, 5))
+    assert simplified(stream) == stream
+
+
+def test_tables_are_no_parameters_and_norms_count_as_one() -> None:
+    table, norm = Layer("Concat", (1, 5, 8), parameters=40), Layer("LayerNormalization", (1, 5, 8))
+    made = graph([CONV, CONV, table, replace(norm, parameters=16), norm], (0, 2), (1, 2), (2, 3))
+    assert [layer.parameters for layer in simplified(made).layers] == [10, 10, 0, 1, 0]
+
+
+def test_a_graph_of_arithmetic_alone_stays() -> None:
+    made = graph([ADD, ADD], (0, 1))
+    assert simplified(made) == made
+
+
+def test_cycles_stay_and_what_is_before_them_does_not() -> None:
+    scale = Layer("Mul", (1, 8))
+    loop = graph([CONV, scale, CONV, ADD, RELU], (0, 1), (1, 2), (2, 3), (3, 2), (3, 4))
+    assert simplified(loop) == graph([CONV, CONV, ADD, RELU], (0, 1), (1, 2), (2, 1), (2, 3))
+    ring = graph([ADD, ADD], (0, 1), (1, 0))
+    assert simplified(ring) == ring
+
+
+def test_nothing_that_is_read_or_has_weights_gets_lost() -> None:
+    for whole in NETWORKS:
+        made = simplified(whole)
+        assert simplified(made).layers == made.layers
+        lost = {"Conv", "Gemm", "Attention", "Softmax"}
+        for op in lost:
+            count = sum(layer.op.startswith(op) and layer.parameters > 0 for layer in whole.layers)
+            assert count == sum(
+                layer.op.startswith(op) and layer.parameters > 0 for layer in made.layers
+            )
+        assert len(made.layers) <= len(whole.layers)
+
+
+def test_the_order_of_listing_changes_nothing() -> None:
+    for number, whole in enumerate(NETWORKS):
+        order = np.random.default_rng(number).permutation(len(whole.layers)).tolist()
+        place = {old: new for new, old in enumerate(order)}
+        edges = sorted((place[a], place[b]) for a, b in whole.edges)
+        other = graph([whole.layers[old] for old in order], *edges)
+        first, second = simplified(whole), simplified(other)
+        assert sorted(map(repr, first.layers)) == sorted(map(repr, second.layers))
+        assert len(first.edges) == len(second.edges)
