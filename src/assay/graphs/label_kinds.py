@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VERSION = 1  # of what labels are made of: a bit of another version's is another bit
 FACTS = (
     "core", "base", "whole", "bent", "level",  # the operator, and how small images are there
     "channels", "channels4", "channels2", "parameters", "parameters2", "parameters1",

@@ -10,14 +10,14 @@ the graph that is kept of a model has all layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from assay.graphs.running_order import Neighbors, neighbors, running_order
 from assay.values import Layer, LayerGraph
 
-_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Neg", "Reciprocal"}
-_MOVES = {"Concat", "Expand", "Pad", "Slice", "Split", "Tile"}
-_TABLES = _ARITHMETIC | _MOVES | {"Max", "Min", "Pow", "Resize", "Where"}
+_OF_ONE = {"Div", "Expand", "Mul", "Neg", "Pad", "Reciprocal", "Slice", "Split", "Sub", "Tile"}
+_TABLES = _OF_ONE | {"Add", "Concat", "Max", "Min", "Pow", "Resize", "Where"}
 _NORMS = {
     "BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization",
     "RMSNormalization",
@@ -38,7 +38,7 @@ def simplified(graph: LayerGraph) -> LayerGraph:
     reads, readers = neighbors(graph)
     order = _before_cycles(reads, running_order(reads, readers))
     layers = [_counted(layer) for layer in graph.layers]
-    stands = _standing(layers, reads, order)
+    stands = _standing(graph.layers, layers, reads, order)
     if all(other != i for i, other in enumerate(stands)):
         return graph
     edges = {(a, b) for source, b in graph.edges
@@ -70,19 +70,30 @@ def _before_cycles(reads: Neighbors, order: list[int]) -> list[int]:
     return order
 
 
-def _standing(layers: list[Layer], reads: Neighbors, order: list[int]) -> list[int | None]:
+def _standing(
+    layers: Sequence[Layer], counted: list[Layer], reads: Neighbors, order: list[int]
+) -> list[int | None]:
     """Which layer stands for each: itself, one that does the same, or none before it."""
     result: list[int | None] = [*range(len(layers))]
     alike: dict[tuple[Layer, frozenset[int | None]], int] = {}
     for i in order:
-        sources = frozenset(result[source] for source in reads[i])
-        if layers[i].parameters:
+        if counted[i].parameters:
             continue
-        if layers[i].op in _ARITHMETIC | _MOVES and len(sources) <= 1:
+        sources = frozenset(result[source] for source in reads[i])
+        if len(sources) <= 1 and _adds_nothing(layers[i], len(reads[i])):
             result[i] = next(iter(sources), None)
         elif sources:
-            result[i] = alike.setdefault((replace(layers[i], macs=0), sources), i)
+            result[i] = alike.setdefault((replace(counted[i], macs=0), sources), i)
     return result
+
+
+def _adds_nothing(layer: Layer, reads: int) -> bool:
+    """Whether what is made of one layer alone is that one, scaled, cut or moved."""
+    if layer.op == "Add":  # else it is the layer twice
+        return layer.parameters > 0
+    if layer.op == "Concat":  # else nothing says what there was besides
+        return layer.parameters > 0 or reads > 1
+    return layer.op in _OF_ONE
 
 
 def _sums(layers: list[Layer], edges: set[tuple[int, int]], order: list[int]) -> list[int]:

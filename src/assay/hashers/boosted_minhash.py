@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import BadOption
-from assay.graphs.label_kinds import SIZES, Kind
+from assay.graphs.label_kinds import SIZES, VERSION, Kind
 from assay.graphs.layer_labels import LayerLabels
 from assay.hashers._arrays import Floats
 from assay.hashers._bits import EXPONENTS, Above, Bits, Draw, bits, votes
@@ -90,6 +90,8 @@ class _Plan:
         """Raises BadOption where the file asks for what is not known here."""
         groups: dict[tuple[str, float], list[tuple[int, int, float]]] = {}
         try:
+            if network.trained.get("labels") != VERSION:
+                raise ValueError("its labels are of another version")
             for place, row in enumerate(zip(*(weights[name] for name in COLUMNS), strict=True)):
                 source, exponent, function, threshold = map(float, row)
                 if source < 0 or function < 0:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from assay.durable import write_whole
 from assay.errors import BadOption
-from assay.graphs.label_kinds import Kind
+from assay.graphs.label_kinds import VERSION, Kind
 from assay.graphs.layer_labels import LayerLabels
 from assay.hashers._bits import EXPONENTS, Above, Draw, bits
 from assay.hashers._network_file import HashNetwork
@@ -86,7 +86,7 @@ class BoostedMinhash(Trainer):
         for sample in samples:
             by_model.setdefault(sample.model, sample)
         networks = [*by_model.values()]
-        state = _State(checkpoint, f"{self!r} {seed} {KINDS} {digest(networks)}")
+        state = _State(checkpoint, f"{self!r} {seed} {VERSION} {KINDS} {digest(networks)}")
         pool = _pool([sample.graph for sample in networks], self.functions)
         wholes = np.array([bits(LayerLabels(sample.graph), pool.groups) for sample in networks])
         shares = self._shares(len(networks), seed)
@@ -103,7 +103,7 @@ class BoostedMinhash(Trainer):
                 "codes": words(wholes[:, chosen]),
                 "category": np.array([categories.index(s.category) for s in networks], np.float32),
             },
-            trained=self.about(samples, len(networks), seed),
+            trained={**self.about(samples, len(networks), seed), "labels": VERSION},
         )
 
     def _shares(self, networks: int, seed: int) -> list[int]:
