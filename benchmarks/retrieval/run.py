@@ -24,6 +24,7 @@ from questions import side
 from rankers import Codes, Parts, Ranker, pieces, untrained
 from ranking_tables import report
 
+from assay.graphs.label_kinds import VERSION as LABELS
 from assay.hashers import HASHERS
 from assay.hashers._network_file import HashNetwork
 from assay.hashers.boosted_minhash import beginning
@@ -68,16 +69,25 @@ def jobs(zoo: str, names: Sequence[str], small: bool) -> list[Job]:
     """
     changes = {name: strength for name, (_, strength) in CHANGES.items()}
     behavior = f"{VERSION} {zoo} {sorted(changes.items())}"
+    by_labels = {"boosted-minhash": f"{behavior} labels {LABELS}"}
     made = []
     for seed in SEEDS[:1] if small else SEEDS:
         made += [Job(name, seed, behavior) for name in untrained()]
         made += [
-            Job(f"{method}, {bits} bits", seed, behavior, method, bits, small=small)
+            Job(
+                f"{method}, {bits} bits",
+                seed,
+                by_labels.get(method, behavior),
+                method,
+                bits,
+                small=small,
+            )
             for method, lengths in LEARNED.items()
             for bits in lengths
         ]
         split = "boosted-minhash, 64 bits, and of parts"
-        made.append(Job(split, seed, behavior, "boosted-minhash", parts=True, small=small))
+        way = by_labels["boosted-minhash"]
+        made.append(Job(split, seed, way, "boosted-minhash", parts=True, small=small))
     return [job for job in made if not names or job.ranker in names]
 
 
