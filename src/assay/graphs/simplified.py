@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from assay.graphs.running_order import Neighbors, neighbors, running_order
 from assay.values import Layer, LayerGraph
@@ -25,6 +26,7 @@ _NORMS = {
 _JOINED = {"Add", "Mul"}  # of which one may stand for several
 
 
+@lru_cache(maxsize=1 << 12)
 def first_operator(op: str) -> str:
     """That of a layer's merged operators which the others were merged into."""
     return op if "::" in op else op.split("+")[0]
@@ -75,7 +77,7 @@ def _standing(
 ) -> list[int | None]:
     """Which layer stands for each: itself, one that does the same, or none before it."""
     result: list[int | None] = [*range(len(layers))]
-    alike: dict[tuple[Layer, frozenset[int | None]], int] = {}
+    alike: dict[tuple[object, ...], int] = {}
     for i in order:
         if counted[i].parameters:
             continue
@@ -83,7 +85,8 @@ def _standing(
         if len(sources) <= 1 and _adds_nothing(layers[i], len(reads[i])):
             result[i] = next(iter(sources), None)
         elif sources:
-            result[i] = alike.setdefault((replace(counted[i], macs=0), sources), i)
+            layer = layers[i]
+            result[i] = alike.setdefault((layer.op, layer.shape, layer.attributes, sources), i)
     return result
 
 

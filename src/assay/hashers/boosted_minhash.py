@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +51,11 @@ class BoostedMinhash(LearnedHasher):
             raise BadOption(f"{self._path}: has codes of no category")
         if not ((codes >= 0) & (codes < 1 << WORD)).all():
             raise BadOption(f"{self._path}: has codes that are none")
-        self._plan  # noqa: B018  # raises BadOption where the file asks for what is not known here
+        _plan(self._path, self._changed)
 
     def run(self, graph: LayerGraph, network: HashNetwork, weights: Mapping[str, Floats]) -> Output:
-        labels, plan = LayerLabels(graph), _Plan.of(network, weights)
+        del network, weights  # a plan is made of them once
+        labels, plan = LayerLabels(graph), _plan(self._path, self._changed)
         found = plan.digest(labels)
         return Output(votes(labels, plan.kinds), np.where(found, 1.0, -1.0))
 
@@ -71,11 +73,6 @@ class BoostedMinhash(LearnedHasher):
         distances = 64 / network.bits * differing.sum(1, dtype=np.int64)
         best, share = nearest(distances, weights["category"].astype(np.intp))
         return network.categories[best], share
-
-    @property
-    def _plan(self) -> _Plan:
-        network, weights, _ = loaded(self._path, self._changed)
-        return _Plan.of(network, weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +129,15 @@ def nearest(distances: Floats, categories: NDArray[np.intp]) -> tuple[int, float
 
 @lru_cache(maxsize=1)  # code and category of a graph are asked for one after the other
 def _digest(hasher: BoostedMinhash, changed: int, graph: LayerGraph) -> bytes:
-    network, weights, _ = loaded(hasher._path, changed)
-    return np.packbits(_Plan.of(network, weights).digest(LayerLabels(graph))).tobytes()
+    plan = _plan(hasher._path, changed)
+    return np.packbits(plan.digest(LayerLabels(graph))).tobytes()
+
+
+@lru_cache(maxsize=8)
+def _plan(path: Path, changed: int) -> _Plan:
+    """Of the network in a file.  Raises BadOption where it asks for what is not known here."""
+    network, weights, _ = loaded(path, changed)
+    return _Plan.of(network, weights)
 
 
 def beginning(network: HashNetwork, bits: int) -> HashNetwork:
