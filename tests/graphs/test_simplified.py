@@ -43,7 +43,7 @@ def test_a_constant_for_each_channel_stays(op: str) -> None:
     scale = Layer(op, (1, 8, 4, 4), parameters=8)
     made = simplified(graph([CONV, scale, RELU], (0, 1), (1, 2)))
     assert [layer.op for layer in made.layers] == ["Conv", op, "Relu"]
-    assert all(layer.parameters for layer in made.layers[:2])
+    assert [layer.parameters for layer in made.layers] == [10, 0, 0]
 
 
 def test_a_shift_of_windows_is_left_out() -> None:
@@ -70,6 +70,12 @@ def test_of_the_same_computed_twice_one_is_left() -> None:
     assert simplified(made) == graph([CONV, RELU, CONV, CONV], (0, 1), (1, 2), (1, 3))
 
 
+def test_two_norms_of_one_layer_are_two() -> None:
+    norm = Layer("LayerNormalization", (1, 8), parameters=16)
+    made = graph([CONV, norm, norm, CONV, CONV], (0, 1), (0, 2), (1, 3), (2, 4))
+    assert len(simplified(made).layers) == 5
+
+
 def test_layers_with_parameters_and_inputs_are_never_the_same() -> None:
     made = graph([RELU, RELU, CONV, CONV], (0, 2), (0, 3), (1, 3))
     assert simplified(made) == made
@@ -82,10 +88,10 @@ def test_sums_of_sums_are_one_unless_others_read_them() -> None:
     assert simplified(stream) == stream
 
 
-def test_tables_are_no_parameters_and_norms_count_as_one() -> None:
+def test_those_of_tables_and_norms_are_no_parameters() -> None:
     table, norm = Layer("Concat", (1, 5, 8), parameters=40), Layer("LayerNormalization", (1, 5, 8))
     made = graph([CONV, CONV, table, replace(norm, parameters=16), norm], (0, 2), (1, 2), (2, 3))
-    assert [layer.parameters for layer in simplified(made).layers] == [10, 10, 0, 1, 0]
+    assert [layer.parameters for layer in simplified(made).layers] == [10, 10, 0, 0, 0]
 
 
 def test_a_graph_of_arithmetic_alone_stays() -> None:
@@ -105,7 +111,6 @@ def test_cycles_stay_and_what_is_before_them_does_not() -> None:
 def test_nothing_that_is_read_or_has_weights_gets_lost() -> None:
     for whole in NETWORKS:
         made = simplified(whole)
-        assert simplified(made).layers == made.layers
         lost = {"Conv", "Gemm", "Attention", "Softmax"}
         for op in lost:
             count = sum(layer.op.startswith(op) and layer.parameters > 0 for layer in whole.layers)

@@ -1,11 +1,11 @@
 """A layer graph without what exporters write in many ways, and what can be put in at no cost.
 
-Left out is arithmetic of one layer's output with constants, and what cuts, pads and joins that
-output alone, as a shift of windows does; sums of sums are one; and of layers without parameters
-that do the same to the same, one is left.  Constants that are added, multiplied or joined are no
-parameters here, unless they are one for each channel: others are folded, shared, and as large as
-the image.  Normalizations have one, whether with a bias or not.  These are rules of labels alone:
-the graph that is kept of a model has all layers.
+Left out is arithmetic of one layer's output with constants, unless these are one for each channel,
+and what cuts, pads and joins that output alone, as a shift of windows does; sums of sums are one;
+and of layers without parameters that do the same to the same, one is left.  What is added,
+multiplied or joined is no parameter here, for it is folded, shared, and as large as the image; nor
+are those of normalizations, with a bias or without.  These are rules of labels alone: the graph
+that is kept of a model has all layers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def simplified(graph: LayerGraph) -> LayerGraph:
     reads, readers = neighbors(graph)
     order = _before_cycles(reads, running_order(reads, readers))
     layers = [_counted(layer) for layer in graph.layers]
-    stands = _standing(graph.layers, layers, reads, order)
+    stands = _standing(graph.layers, reads, order)
     if all(other != i for i, other in enumerate(stands)):
         return graph
     edges = {(a, b) for source, b in graph.edges
@@ -53,13 +53,9 @@ def simplified(graph: LayerGraph) -> LayerGraph:
 
 
 def _counted(layer: Layer) -> Layer:
-    """The layer with those of its parameters that count."""
+    """The layer without parameters that do not count."""
     op = first_operator(layer.op)
-    if op in _NORMS:
-        return replace(layer, parameters=min(layer.parameters, 1))
-    shape = layer.shape or ()
-    for_each_channel = layer.parameters > 1 and layer.parameters in (*shape[1:2], *shape[-1:])
-    return replace(layer, parameters=0) if op in _TABLES and not for_each_channel else layer
+    return replace(layer, parameters=0) if op in _TABLES or op in _NORMS else layer
 
 
 def _before_cycles(reads: Neighbors, order: list[int]) -> list[int]:
@@ -72,30 +68,28 @@ def _before_cycles(reads: Neighbors, order: list[int]) -> list[int]:
     return order
 
 
-def _standing(
-    layers: Sequence[Layer], counted: list[Layer], reads: Neighbors, order: list[int]
-) -> list[int | None]:
+def _standing(layers: Sequence[Layer], reads: Neighbors, order: list[int]) -> list[int | None]:
     """Which layer stands for each: itself, one that does the same, or none before it."""
     result: list[int | None] = [*range(len(layers))]
     alike: dict[tuple[object, ...], int] = {}
     for i in order:
-        if counted[i].parameters:
-            continue
-        sources = frozenset(result[source] for source in reads[i])
-        if len(sources) <= 1 and _adds_nothing(layers[i], len(reads[i])):
+        layer, sources = layers[i], frozenset(result[source] for source in reads[i])
+        if len(sources) <= 1 and _adds_nothing(layer, len(reads[i])):
             result[i] = next(iter(sources), None)
-        elif sources:
-            layer = layers[i]
+        elif sources and not layer.parameters:
             result[i] = alike.setdefault((layer.op, layer.shape, layer.attributes, sources), i)
     return result
 
 
 def _adds_nothing(layer: Layer, reads: int) -> bool:
     """Whether what is made of one layer alone is that one, scaled, cut or moved."""
+    shape, constants = layer.shape or (), layer.parameters
+    if constants > 1 and constants in (*shape[1:2], *shape[-1:]):  # one for each channel
+        return False
     if layer.op == "Add":  # else it is the layer twice
-        return layer.parameters > 0
+        return constants > 0
     if layer.op == "Concat":  # else nothing says what there was besides
-        return layer.parameters > 0 or reads > 1
+        return constants > 0 or reads > 1
     return layer.op in _OF_ONE
 
 
