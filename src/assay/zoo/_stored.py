@@ -66,9 +66,11 @@ def unpack(content: bytes) -> tuple[Architecture, ...]:
 
 def _unpacked(content: bytes) -> tuple[Architecture, ...]:
     reader = lzma.LZMADecompressor()
-    text = reader.decompress(content, LARGEST)
+    text = reader.decompress(content, LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST:,} bytes")
     if not reader.eof:
-        raise ValueError(f"it is cut short, or larger than {LARGEST} bytes")
+        raise ValueError("it is cut short" if content else "it is empty")
     first, *lines = text.decode().splitlines()
     table = [_layer(data) for data in json.loads(first)]
     result = []
