@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mutated_json import changed
 from small_licenses import distributed, grant, licensee
 
-from assay.errors import BadData, UnreadableLicense
-from assay.licenses._recipes import Recipe, recipe_of
+from assay.errors import BadData, BadOption, UnreadableLicense
+from assay.licenses._recipes import Recipe, bounded, recipe_of
 from assay.training import Optimizer, Training
 
 SHARES = st.floats(0, 0.99)
@@ -130,6 +130,40 @@ def test_a_training_that_holds_out_all_examples_is_told() -> None:
 
     with pytest.raises(BadData, match="cannot be split"):
         Recipe(1.0, 0, Training(1, patience=1, held_out=0.9999)).follow(network(), digits()[0])
+
+
+HOLDS_OUT = Training(1, 10, patience=1, held_out=0.999)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("training", "steps", "most", "what"),
+    [
+        (Training(10_000, 200), None, 2_000, "examples gone through: 20010000 "),
+        (Training(10_000, 2), None, 41, "steps: 210000 "),
+        (Training(1, 100), 200_000.0, 10**9, ""),  # as many as in the steps, however many there are
+        (HOLDS_OUT, 2_000.0, 10_000, "examples gone through: 20002000.0 "),
+        (HOLDS_OUT, None, 20_000_000, "examples gone through: 20000001 "),
+    ],
+)
+def test_what_a_tuning_goes_through_is_bounded_with_steps_and_without(
+    training: Training, steps: float | None, most: int, what: str
+) -> None:
+    pytest.importorskip("torch")
+    bounded(training, steps, most)
+    if what:
+        with pytest.raises(BadOption, match=f"^{what}.*is more than a holder may be asked: "):
+            bounded(training, steps, most + 1)
+
+
+@pytest.mark.torch
+def test_a_tuning_that_would_judge_for_hours_is_not_begun() -> None:
+    pytest.importorskip("torch")
+    from small_licenses import digits, network
+
+    asks = Training(1, 2, patience=10_000, held_out=0.996)  # of 500 examples one step an epoch
+    with pytest.raises(BadOption, match="gone through: 100000000 is more than a holder"):
+        Recipe(200_000, 0, asks).follow(network(), digits()[0])
 
 
 def test_a_key_opens_how_to_tune_where_that_is_what_a_level_is(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_registry_of_a_newer_assay_is_refused(sound: Path, tmp_path: Path) -> 
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DamagedRegistry, match="has layout 99, this assay reads 7: upgrade assay"):
+    with pytest.raises(DamagedRegistry, match="has layout 99, this assay reads 8: upgrade assay"):
         Registry.open(tmp_path)
 
 

@@ -138,7 +138,8 @@ def test_what_an_older_version_kept_is_found_again_after_a_rehash(
     registry.close()
     folder = tmp_path / "registry"
     connection = sqlite3.connect(folder / "registry.sqlite")
-    for table in ("parts", "licensed", "log_stamps", "log_nodes", "log", "fragments"):
+    log = ("signers", "parts", "licensed", "log_stamps", "log_nodes", "log")
+    for table in (*log, "fragments"):
         connection.execute(f"DROP TABLE {table}")
     for table, column in (("sketches", "scheme"), ("settings", "value")):
         connection.execute(f"UPDATE {table} SET {column} = replace({column}, '+s2', '+s1')")

@@ -139,7 +139,7 @@ def test_a_registry_of_the_second_layout_is_sketched_by_a_rehash(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = sqlite3.connect(folder / "registry" / "registry.sqlite")
-    log = ("parts", "licensed", "log_stamps", "log_nodes", "log")
+    log = ("signers", "parts", "licensed", "log_stamps", "log_nodes", "log")
     for table in (*log, "fragments", "sketches", "bases", "files"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DELETE FROM settings WHERE key = 'sketch'")

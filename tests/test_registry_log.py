@@ -245,7 +245,7 @@ def test_a_key_whose_first_entry_was_killed_is_taken_up(tmp_path: Path) -> None:
 def test_an_older_registry_gets_a_log(tmp_path: Path) -> None:
     Registry.open(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "registry.sqlite")
-    for table in ("parts", "licensed", "log_stamps", "log_nodes", "log"):
+    for table in ("signers", "parts", "licensed", "log_stamps", "log_nodes", "log"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 4")
     connection.commit()

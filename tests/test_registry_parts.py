@@ -154,6 +154,7 @@ def test_an_older_registry_has_no_parts_says_so_and_rehash_makes_them(
         code = registry.show("light_resnet50").code
     connection = sqlite3.connect(tmp_path / "registry.sqlite")
     connection.execute("DROP TABLE parts")
+    connection.execute("DROP TABLE signers")
     connection.execute("PRAGMA user_version = 6")
     connection.close()
     caplog.set_level(logging.WARNING)

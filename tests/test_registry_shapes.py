@@ -132,7 +132,7 @@ def test_a_registry_of_the_first_layout_gets_what_it_lacks(tmp_path: Path) -> No
     with Registry.open(tmp_path) as registry:
         registry.put(record(1))
     connection = sqlite3.connect(tmp_path / "registry.sqlite")
-    log = ("parts", "licensed", "log_stamps", "log_nodes", "log")
+    log = ("signers", "parts", "licensed", "log_stamps", "log_nodes", "log")
     for table in (*log, "fragments", "shapes", "sketches", "bases", "files"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 1")

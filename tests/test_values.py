@@ -220,6 +220,12 @@ def test_a_license_explains_what_its_owner_alone_claims() -> None:
     assert unexplained(copy, kin_of("Ann", "cc", Relation.SAME_MODEL, valid), anns) == set()
     assert unexplained(replace(copy, licensed=(replace(valid, expired=True),)), anns) == {"Ann"}
     assert unexplained(replace(copy, relation=Relation.DERIVED), anns) == {"Ann"}
+    unproved = replace(copy, licensed=(replace(valid, unproved="Ann"),))
+    assert unexplained(unproved, anns) == {"Ann"}
+    assert unexplained(unproved, copy, anns) == set()
+    assert unexplained(copy, kin_of("Kim", "aa", Relation.IDENTICAL, *unproved.licensed)) == {
+        "Ann", "Kim",
+    }  # fmt: skip
 
 
 def test_nothing_found_is_unrelated() -> None:

@@ -178,6 +178,86 @@ def test_a_license_clears_its_owners_models_alone(shipped: Run) -> None:
         assert checked.status == 1
 
 
+@pytest.fixture
+def thief(shipped: Run) -> Callable[[str, str], Any]:
+    """Mallory makes a distributable of Ann's model with a key of his own, and licenses himself.
+
+    What he records, as a file, under a name.
+    """
+    for name, kind in (("mal", "owner"), ("mallory", "licensee")):
+        assert shipped("key", "new", f"{name}.key", "--kind", kind).status == 0
+    public = shipped("key", "show", "mallory.key", "--json").json[0]["public"]
+    how = ["mal.key" if each == "ann.key" else each for each in ISSUE[:-1]]
+    issued = shipped(*how, "rates=0.6", *TRACE, "--output", "theirs.onnx")
+    assert issued.status == 0, issued.err
+    assert shipped("license", "key", "theirs.onnx", "--level", "0", "--to", "Mallory", "--public",
+        public, "--owner-key", "mal.key", "--output", "mal.license").status == 0  # fmt: skip
+
+    def record(name: str, file: str) -> Any:
+        return shipped("license", "record", "theirs.onnx", "--license", "mal.license",
+            "--owner-key", "mal.key", "--owner", name, "--output", file)  # fmt: skip
+
+    return record
+
+
+def test_a_thief_cannot_record_a_license_under_his_victims_name(
+    shipped: Run, thief: Callable[[str, str], Any]
+) -> None:
+    """Ann has recorded a license first, so the name is that of her key."""
+    house = shipped
+    assert house("add", "model.onnx", "--owner", "Ann").status == 0
+    recorded = house("license", "record", "out.onnx", "--license", "given/bob.license",
+        "--owner-key", "ann.key", "--owner", "Ann", "-o", "bob.onnx")  # fmt: skip
+    (ann,) = house("key", "show", "ann.key", "--json").json
+    assert recorded.err == f"Ann: the name stands for the key {ann['public'][:12]} from now on\n"
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    refused = thief("Ann", "stolen.onnx")
+    assert refused.status == 2
+    assert refused.error.startswith(
+        f"owner 'Ann': the name stands for another key here, which begins with {ann['public'][:12]}"
+    )
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+    assert len(house("list", "--json").json) == 2
+    assert house("check", "bob.onnx").status == 0
+    again = house("license", "record", "out.onnx", "--license", "given/eve.license",
+        "--owner-key", "ann.key", "--owner", "Ann", "-o", "eve.onnx")  # fmt: skip
+    assert (again.status, again.err) == (0, "")
+    assert house("check", "eve.onnx").status == 0
+
+
+def test_a_license_clears_nobody_under_a_name_that_its_copy_is_given_later(
+    shipped: Run, thief: Callable[[str, str], Any]
+) -> None:
+    """Without a name nobody's is taken; then the copy is added under Ann's, who has said hers."""
+    house = shipped
+    assert house("add", "model.onnx", "--owner", "Ann").status == 0
+    assert thief("", "stolen.onnx").status == 0
+    assert house("add", "stolen.onnx", "--owner", "Ann").status == 0
+    said = "licensed to Mallory, grade 0: with no key known as Ann's: to be reviewed"
+    for _ in range(2):
+        checked = house("check", "stolen.onnx")
+        assert (checked.status, said in checked.out) == (1, True)
+        (report,) = house("check", "stolen.onnx", "--json").json
+        assert [each["unproved"] for each in report["licensed"]] == ["Ann"]
+        (ann,) = house("key", "show", "ann.key", "--json").json
+        assert house("registry", "owner", "Ann", "--public", ann["public"]).status == 0
+
+
+def test_copies_under_many_names_of_files_do_not_hide_whom_they_were_stolen_from(
+    shipped: Run, thief: Callable[[str, str], Any]
+) -> None:
+    house = shipped
+    assert house("add", "model.onnx", "--owner", "Ann").status == 0
+    assert thief("Mallory", "stolen.onnx").status == 0
+    for number in range(3):
+        Path(f"{number}.onnx").write_bytes(Path("stolen.onnx").read_bytes())
+        assert house("add", f"{number}.onnx", "--owner", "Mallory").status == 0
+    for top in ("1", "3"):
+        checked = house("check", "stolen.onnx", "--top", top, "--json")
+        assert checked.status == 1
+        assert checked.json[0]["matches"][0]["owner"] == "Ann"
+
+
 def test_a_license_that_has_ended_is_said_to(shipped: Run) -> None:
     house = shipped
     public = house("key", "show", "bob.key", "--json").json[0]["public"]

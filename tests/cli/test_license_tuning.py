@@ -148,6 +148,35 @@ def test_a_claim_that_asks_for_too_much_is_refused(shipped: Run) -> None:
         assert answer.error.startswith(f"out.onnx: its manifest: {error}")
 
 
+def test_a_claim_without_steps_is_followed_on_so_many_examples_as_end_in_good_time(
+    shipped: Run,
+) -> None:
+    manifest = json.loads(Path("out.onnx.manifest.json").read_text())
+    body = {n: v for n, v in manifest.items() if n not in ("assay manifest", "owner", "signature")}
+    about = body["levels"][2]["about"]
+    about["untuned"] = about["accuracy"]
+    del about["steps"]
+    how = body["method"].replace("epochs=8, batch=32", "epochs=10000, batch=2")
+    assert how != body["method"]
+    verify = ("license", "verify", "model.onnx", "--data", "data.npz", "--claim", "out.onnx",
+        "--level", "2")  # fmt: skip
+
+    def signed(**more: object) -> None:
+        text = text_of(sign("manifest", {**body, **more}, SigningKey.new()))
+        Path("out.onnx.manifest.json").write_text(text)
+
+    signed(method=how)
+    assert shipped(*verify).error == (
+        "out.onnx: its manifest: steps: 1200000 is more than a holder may be asked: 200,000: give"
+        " --limit, or --set training.epochs=N"
+    )
+    own = shipped(*verify, "--set", "training.epochs=1", "--set", "training.batch=32", "--json")
+    assert own.json[0]["rate"] == 0.5
+    body["levels"][0]["about"]["judged_on"] = "9" * 999
+    signed()
+    assert shipped(*verify).error.startswith("it was judged on 999")
+
+
 def test_what_a_file_rounds_is_judged_as_the_file_has_it(run: Run) -> None:
     module = copy_of(trained("vgg"))
     state = {n: t.to(torch.bfloat16) if t.is_floating_point() else t for n, t in

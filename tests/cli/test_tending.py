@@ -99,6 +99,31 @@ def test_mistakes_are_named(run: Run) -> None:
     assert (answer.status, "no registry there" in answer.error) == (2, True)
 
 
+def test_names_of_owners_stand_for_keys_and_are_listed(run: Run) -> None:
+    ann, kim = "a" * 64, "b" * 64
+    assert "no registry there" in run("registry", "owner").error
+    (row,) = run("registry", "owner", "Ann", "--public", ann, "--json").json
+    assert (row["owner"], row["public"], row["status"]) == ("Ann", ann, "added")
+    assert run("registry", "owner", "Ann", "--public", ann, "--json").json[0]["status"] == "exists"
+    refused = run("registry", "owner", "Ann", "--public", kim)
+    assert (refused.status, "stands for another key here" in refused.error) == (2, True)
+    assert run("registry", "owner", "Kim", "--public", kim).status == 0
+    lines = [line.split() for line in run("registry", "owner").out.splitlines()]
+    assert [(line[0], line[-1]) for line in lines] == [
+        ("OWNER", "KEY"), ("Ann", ann), ("Kim", kim),
+    ]  # fmt: skip
+    replaced = run("registry", "owner", "Ann", "--public", kim, "--replace", "--json").json
+    assert [(each["public"], each["status"]) for each in replaced] == [(kim, "replaced")]
+    for more, error in (
+        (("Eve",), "owner 'Eve': the name stands for no key here"),
+        (("Eve", "--public", "12"), "takes a name, and a public key of 64 hexadecimal digits"),
+        (("--public", ann), "give the NAME, too"),
+        (("Ann", "--replace"), "give --public, too"),
+    ):
+        refused = run("registry", "owner", *more)
+        assert (refused.status, error in refused.error) == (2, True)
+
+
 @pytest.mark.usefixtures("registered")
 def test_a_sketch_is_given_to_programs_alike_whoever_asks(run: Run) -> None:
     lines = run("hash", "--json", "--sketch", "base.safetensors", "copy.safetensors").json

@@ -10,7 +10,7 @@ from assay.cli._examples import fitted, some
 from assay.cli._license_files import licensed
 from assay.cli._writing import new_file
 from assay.durable import writing
-from assay.errors import Diverged
+from assay.errors import BadOption, Diverged
 from assay.formats import InputShapes
 from assay.licenses._distributable import files_of, read_manifest
 from assay.licenses._grants import Grant
@@ -67,8 +67,8 @@ def _tuned(model: Path, recipe: Recipe, output: Path, own: Own) -> Json:
     accuracy(source.module, tests.take(slice(2)))  # they fit: known before the long work
     try:
         module = recipe.follow(source.module, examples)
-    except Diverged as error:
-        raise Diverged(f"{model}: {error}") from error
+    except (BadOption, Diverged) as error:
+        raise type(error)(f"{model}: {error}") from error
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"made{model.suffix}"
         made = source.write(module, file) or module

@@ -209,6 +209,13 @@ def open_registry(location: str | None, create: bool = False) -> Registry:
     return Registry.open(location or default_location(), create=create)
 
 
+def has_registry(location: str | None) -> bool:
+    """Whether there is one where the option means."""
+    from assay.registry import FILE
+
+    return (Path(location or default_location()) / FILE).exists()
+
+
 def default_location() -> str:
     """The per-user folder: where the platform keeps data of applications.
 

@@ -15,7 +15,7 @@ from assay.formats import InputShapes
 from assay.keys import cryptography_for
 from assay.licenses import Work
 from assay.licenses._rates import Key, Measured, Pair, pairs
-from assay.licenses._recipes import Recipe
+from assay.licenses._recipes import Recipe, bounded
 from assay.licenses._stated import stated
 from assay.report import printable
 from assay.values import Json
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.licenses._manifest import Manifest
 
 EXTRA = "torch"
+_MOST_JUDGED = 10**12  # examples; what is claimed may be any number
 WEAK = "weak evidence: other models of this architecture that learned this task often agree, too"
 
 
@@ -69,7 +70,7 @@ class Claim:
                 raise BadOption(f"{name} is claimed to be {getattr(self, name)}: not from 0 to 1")
         if self.steps is not None and not 0 <= self.steps < float("inf"):
             raise BadOption(f"{self.steps} steps are claimed: not a number from 0 on")
-        if self.judged_on is not None and self.judged_on < 1:
+        if self.judged_on is not None and not 1 <= self.judged_on <= _MOST_JUDGED:
             raise BadOption(f"it was judged on {self.judged_on} examples, as is claimed")
 
 
@@ -120,6 +121,21 @@ def _how(model: Path, manifest: Manifest, steps: float | None) -> tuple[str, ...
     except (BadOption, UnreadableLicense) as error:
         raise UnreadableLicense(f"{model}: its manifest: {error}") from error
     return how
+
+
+def followed(model: Path, key: Key, examples: int, given: Sequence[str]) -> None:
+    """That what a manifest has us do on so many examples ends in good time; ``given``: ``--set``.
+
+    Raises UnreadableLicense where it asks for too much; how many epochs who asks us says himself
+    is his own affair.
+    """
+    if any(each.startswith("training.epochs=") for each in given):
+        return
+    try:
+        bounded(key.training, key.steps, examples)
+    except BadOption as error:
+        remedy = "give --limit, or --set training.epochs=N"
+        raise UnreadableLicense(f"{model}: its manifest: {error}: {remedy}") from error
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def verify(
     accuses nobody.  Needs the extra torch.
     """
     with license_options.torch_needed():
-        from assay.cli._rating import Claim, claimed, compared, key_of, work_of
+        from assay.cli._rating import Claim, claimed, compared, followed, key_of, work_of
 
     wanted = Claim(rate, steps, pruned, tuned)
     if claim is not None:
@@ -141,6 +141,8 @@ def verify(
     wanted.check()
     key = key_of((*wanted.how, *given), wanted.steps)
     work = work_of(model, data, judge, limit, graph, input_shape, seed)
+    if claim is not None:
+        followed(Path(claim), key, len(work.data), given)
     found = compared(work, key, wanted)
     say(json_line(found.to_json(model)) if as_json else found.text(model))
     context.exit(int(not found.agrees))

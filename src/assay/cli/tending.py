@@ -9,6 +9,7 @@ import click
 
 from assay.cli import _options as options
 from assay.cli._terminal import progress, remark, say, width
+from assay.errors import BadOption
 from assay.report import json_line, table
 from assay.values import Json
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from assay.registry import Registry
 
 HEADINGS = ("SCHEME", "MADE", "MODELS", "CURRENT")
+SIGNERS = ("OWNER", "SINCE", "PUBLIC KEY")
 
 
 @click.command()
@@ -109,6 +111,41 @@ def key(
         for row in rows
     ]
     say("\n".join(table(HEADINGS, shown, width())))
+
+
+@registry_.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--public", metavar="DIGITS", help="The public key of who has the name, 64 digits.")
+@click.option("--replace", is_flag=True, help="Also where the name stands for another key.")
+@options.registry
+@options.as_json
+def owner(
+    name: str | None, public: str | None, replace: bool, location: str | None, as_json: bool
+) -> None:
+    """Show whose keys owners' names stand for; with --public, let NAME stand for a key.
+
+    A license clears the models under a name only where the name's key has signed it.  A name is
+    its first license's that is recorded, and so of who comes first: say whose it is before.  With
+    --replace, which is for who keeps the registry, licenses of the old key clear nobody any more.
+    """
+    if name is None and (public is not None or replace):
+        raise click.UsageError("--public, --replace: give the NAME, too")
+    if replace and public is None:
+        raise click.UsageError("--replace: give --public, too")
+    about: Json = {}
+    with options.open_registry(location, create=public is not None) as registry:
+        if name is not None and public is not None:
+            about["status"] = registry.signers.settle(name, public, replace=replace)
+        found = [each for each in registry.signers.all() if name in (None, each.name)]
+    if name is not None and not found:
+        raise BadOption(f"owner {name!r}: the name stands for no key here: give --public")
+    if as_json:
+        for each in found:
+            row = {"owner": each.name, "public": each.key, "since": each.since}
+            say(json_line({**row, **about}))
+        return
+    rows = [(each.name, each.since[:10], each.key) for each in found]
+    say("\n".join(table(SIGNERS, rows)))
 
 
 VERBS = (rehash, registry_)

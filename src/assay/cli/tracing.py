@@ -159,7 +159,11 @@ def _recorded(location: str | None, manifest: Manifest) -> list[tuple[str, str]]
 @license_options.owner_key
 @secrets.passphrase_file
 @license_options.output
-@click.option("--owner", metavar="NAME", help="Who claims the model: whose license it is.")
+@click.option(
+    "--owner",
+    metavar="NAME",
+    help="Who claims the model: whose license it is.  The first key that a name comes with has it.",
+)
 @options.registry
 @options.as_json
 def record(
@@ -176,7 +180,7 @@ def record(
 
     The copy is written to --output, and registered as 'assay add' does it; where 'assay check'
     meets it again it says to whom it is licensed, and until when.  Recorded are names, public keys
-    and hashes, nothing that opens a level.
+    and hashes, nothing that opens a level.  A name that stands for another key is refused.
     """
     with cryptography_for("licenses"):
         from assay.licenses._distributable import files_of, read_manifest
@@ -186,6 +190,9 @@ def record(
     new_file(output_file, model, owner_file, passphrase_file, license_file)
     key = secrets.signing_key(owner_file, passphrase_file)
     new_file(output_file, *map(str, files_of(Path(model), read_manifest(Path(model), key.public))))
+    if owner and options.has_registry(location):  # before anything is written
+        with options.open_registry(location) as registry:
+            registry.signers.check(owner, key.public)
     try:
         grant = Grant.read(Path(license_file))
         copied(Path(model), grant, key, Path(output_file))
@@ -195,6 +202,8 @@ def record(
     known = _licensed(grant)
     name = f"{Path(model).name}, {known}"
     with options.open_registry(location, create=True) as registry:
+        if owner and registry.signers.settle(owner, key.public) == "added":
+            remark(f"{printable(owner)}: the name stands for the key {key.public[:12]} from now on")
         added = registry.add(output_file, owner=owner, name=name)
         status = registry.licenses.record(added.sha256, known)
     about: Json = {"model": output_file, "sha256": added.sha256, "status": status}

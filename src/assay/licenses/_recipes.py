@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -26,7 +27,7 @@ _BEGIN = f'{{"{_KIND}": '.encode()  # of a file; no model's begins like that
 _LARGEST = 2**16  # bytes of a file
 # What an owner may ask of another's machine: with an hour of small networks in mind.
 _MOST_STEPS = 200_000
-_MOST_EXAMPLES = 20_000_000  # steps times batch: fifteen epochs of ImageNet
+_MOST_EXAMPLES = 20_000_000  # that are gone through: fifteen epochs of ImageNet
 _MOST = {"epochs": 10_000, "batch": 4_096, "patience": 10_000, "threads": 256}
 
 Options = TypeVar("Options")
@@ -49,8 +50,7 @@ class Recipe:
             wanted[f"training.{name}"] = getattr(self.training, name), most
         wanted["steps times training.batch"] = self.steps * self.training.batch, _MOST_EXAMPLES
         for what, (value, most) in wanted.items():
-            if not value <= most:
-                raise BadOption(f"{what}: {value} is more than a holder may be asked: {most:,}")
+            _within(what, value, most)
 
     @property
     def text(self) -> str:
@@ -92,16 +92,41 @@ class Recipe:
         The same examples as the owner's give the same model, on one machine; with fewer, their
         epochs are repeated until there are as many steps.
 
-        Raises BadData where they do not fit, Diverged.
+        Raises BadData where they do not fit, BadOption where it asks for too much on so many,
+        Diverged.
         """
         from assay.licenses._strengths import Strengths, long_enough
         from assay.running.modules import on_threads, seeded
 
+        bounded(self.training, self.steps, len(data))
         epochs = long_enough(self.training, self.steps, len(data))
         with on_threads(1), seeded(self.seed):
             tuning = Strengths(pruned, data, replace(self.training, epochs=epochs), self.seed)
             (made,) = tuning.at([self.steps])
         return made.eval()
+
+
+def bounded(training: Training, steps: float | None, examples: int) -> None:
+    """Raises BadOption where a tuning on so many examples is more than a holder may be asked.
+
+    Args:
+        training: Within the bounds of a ``Recipe``.
+        steps: Where it ends; None: after all of its epochs.
+        examples: The holder's own.  Those that he holds out are gone through after each epoch.
+    """
+    from assay.licenses._strengths import steps_of
+
+    each = steps_of(training, examples)
+    epochs = training.epochs if steps is None else ceil(steps / each)
+    held = round(training.held_out * examples) if training.patience else 0
+    used = epochs * (examples - held) if steps is None else steps * training.batch
+    _within("steps", epochs * each if steps is None else steps, _MOST_STEPS)
+    _within("examples gone through", used + epochs * held, _MOST_EXAMPLES)
+
+
+def _within(what: str, value: float, most: int) -> None:
+    if not value <= most:
+        raise BadOption(f"{what}: {value} is more than a holder may be asked: {most:,}")
 
 
 def recipe_of(model: Path, grant: Grant, key: ReceivingKey, owner: str | None) -> Recipe | None:

@@ -20,7 +20,7 @@ from assay.errors import AssayError, BadOption
 from assay.hashers import parted
 from assay.registry._changes import Added, known_by, register
 from assay.registry._codes import OF_PARTS, LiveCodes
-from assay.registry._database import Database
+from assay.registry._database import FILE, Database
 from assay.registry._find import find
 from assay.registry._hasher import coded, recall, settle
 from assay.registry._keys import Keyring
@@ -30,6 +30,7 @@ from assay.registry._rehash import recoded, resketched
 from assay.registry._related import related
 from assay.registry._rows import COLUMNS, Where, default_name, get, unpack
 from assay.registry._search import Known, Search
+from assay.registry._signers import Signers
 from assay.registry._sketches import Sketching
 from assay.registry._stale import Warnings, stale, unsketched
 from assay.registry._tensors import LiveTensors
@@ -38,7 +39,7 @@ from assay.values import Kin, Record, Report, WeightSketch
 if TYPE_CHECKING:
     from assay.hashers import Hasher
 
-__all__ = ["Added", "Registry", "Where"]
+__all__ = ["FILE", "Added", "Registry", "Where"]
 
 PAGE = 64  # records in memory at a time
 CANDIDATES = 200  # codes that are compared in full, at least: a near code is a lead only
@@ -57,7 +58,7 @@ class Registry:
         self._known = Known(database, codes, parts, LiveTensors(database))
         self.keys = Keyring(database)
         self.log = Log(database)
-        self.licenses = Licenses(database)
+        self.licenses, self.signers = Licenses(database), Signers(database)
         self._warnings = Warnings(database)
 
     @classmethod
@@ -139,7 +140,8 @@ class Registry:
         tolerance: float = TOLERANCE,
         input_shape: Mapping[str, tuple[int, ...]] | None = None,
     ) -> Report:
-        """Which registered models the file looks like: at most ``top``, best first.
+        """Which registered models the file looks like: at most ``top``, best first, but what a
+        license explains after what is to be reviewed.
 
         ``tolerance`` is the false alarm, corrected for all that was searched, up to which weights
         are called related.  Raises UnreadableModel where it is not a model.
@@ -151,7 +153,7 @@ class Registry:
         suspect = parted(self._read(path, input_shape, sketching, hasher), hasher)
         self._warnings.of_sketches(key.scheme for key in keys)
         sketches = sketching.made if sketching and suspect.sketch else {}
-        return Report(suspect, self._related(suspect, sketches, top, where, tolerance))
+        return Report(suspect, self._related(suspect, sketches, top, where, tolerance)).first(top)
 
     def kin(
         self,
@@ -167,7 +169,7 @@ class Registry:
         whose code is of another scheme are not compared: see ``stale``; logged once for a scheme.
         """
         sketches = {record.sketch.scheme: record.sketch} if record.sketch else {}
-        return self._related(record, sketches, top, where, tolerance)
+        return self._related(record, sketches, top, where, tolerance)[:top]
 
     def list(self, where: Where | None = None) -> Iterator[Record]:
         """The models that pass ``where``, in the order in which they were added."""
@@ -295,4 +297,4 @@ class Registry:
         self._warnings.of_structure(suspect)
         count = max(CANDIDATES, 5 * top)
         search = Search(suspect, sketches, count, where or Where(), tolerance, lambda: self.hasher)
-        return tuple(related(self._known, search)[:top])
+        return tuple(related(self._known, search))

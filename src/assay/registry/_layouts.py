@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 7  # of the schema below
+VERSION = 8  # of the schema below
 
 # What a file without a graph is found by; layout 1 had no such table.
 SHAPES = """
@@ -99,8 +99,26 @@ CREATE TRIGGER parts_added AFTER INSERT ON parts
 CREATE TRIGGER parts_changed AFTER UPDATE ON parts
     BEGIN INSERT INTO changes(model, what) VALUES (new.model, 'rehashed'); END;
 """
+# Whose names are whose; layout 7 had no such table.
+SIGNERS = """
+CREATE TABLE signers (  -- the key that an owner's name stands for: the first that came with it
+    name TEXT PRIMARY KEY,
+    key TEXT NOT NULL,  -- public
+    since TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+# There, a name is its first license's: of a copy that was claimed under this name before others.
+OF_LICENSES = """
+INSERT INTO signers SELECT name, key, since FROM (
+    SELECT claims.owner AS name, licensed.owner AS key, claimed AS since, min(licensed.rowid)
+    FROM licensed JOIN claims ON claims.id = (SELECT min(first.id) FROM claims AS first
+        WHERE first.model = licensed.model AND first.owner IS NOT NULL)
+    GROUP BY claims.owner);
+"""
 # What each layout lacks.
-UPGRADES = {1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED, 6: PARTS}
+UPGRADES = {
+    1: SHAPES, 2: SKETCHES, 3: FRAGMENTS, 4: LOG, 5: LICENSED, 6: PARTS, 7: SIGNERS + OF_LICENSES
+}  # fmt: skip
 
 # Triggers write the log of changes, so that no writer can forget to.  A change's token tells this
 # log from another that grew to the same length: a registry put back from a backup, then added to.
@@ -152,4 +170,4 @@ CREATE TRIGGER model_rehashed AFTER UPDATE OF scheme, digest ON models
     BEGIN INSERT INTO changes(model, what) VALUES (new.id, 'rehashed'); END;
 INSERT INTO settings VALUES ('id', lower(hex(randomblob(16)))), ('snapshot', 0);
 """
-SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG + LICENSED + PARTS
+SCHEMA = OLDEST + SHAPES + SKETCHES + FRAGMENTS + LOG + LICENSED + PARTS + SIGNERS

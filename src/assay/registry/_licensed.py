@@ -7,11 +7,13 @@ none of it, for that is shown to others; a license's hash can be committed to as
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from assay.registry._database import Database
 from assay.registry._find import find
 from assay.registry._rows import as_bytes
+from assay.registry._signers import key_of
 from assay.values import Licensed
 
 _COLUMNS = "CAST(licensee AS TEXT), key, owner, manifest, license, level, expires"
@@ -26,6 +28,7 @@ class Licenses:
     def record(self, sha256: str, given: Licensed) -> str:
         """Note that a registered model is a licensed copy; "exists" where that is known.
 
+        It is taken for its owner's where his name stands for the key: see ``Signers.settle``.
         Raises UnknownModel where there is no such model.
         """
         row = (
@@ -49,6 +52,16 @@ def licensed(connection: sqlite3.Connection, sha256: str | None) -> tuple[Licens
     query = f"""SELECT {_COLUMNS} FROM licensed JOIN models ON models.id = model
         WHERE sha256 = ? ORDER BY licensed.rowid"""
     return tuple(_licensed(row) for row in connection.execute(query, [sha256]))
+
+
+def as_of(
+    connection: sqlite3.Connection, given: tuple[Licensed, ...], name: str | None
+) -> tuple[Licensed, ...]:
+    """Those of one model, which is claimed under a name: which of them are this owner's."""
+    if name is None:
+        return given
+    key = key_of(connection, name)
+    return tuple(each if each.owner == key else replace(each, unproved=name) for each in given)
 
 
 def _licensed(row: tuple[str, str, str, str, str, int, str | None]) -> Licensed:

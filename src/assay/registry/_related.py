@@ -18,7 +18,7 @@ from assay.registry._bases import explained
 from assay.registry._database import Database
 from assay.registry._find import claims
 from assay.registry._leads import compared, leads
-from assay.registry._licensed import licensed
+from assay.registry._licensed import as_of, licensed
 from assay.registry._rows import Where
 from assay.registry._search import Known, Search
 from assay.values import Kin, Relation
@@ -60,6 +60,7 @@ def _rank(kin: Kin) -> int:
 def _claimed(database: Database, kin: Kin, where: Where) -> Iterator[Kin]:
     """The same for each path and owner that the model was added with."""
     with database.read() as connection:
-        kin = replace(kin, licensed=licensed(connection, kin.record.sha256))
+        given = licensed(connection, kin.record.sha256)
         for owner, path, name in claims(connection, kin.record.sha256, where):
-            yield replace(kin, record=replace(kin.record, owner=owner, path=path, name=name))
+            record = replace(kin.record, owner=owner, path=path, name=name)
+            yield replace(kin, record=record, licensed=as_of(connection, given, owner))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from importlib import import_module
 from math import log10
@@ -72,12 +72,13 @@ class Licensed:
     level: int  # 0 is the whole model
     expires: str | None  # the last day, as 2027-01-31
     expired: bool = False  # by the clock of who asked
+    unproved: str | None = None  # who claims the copy, where the key is not known as his
 
     def __str__(self) -> str:
-        until = "" if self.expires is None else f", until {self.expires}"
-        return f"licensed to {self.licensee}, grade {self.level}{until}" + (
-            ": expired" if self.expired else ""
-        )
+        said = f"licensed to {self.licensee}, grade {self.level}"
+        said += "" if self.expires is None else f", until {self.expires}"
+        said += ": expired" if self.expired else ""
+        return said + (f": with no key known as {self.unproved}'s" if self.unproved else "")
 
     def to_json(self) -> Json:
         return asdict(self)
@@ -125,6 +126,7 @@ class Report:
     suspect: Record
     matches: tuple[Kin, ...]
     merge: Json | None = None  # of which matches it is a merge, as far as that was looked for
+    unlisted: int = 0  # matches that are to be reviewed and not among these
 
     @property
     def verdict(self) -> Relation:
@@ -136,12 +138,27 @@ class Report:
         """To whom the suspect itself is licensed: it is the same as a copy that was recorded."""
         same = [kin for kin in self.matches if kin.relation >= Relation.SAME_MODEL and kin.licensed]
         best = max((kin.relation for kin in same), default=None)
-        return tuple(dict.fromkeys(e for kin in same if kin.relation == best for e in kin.licensed))
+        found = [each for kin in same if kin.relation == best for each in kin.licensed]
+        proved = {each.license for each in found if each.unproved is None}  # by one who claims it
+        return tuple(
+            dict.fromkeys(e for e in found if e.unproved is None or e.license not in proved)
+        )
 
     @property
     def needs_review(self) -> bool:
         """Whether some weights seem to be shared that come from no public base, nor by license."""
         return bool(self.unexplained)
+
+    def first(self, top: int) -> Report:
+        """The same with at most so many matches.
+
+        What is to be reviewed comes first: copies of a license, however many, do not hide it.
+        """
+        unexplained = self.unexplained
+        known = {id(kin) for kin in unexplained}
+        rest = tuple(kin for kin in self.matches if id(kin) not in known)
+        unlisted = max(0, len(unexplained) - top)
+        return replace(self, matches=(*unexplained, *rest)[:top], unlisted=unlisted)
 
     @property
     def unexplained(self) -> tuple[Kin, ...]:
@@ -162,14 +179,20 @@ class Report:
         """Who owns the copies that the suspect is, by licenses still valid.
 
         Nobody where several claim such a copy, be it in files of their own: which of them may
-        license it is to be reviewed.
+        license it is to be reviewed.  Nor who claims it under a name that stands for another key
+        than the license's: anybody may use a name.
         """
-        claimed = {
-            kin.record.owner
+        valid = [
+            (kin.record.owner, each)
             for kin in self.matches
-            if kin.relation >= Relation.SAME_MODEL and not all(e.expired for e in kin.licensed)
-        }
-        return claimed if len(claimed) == 1 else set()
+            if kin.relation >= Relation.SAME_MODEL
+            for each in kin.licensed
+            if not each.expired
+        ]
+        claimed = {owner for owner, _ in valid}
+        is_proved = any(each.unproved is None for _, each in valid)
+        is_whole = not self.unlisted  # else another claim may be among what is not listed
+        return claimed if len(claimed) == 1 and is_proved and is_whole else set()
 
     def _repr_html_(self) -> str:
         """What a notebook shows.  Its words are above the values, so it is looked up by name."""
