@@ -1,6 +1,7 @@
 """Codes of a network that has a newer one in its place: read, compared, found to be old."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,34 @@ def test_a_registry_goes_on_with_its_network_says_so_and_changes_when_it_is_told
         assert found.suspect.code.digest != (code and code.digest)
         assert found.matches[0].evidence[1].detail["distance"] == 0
         assert not caplog.records
+
+
+def test_an_older_network_and_what_else_rehash_brings_are_one_warning(
+    tmp_path: Path,
+    light_models: dict[str, Path],
+    replaced: Replace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = light_models["zfnet512"]
+    with Registry.open(tmp_path / "registry") as registry:
+        registry.add(model)
+        registry.put(record(1, hasher=HASHERS["contrastive-gin"]()))
+    connection = sqlite3.connect(tmp_path / "registry" / "registry.sqlite")
+    connection.execute("DELETE FROM parts")  # as an assay that knew of none left it
+    connection.commit()
+    connection.close()
+    old, _ = replaced()
+    with Registry.open(tmp_path / "registry") as registry:
+        registry.check(model)
+        first, other = [said for said in caplog.messages if "codes" in said]
+        assert first.startswith(f"codes are of {old}, a network of an older assay")
+        assert "(models without codes of their parts: 1); 'assay rehash'" in first
+        assert f"not of scheme {old}+g1: 1: run" in other, "and of no parts: it is not compared"
+        caplog.clear()
+        assert len([*registry.rehash(HASHERS[DEFAULT_HASHER]())]) == 2
+    with Registry.open(tmp_path / "registry") as registry:
+        registry.check(model)
+        assert not [said for said in caplog.messages if "codes" in said]
 
 
 def test_codes_of_two_networks_are_never_compared(

@@ -5,19 +5,28 @@ import json
 import lzma
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from _zoo_designs import Design, nested
 from _zoo_families import families, sizes, source_of
 from make_zoo_graphs import Contents, contents
 
+from assay.errors import BadData
 from assay.examine import quality
 from assay.graphs import RULES, VERSION, layer_graph
 from assay.graphs.drop_layout import drop_layout
 from assay.graphs.merge_blocks import merge_blocks
 from assay.graphs.neighborhoods import fingerprint
 from assay.values import Layer, LayerGraph
-from assay.zoo import GRAPHS, HNN_NET, Architecture, architectures, paper_architectures
+from assay.zoo import (
+    GRAPHS,
+    HNN_NET,
+    Architecture,
+    architectures,
+    paper_architectures,
+    write_zoo,
+)
 from assay.zoo._stored import listed, pack, unpack
 
 CONTENTS = json.loads(GRAPHS.with_name("contents.json").read_text())
@@ -44,6 +53,22 @@ def test_packing_again_gives_the_same_content() -> None:
     assert listed(reversed(architectures())) == lzma.decompress(GRAPHS.read_bytes())
     some = architectures("torchvision")
     assert unpack(pack(reversed(some))) == some
+
+
+def test_what_is_written_is_never_larger_than_what_is_read(tmp_path: Path) -> None:
+    (one,) = (each for each in architectures() if each.name == "alexnet")
+    size = len(listed([one]))
+    write_zoo(tmp_path / "a.jsonl.xz", [one], largest=size)
+    content = (tmp_path / "a.jsonl.xz").read_bytes()
+    assert unpack(content, largest=size) == (one,)
+    said = f"a.jsonl.xz: the layer graphs take {size:,} bytes .* a zoo holds {size - 1:,}"
+    with pytest.raises(BadData, match=said):
+        write_zoo(tmp_path / "a.jsonl.xz", [one], largest=size - 1)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
+        ("a.jsonl.xz", content)
+    ]
+    with pytest.raises(BadData, match=f"larger than {size - 1:,} bytes"):
+        unpack(content, largest=size - 1)
 
 
 def test_attributes_that_are_equal_but_not_alike_are_kept_apart() -> None:

@@ -209,7 +209,7 @@ def test_one_category_needs_a_method_without_categories(run: Run, zoo: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nothing", *QUICK], "nothing: not a folder"),
+        (["nothing", *QUICK], "nothing: no such file or folder"),
         (["zoo/plain/vgg19.onnx", *QUICK], "zoo/plain/vgg19.onnx: not a folder"),
         (["empty", *QUICK], "empty: models are not there: put them into empty/<category>/"),
         (["zoo/small", *QUICK], "zoo/small: models are in no folder of their category"),

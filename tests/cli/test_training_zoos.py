@@ -138,13 +138,23 @@ def test_a_training_on_zoos_that_is_killed_goes_on(run: Run, models: Path) -> No
         (("far.jsonl.xz", "--pack", "hub.jsonl.xz"), "an edge leads to no layer"),
         (("wide.jsonl.xz", "--pack", "hub.jsonl.xz"), "a layer has the shape (1, 1180591620717"),
         (("old.jsonl.xz", "--pack", "hub.jsonl.xz"), "old.jsonl.xz: its layer graphs are of rules"),
-        (("none.jsonl.xz", "--pack", "hub.jsonl.xz"), "none.jsonl.xz: not a folder"),
+        (("none.jsonl.xz", "--pack", "hub.jsonl.xz"), "none.jsonl.xz: no such file or folder"),
+        (("models", "none.jsonl.xz", *TO), "none.jsonl.xz: no such file or folder"),
+        (("--zoo", "none.jsonl.xz", *TO), "none.jsonl.xz: no such file or folder"),
+        (("--zoo", "empty.jsonl.xz", *TO), "empty.jsonl.xz: is no file of a zoo: it is empty"),
+        (("models", "cut.jsonl.xz", *TO), "cut.jsonl.xz: is no file of a zoo: it is cut short"),
+        (("models", "text.jsonl.xz", *TO), "text.jsonl.xz: is no file of a zoo: Input format"),
+        (("folder.jsonl.xz", *TO), "folder.jsonl.xz: models are not there: put them into folder."),
+        (("hollow.jsonl.xz", *TO), "none of the files can be trained on"),
     ],
 )
 def test_a_mistake_is_one_line(
     run: Run, models: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     Path("text.jsonl.xz").write_text("no zoo")
+    Path("empty.jsonl.xz").touch()
+    Path("folder.jsonl.xz").mkdir()
+    write_zoo("hollow.jsonl.xz", [])
     write_zoo("cut.jsonl.xz", some()[:1])
     Path("cut.jsonl.xz").write_bytes(Path("cut.jsonl.xz").read_bytes()[:-50])
     Path("list.jsonl.xz").write_bytes(lzma.compress(b"[[1, 2]]\n{}\n"))
@@ -154,7 +164,8 @@ def test_a_mistake_is_one_line(
     wide = replace(one.graph, layers=(Layer("Relu", (1, 2**70)),), edges=())
     write_zoo("wide.jsonl.xz", [replace(one, graph=wide)])
     write_zoo("old.jsonl.xz", [replace(one, graph=replace(one.graph, rules="g0"))])
+    before = sorted(Path().rglob("*"))
     answer = run("train", *arguments)
     assert (answer.status, answer.out) == (2, "")
     assert said in answer.error
-    assert not Path("hub.jsonl.xz").exists()
+    assert sorted(Path().rglob("*")) == before, "nothing is written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -185,3 +186,21 @@ def test_codes_that_are_no_list_are_refused(tmp_path: Path) -> None:
 def test_options_without_meaning_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(BadOption, match="boosted-minhash: "):
         trainer(**options)
+
+
+def test_what_the_machine_has_no_memory_for_is_refused_before_the_long_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import assay.trainers.boosted_minhash as module
+
+    models = [each for each in architectures() if len(each.graph.layers) < 60][:2]
+    samples = [Sample(each.name, each.family, each.graph) for each in models]
+    seen: list[Progress] = []
+    monkeypatch.setattr(module, "FOR_VIEW", 2**50)  # bytes: no machine has as many for each
+    method = trainer(views=2, functions=1, bits=16)
+    with pytest.raises(BadOption, match=r"2 views and \d+ bits .* need [\d,.]+ GB of memory, and"):
+        train(method, samples, progress=seen.append)
+    assert not seen
+    monkeypatch.delattr(os, "sysconf")  # as on Windows, where it is not known
+    train(method, samples, progress=seen.append)
+    assert seen

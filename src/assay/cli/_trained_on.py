@@ -25,20 +25,22 @@ class Given:
 
     files: Mapping[str, str]  # category by path
     closed: Mapping[str, OSError]  # folders
-    zoos: Sequence[str]  # files of layer graphs
-    packaged: bool  # also those that come with assay
+    of_zoos: Sequence[Source]  # as they are given, what comes with assay last
 
     @classmethod
     def of(cls, paths: Sequence[str], packaged: bool) -> Given:
-        """What the arguments mean.  Raises BadOption where there is nothing to train on."""
+        """What the arguments mean; zoos are read, for a bad one is to be known at once.
+
+        Raises BadOption where there is nothing to train on, BadData where a zoo's file is none.
+        """
         from assay.zoo import SUFFIX
 
         zoos = [path for path in paths if path.endswith(SUFFIX) and Path(path).is_file()]
         folders = [path for path in paths if path not in zoos]
-        files, closed = categorized(folders) if folders else ({}, {})
-        if not (files or zoos or packaged):
+        if not (paths or packaged):
             raise BadOption("nothing to train on: give a folder, a zoo's file, or --zoo")
-        return cls(files, closed, zoos, packaged)
+        files, closed = categorized(folders) if folders else ({}, {})
+        return cls(files, closed, of_zoos(zoos, packaged))
 
     def sources(self, state: Path) -> tuple[list[Source], list[Json]]:
         """The models; path and error of each file that is of no use.
@@ -47,27 +49,31 @@ class Given:
         then what comes with assay.  Raises AssayError where none is left.
         """
         found, failures = sources(self.files, self.closed, state) if self.files else ([], [])
-        graphs = self._of_zoos()
-        if graphs:
-            found = joined(found, graphs)
+        if self.of_zoos:
+            found = joined(found, self.of_zoos)
         if not found:
             raise AssayError("none of the files can be trained on")
         return found, failures
 
-    def _of_zoos(self) -> list[Source]:
-        from assay.graphs import VERSION
-        from assay.trainers._folder import Source
-        from assay.zoo import architectures, read_zoo
 
-        known = [(path, each) for path in self.zoos for each in read_zoo(path)]
-        known += [("", each) for each in (architectures() if self.packaged else ())]
-        for path, each in known:
-            if each.graph.rules != VERSION:
-                raise BadOption(
-                    f"{path}: its layer graphs are of rules {each.graph.rules}, not {VERSION}:"
-                    " pack it again"
-                )
-        return [Source(each.name, each.family, each.graph, each.raw) for _, each in known]
+def of_zoos(paths: Sequence[str], packaged: bool) -> list[Source]:
+    """The models of zoos' files, then those that come with assay.
+
+    Raises BadData where a file is no zoo, BadOption where it is of other rules.
+    """
+    from assay.graphs import VERSION
+    from assay.trainers._folder import Source
+    from assay.zoo import architectures, read_zoo
+
+    known = [(path, each) for path in paths for each in read_zoo(path)]
+    known += [("", each) for each in (architectures() if packaged else ())]
+    for path, each in known:
+        if each.graph.rules != VERSION:
+            raise BadOption(
+                f"{path}: its layer graphs are of rules {each.graph.rules}, not {VERSION}:"
+                " pack it again"
+            )
+    return [Source(each.name, each.family, each.graph, each.raw) for _, each in known]
 
 
 def joined(own: Sequence[Source], others: Sequence[Source]) -> list[Source]:
@@ -138,6 +144,8 @@ def categorized(folders: Sequence[str]) -> tuple[dict[str, str], dict[str, OSErr
     closed: dict[str, OSError] = {}
     outside = 0
     for folder in folders:
+        if not Path(folder).exists():
+            raise BadOption(f"{folder}: no such file or folder")
         if not Path(folder).is_dir():
             raise BadOption(f"{folder}: not a folder: give one with a folder for each category")
         files, left_out, shut = collect([folder])

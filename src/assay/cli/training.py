@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from assay.cli import _options as options
 from assay.cli._settings import settings
 from assay.cli._terminal import Stages, remark, say
 from assay.cli._trained_on import LEDGER, Given, packed
-from assay.errors import BadOption, MissingExtra
+from assay.errors import AssayError, BadOption, MissingExtra
 from assay.report import json_line, printable
 from assay.values import Json
 
@@ -108,24 +109,36 @@ def train(
         raise BadOption(f"--pack {packed_to}: call it *{SUFFIX}, as zoos are known by it")
     wanted = Given.of(paths, packaged)
     state = Path(checkpoint or f"{output or packed_to}.checkpoint")
-    state.mkdir(parents=True, exist_ok=True)
-    try:
+    with kept(state):
         models, failures = wanted.sources(state)
         about = written(pack, models) if pack is not None else {}
         if trainer is not None and file is not None:
-            whole = trainer.distances == "none" and bool(wanted.zoos or packaged)
+            whole = trainer.distances == "none" and bool(wanted.of_zoos)
             copies = 0 if whole else trainer.copies
             network, graphs = trained(trainer, models, seed, state, copies=copies)
             network.save(file)
             about |= summary(file, network, models, seed) | {"graphs": graphs}
-    except KeyboardInterrupt:
-        remark(f"stopped: the same command goes on from {state}")
-        raise
     if checkpoint is None:
         remove(state)
     about["failed"] = failures
     say(json_line(about) if as_json else text(about))
     context.exit(2 if failures else 0)
+
+
+@contextmanager
+def kept(state: Path) -> Iterator[None]:
+    """A folder for what a stopped training goes on from; a refused one leaves no empty folder."""
+    new = not state.exists()
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except KeyboardInterrupt:
+        remark(f"stopped: the same command goes on from {state}")
+        raise
+    except (AssayError, OSError):
+        if new and not any(state.iterdir()):
+            state.rmdir()
+        raise
 
 
 def written(file: Path, models: Sequence[Source]) -> Json:

@@ -12,8 +12,9 @@ Parts are hashed as graphs of their own (``part_graph``), at one resolution.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from math import floor, log2
 from typing import Literal
 
@@ -54,17 +55,15 @@ def parts(graph: LayerGraph) -> tuple[Part, ...]:
     ahead = stages(graph.layers, order, reads, readers)
     back = stages(graph.layers, order[::-1], readers, reads)
     first, last = _ends("first", ahead), _ends("last", back)
-    found: dict[Kind, list[set[int]]] = {
-        "first": [_peeled(graph, _behind(end, reads), reads) for end in first],
-        "last": [_peeled(graph, _behind(end, readers), readers) for end in last],
-        "row": [{*row} for some in ahead for row in some.rows],
+    found: dict[Kind, Iterable[set[int]]] = {  # each is looked for when it is asked for
+        "first": (_peeled(graph, _behind(end, reads), reads, readers) for end in first),
+        "last": (_peeled(graph, _behind(end, readers), readers, reads) for end in last),
+        "row": ({*row} for some in ahead for row in some.rows),
     }
     taken: list[Part] = []
     known: set[frozenset[int]] = set()
     for kind, sets in found.items():
-        distinct = dict.fromkeys(frozenset(each) for each in sets if len(each) >= LEAST)
-        chosen = [layers for layers in distinct if layers not in known][: MOST[kind]]
-        known.update(chosen)
+        chosen = [*islice(_new(sets, known), MOST[kind])]
         for layers in sorted(chosen, key=len, reverse=True):
             taken.append(Part(kind, tuple(sorted(layers, key=place.__getitem__))))
     return tuple(taken)
@@ -109,24 +108,30 @@ def _behind(layer: int, reads: Neighbors) -> set[int]:
     return found
 
 
-def _peeled(graph: LayerGraph, layers: set[int], reads: Neighbors) -> set[int]:
+def _peeled(graph: LayerGraph, layers: set[int], reads: Neighbors, readers: Neighbors) -> set[int]:
     """Without what only prepares data, such as a picture's normalization, and what reads masks."""
-    counts = {layer: sum(source in layers for source in reads[layer]) for layer in layers}
-    behind: dict[int, list[int]] = defaultdict(list)
-    for layer in layers:
-        for source in reads[layer]:
-            behind[source].append(layer)
-    waiting = [layer for layer, count in counts.items() if not count]
     left = set(layers)
+    counts: dict[int, int] = {}  # of the layers in ``left`` that one reads, where some were not
+    waiting = [layer for layer in layers if layers.isdisjoint(reads[layer])]
     while waiting:
         layer = waiting.pop()
         if graph.layers[layer].macs or graph.layers[layer].parameters >= LIGHT:
             continue
         left.discard(layer)
-        for reader in behind[layer]:
+        for reader in layers.intersection(readers[layer]):
+            if reader not in counts:
+                counts[reader] = sum(source in layers for source in reads[reader])
             counts[reader] -= 1
             waiting += [reader] if not counts[reader] else []
     return left
+
+
+def _new(sets: Iterable[set[int]], known: set[frozenset[int]]) -> Iterator[frozenset[int]]:
+    """Those that are large enough and not ``known``, which they are from then on."""
+    for each in map(frozenset, sets):
+        if len(each) >= LEAST and each not in known:
+            known.add(each)
+            yield each
 
 
 def _at_one_resolution(layers: Sequence[Layer]) -> list[Layer]:
@@ -135,16 +140,17 @@ def _at_one_resolution(layers: Sequence[Layer]) -> list[Layer]:
     Only where convolutions do most of the work: elsewhere a fourth axis is none of pictures.
     """
     windowed = sum(layer.macs for layer in layers if layer.op.split("+")[0] in WINDOWED)
-    largest = max(map(area, layers), default=0)
+    areas = [area(layer) for layer in layers]
+    largest = max(areas, default=0)
     if 2 * windowed <= sum(layer.macs for layer in layers) or largest < 1:
         return list(layers)
-    return [_scaled(layer, (AREA / largest) ** 0.5) for layer in layers]
+    scale = (AREA / largest) ** 0.5
+    return [_scaled(layer, old, scale) for layer, old in zip(layers, areas, strict=True)]
 
 
-def _scaled(layer: Layer, scale: float) -> Layer:
-    old = area(layer)
+def _scaled(layer: Layer, old: int, scale: float) -> Layer:
     if layer.shape is None or old <= 1:
         return layer
     side = max(1, round(scale * old ** (1 / 2)))
-    macs = round(layer.macs * side**2 / old)
-    return replace(layer, shape=(*layer.shape[:2], side, side), macs=macs)
+    shape, macs = (*layer.shape[:2], side, side), round(layer.macs * side**2 / old)
+    return Layer(layer.op, shape, macs, layer.parameters, layer.attributes)

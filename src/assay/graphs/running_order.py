@@ -13,7 +13,7 @@ def neighbors(graph: LayerGraph) -> tuple[Neighbors, Neighbors]:
     """What each layer reads, and who reads it; each once, and none itself."""
     reads: Neighbors = [[] for _ in graph.layers]
     readers: Neighbors = [[] for _ in graph.layers]
-    for source, target in sorted(set(graph.edges)):
+    for source, target in dict.fromkeys(sorted(graph.edges)):  # as a rule they are sorted
         if source != target:
             reads[target].append(source)
             readers[source].append(target)

@@ -55,9 +55,11 @@ def unpacked(scheme: str | None, count: int, digests: bytes) -> tuple[HashCode, 
 
 
 def lacking(database: Database, scheme: str) -> int:
-    """How many models with a graph have no codes of parts by the hasher of that scheme."""
+    """How many models with codes of ``scheme`` have none of their parts by the same hasher."""
+    query = f"""SELECT count(*) FROM models WHERE scheme = ? AND rules IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM parts
+            WHERE model = models.id AND parts.scheme = models.scheme || '-p{VERSION}')"""
     with database.read() as connection:
-        query = f"SELECT count(*) FROM models WHERE {LACKING}"
         return int(connection.execute(query, [scheme]).fetchone()[0])
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable
 
+from assay.graphs import VERSION
 from assay.registry._database import Database
 from assay.registry._hasher import came_earlier
 from assay.registry._parts import lacking
@@ -39,21 +40,24 @@ class Warnings:
         self._said: set[str] = set()
 
     def of_network(self, scheme: str) -> None:
-        """That the registry's own hasher is not the newest of its kind."""
+        """That the registry's own hasher is not the newest, and what it therefore lacks."""
         if scheme not in self._said and came_earlier(scheme):
+            count = lacking(self._database, f"{scheme}+{VERSION}")
             logger.warning(
-                "codes are of %s, a network of an older assay: they are compared as they are;"
-                " 'assay rehash' makes them anew with the newest one, and needs no files",
+                "codes are of %s, a network of an older assay: they are compared as they are%s;"
+                " 'assay rehash' makes all anew with the newest one, and needs no files",
                 scheme,
+                f" (models without codes of their parts: {count})" if count else "",
             )
+            self._said |= {"parts"} if count else set()  # the remedy is the same
         self._said.add(scheme)
 
     def of_structure(self, suspect: Record) -> None:
         """What the codes of ``suspect`` and of its parts are not compared with."""
         if suspect.code is not None:
             self._of_codes(suspect.code.scheme)
-        if suspect.code is not None and suspect.graph is not None and suspect.parts is not None:
-            self._of_parts(suspect.code.scheme.removesuffix(f"+{suspect.graph.rules}"))
+        if suspect.code is not None and suspect.parts is not None:
+            self._of_parts(suspect.code.scheme)
 
     def _of_codes(self, scheme: str) -> None:
         """Models whose codes are of another scheme than the suspect's."""
@@ -68,7 +72,7 @@ class Warnings:
             )
 
     def _of_parts(self, scheme: str) -> None:
-        """Models that have a layer graph, but no codes of its parts by the hasher of ``scheme``."""
+        """Models whose codes are compared, but that have none of their parts."""
         count = 0 if "parts" in self._said else lacking(self._database, scheme)
         self._said.add("parts")
         if count:

@@ -34,6 +34,7 @@ from assay.methods import name_of
 from assay.trainers import Progress, Sample, Trainer
 from assay.trainers._candidate_kinds import KINDS
 from assay.trainers._digest import digest
+from assay.trainers._memory import need
 from assay.trainers._views import view
 from assay.values import LayerGraph
 
@@ -50,6 +51,7 @@ SETTLED = 1e-3  # a view whose weights' sum is less is told apart, and waits
 COLDEST = 0.05  # temperature
 LARGEST_EXPONENT = 75.0  # sums of exponentials stay in float32
 SAVE_EVERY_S = 20.0
+FOR_VIEW, FOR_STRANGER = 16, 20  # bytes at the peak: of each candidate of a view, each stranger
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class BoostedMinhash(Trainer):
         networks = [*by_model.values()]
         state = _State(checkpoint, f"{self!r} {seed} {VERSION} {KINDS} {digest(networks)}")
         pool = _pool([sample.graph for sample in networks], self.functions)
+        self._need_memory(len(networks), len(pool.source))
         wholes = np.array([bits(LayerLabels(sample.graph), pool.groups) for sample in networks])
         shares = self._shares(len(networks), seed)
         views = self._views(networks, shares, pool, seed, state, progress)
@@ -105,6 +108,13 @@ class BoostedMinhash(Trainer):
             },
             trained={**self.about(samples, len(networks), seed), "labels": VERSION},
         )
+
+    def _need_memory(self, networks: int, candidates: int) -> None:
+        """Raises BadOption where the machine has less than choosing bits takes."""
+        strangers = min(networks, MOST_STRANGERS)
+        size = FOR_VIEW * self.views * candidates + FOR_STRANGER * self.views * strangers
+        what = f"boosted-minhash: {self.views:,} views and {candidates:,} bits to choose from"
+        need(size, what, "take fewer views, or fewer functions")
 
     def _shares(self, networks: int, seed: int) -> list[int]:
         """Of which network each view is: as many of each as can be."""

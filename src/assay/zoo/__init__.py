@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assay.durable import write_whole
 from assay.errors import BadData
-from assay.zoo._stored import SUFFIX, Architecture, pack, unpack
+from assay.zoo._stored import LARGEST, SUFFIX, Architecture, pack, unpack
 
 __all__ = [
     "GRAPHS", "HNN_NET", "SUFFIX", "Architecture", "architectures", "paper_architectures",
@@ -80,9 +80,17 @@ def read_zoo(file: str | Path) -> tuple[Architecture, ...]:
         raise BadData(f"{file}: {error}") from error
 
 
-def write_zoo(file: str | Path, found: Iterable[Architecture]) -> None:
-    """Write a zoo of one's own, whole or not at all.  Raises OSError."""
-    write_whole(Path(file), pack(found))
+def write_zoo(file: str | Path, found: Iterable[Architecture], largest: int = LARGEST) -> None:
+    """Write a zoo of one's own, whole or not at all.
+
+    Raises OSError, and BadData where it would be larger than what ``read_zoo`` accepts: more than
+    ``largest`` bytes before it is compressed.
+    """
+    try:
+        content = pack(found, largest)
+    except BadData as error:
+        raise BadData(f"{file}: {error}") from error
+    write_whole(Path(file), content)
 
 
 @cache

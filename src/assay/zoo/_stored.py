@@ -17,7 +17,7 @@ from assay.errors import BadData
 from assay.values import Json, Layer, LayerGraph
 
 SUFFIX = ".jsonl.xz"
-LARGEST = 2**30  # bytes that are unpacked; a thousand networks are 26 MB
+LARGEST = 2**30  # bytes of a file once it is unpacked; a thousand networks are 26 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,18 @@ class Architecture:
     raw: LayerGraph  # not merged, rules "g1-raw"
 
 
-def pack(architectures: Iterable[Architecture]) -> bytes:
-    """The file of these architectures, by name.  ``unpack(pack(a))`` gives them back."""
-    return lzma.compress(listed(architectures), preset=9 | lzma.PRESET_EXTREME)
+def pack(architectures: Iterable[Architecture], largest: int = LARGEST) -> bytes:
+    """The file of these architectures, by name.  ``unpack(pack(a))`` gives them back.
+
+    Raises BadData where it would have more than ``largest`` bytes before it is compressed.
+    """
+    text = listed(architectures)
+    if len(text) > largest:
+        raise BadData(
+            f"the layer graphs take {len(text):,} bytes before they are compressed, and a zoo holds"
+            f" {largest:,}: make more than one"
+        )
+    return lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)
 
 
 def listed(architectures: Iterable[Architecture]) -> bytes:
@@ -55,20 +64,25 @@ def listed(architectures: Iterable[Architecture]) -> bytes:
     return "\n".join((f"[{','.join(table)}]", *map(_text, lines), "")).encode()
 
 
-def unpack(content: bytes) -> tuple[Architecture, ...]:
-    """The architectures of a file, in its order.  Raises BadData where it is none, or too large."""
+def unpack(content: bytes, largest: int = LARGEST) -> tuple[Architecture, ...]:
+    """The architectures of a file, in its order.
+
+    Raises BadData where it is none, or has more than ``largest`` bytes once it is unpacked.
+    """
     try:
-        return _unpacked(content)
+        return _unpacked(content, largest)
     except (lzma.LZMAError, EOFError, ValueError, LookupError, TypeError, AttributeError,
             RecursionError) as error:  # fmt: skip
         raise BadData(f"is no file of a zoo: {error}") from error
 
 
-def _unpacked(content: bytes) -> tuple[Architecture, ...]:
+def _unpacked(content: bytes, largest: int) -> tuple[Architecture, ...]:
     reader = lzma.LZMADecompressor()
-    text = reader.decompress(content, LARGEST)
+    text = reader.decompress(content, largest + 1)
+    if len(text) > largest:
+        raise ValueError(f"it is larger than {largest:,} bytes")
     if not reader.eof:
-        raise ValueError(f"it is cut short, or larger than {LARGEST} bytes")
+        raise ValueError("it is cut short" if content else "it is empty")
     first, *lines = text.decode().splitlines()
     table = [_layer(data) for data in json.loads(first)]
     result = []
