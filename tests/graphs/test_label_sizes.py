@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.graphs.label_sizes import LARGEST, channels, halvings
+from assay.graphs.label_sizes import LARGEST, channels, halvings, parameters
 from assay.graphs.running_order import Neighbors
 from assay.values import Layer
 
@@ -50,6 +50,14 @@ def test_what_is_not_known_or_too_large_has_a_number() -> None:
     assert channels(*chain(*(Layer("my::op", shape) for shape in odd))).tolist() == [
         1, 1, 1, 1, LARGEST,
     ]  # fmt: skip
+
+
+def test_of_constants_and_norms_count_those_of_a_channel() -> None:
+    table = Layer("Add", (1, 50, 64), parameters=3200)
+    norm = Layer("LayerNormalization", (1, 50, 64), parameters=128)
+    dense = Layer("Gemm", (1, 50, 64), parameters=2**70)
+    found = chain(table, norm, dense, Layer("Add", (1, 50, 64), parameters=1))
+    assert parameters(found[0], channels(*found)).tolist() == [64, 64, LARGEST, 1]
 
 
 def test_halvings_are_those_of_windows_and_unknown_sides_go_on() -> None:

@@ -1,8 +1,6 @@
-"""What labels do not see: arithmetic with constants, moves, sums of sums, what is done twice."""
+"""What labels do not see: arithmetic with constants, sums of sums, what is done twice."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,35 +21,31 @@ def graph(layers: list[Layer], *edges: tuple[int, int]) -> LayerGraph:
 PLAIN = graph([CONV, RELU, CONV], (0, 1), (1, 2))
 
 
-@pytest.mark.parametrize(
-    ("op", "constants"),
-    [
-        ("Add", 1),
-        ("Add", 128),
-        ("Concat", 128),
-        *((op, n) for op in ("Mul", "Slice") for n in (0, 1, 128)),
-    ],
-)
-def test_arithmetic_and_moves_of_one_layer_are_left_out(op: str, constants: int) -> None:
+@pytest.mark.parametrize("op", ["Add", "Div", "Mul", "Neg", "Sub"])
+@pytest.mark.parametrize("constants", [1, 128])
+def test_arithmetic_with_constants_is_left_out(op: str, constants: int) -> None:
     scale = Layer(op, (1, 8, 4, 4), parameters=constants)
     made = graph([scale, CONV, scale, RELU, CONV], (0, 1), (1, 2), (2, 3), (3, 4))
     assert simplified(made) == PLAIN
 
 
+def test_constants_that_were_counted_before_are_no_other_ones() -> None:
+    mul = Layer("Mul", (1, 8, 4, 4))
+    assert simplified(graph([CONV, mul, RELU, CONV], (0, 1), (1, 2), (2, 3))) == PLAIN
+
+
 @pytest.mark.parametrize("op", ["Add", "Mul", "BatchNormalization"])
 def test_a_constant_for_each_channel_stays(op: str) -> None:
-    scale = Layer(op, (1, 8, 4, 4), parameters=8)
-    made = simplified(graph([CONV, scale, RELU], (0, 1), (1, 2)))
-    assert [layer.op for layer in made.layers] == ["Conv", op, "Relu"]
-    assert [layer.parameters for layer in made.layers] == [10, 0, 0]
+    made = graph([CONV, Layer(op, (1, 8, 4, 4), parameters=8), RELU], (0, 1), (1, 2))
+    assert simplified(made) == made
 
 
-def test_a_shift_of_windows_is_left_out() -> None:
-    cut, joined = Layer("Slice", (1, 8, 2, 4)), Layer("Concat", (1, 8, 4, 4))
-    rest = replace(cut, shape=(1, 8, 3, 4))
-    made = graph([CONV, cut, rest, joined, RELU, CONV], (0, 1), (0, 2), (1, 3), (2, 3), (3, 4),
-                 (4, 5))  # fmt: skip
-    assert simplified(made) == PLAIN
+def test_what_cuts_and_joins_stays_and_is_never_the_same() -> None:
+    cut, joined = Layer("Slice", (1, 4, 4, 4)), Layer("Concat", (1, 8, 4, 4))
+    made = graph([CONV, cut, cut, joined], (0, 1), (0, 2), (1, 3), (2, 3))
+    assert simplified(made) == made
+    opaque = graph([CONV, Layer("my::op", None), Layer("my::op", None)], (0, 1), (0, 2))
+    assert simplified(opaque) == opaque
 
 
 def test_a_sum_of_two_layers_stays() -> None:
@@ -86,12 +80,6 @@ def test_sums_of_sums_are_one_unless_others_read_them() -> None:
     assert simplified(tree) == graph([CONV, CONV, CONV, ADD], (0, 3), (1, 3), (2, 3))
     stream = graph([CONV, CONV, CONV, ADD, ADD, RELU], (0, 3), (1, 3), (2, 4), (3, 4), (3, 5))
     assert simplified(stream) == stream
-
-
-def test_those_of_tables_and_norms_are_no_parameters() -> None:
-    table, norm = Layer("Concat", (1, 5, 8), parameters=40), Layer("LayerNormalization", (1, 5, 8))
-    made = graph([CONV, CONV, table, replace(norm, parameters=16), norm], (0, 2), (1, 2), (2, 3))
-    assert [layer.parameters for layer in simplified(made).layers] == [10, 10, 0, 0, 0]
 
 
 def test_a_graph_of_arithmetic_alone_stays() -> None:

@@ -17,6 +17,11 @@ LARGEST = 2**62  # size that is told from larger ones
 WINDOWED = {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"}
 _SECOND = {*WINDOWED, "BatchNormalization", "GroupNormalization", "InstanceNormalization"}
 _LAST = {"Gemm", "MatMul", "LayerNormalization", "RMSNormalization"}  # with weights
+_ADDED = {  # their constants are folded, shared, or as large as the image; a norm has a bias or not
+    "Add", "Concat", "Div", "Max", "Min", "Mul", "Pad", "Pow", "Resize", "Sub", "Where",
+    "BatchNormalization", "GroupNormalization", "InstanceNormalization", "LayerNormalization",
+    "RMSNormalization",
+}  # fmt: skip
 _OF_HEADS = {"MatMul", "Softmax", "Attention"}  # without, of four axes: heads are second
 
 
@@ -33,6 +38,14 @@ def channels(layers: tuple[Layer, ...], reads: Neighbors, order: list[int]) -> I
             last[i] = _by_widths(shape, read, alike) if known is None else known
         result[i] = min(max(shape[-1 if last[i] else 1], 1), LARGEST)
     return result
+
+
+def parameters(layers: tuple[Layer, ...], channels: Ints) -> Ints:
+    """Parameters (n) that count: at most one for each channel of norms and of what is added."""
+    return np.array([
+        min(layer.parameters, int(most) if first_operator(layer.op) in _ADDED else LARGEST)
+        for layer, most in zip(layers, channels, strict=True)
+    ], np.int64)  # fmt: skip
 
 
 def halvings(layers: tuple[Layer, ...], reads: Neighbors, order: list[int]) -> Ints:

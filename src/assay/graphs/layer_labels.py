@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.graphs.label_kinds import SIZES, Kind
-from assay.graphs.label_sizes import LARGEST, WINDOWED, Ints, channels, halvings
+from assay.graphs.label_sizes import WINDOWED, Ints, channels, halvings, parameters
 from assay.graphs.label_words import Edges, Labels, paired, refined
 from assay.graphs.running_order import neighbors, running_order
 from assay.graphs.simplified import first_operator, simplified
@@ -185,7 +185,7 @@ class LayerLabels:
 
     @cached_property
     def _parameters(self) -> Ints:
-        return np.array([min(layer.parameters, LARGEST) for layer in self.graph.layers], np.int64)
+        return parameters(self.graph.layers, self._channels)
 
     @cached_property
     def _steps(self) -> Ints:
