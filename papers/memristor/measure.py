@@ -65,7 +65,7 @@ def _dense(job: Job, place: Ground) -> tuple[nn.Module, Json]:
 
 
 def _derived(job: Job, place: Ground) -> tuple[nn.Module, Json]:
-    """Pruned from the dense network, or mapped from the pruned one."""
+    """Pruned from the dense network or one less pruned, or mapped from the pruned one."""
     scope = job.scope
     drawing, retraining = (
         (scope.mapping, scope.remapping) if job.bits else (scope.drawing, scope.retraining)
