@@ -2,6 +2,8 @@
 
 Left out is arithmetic of one layer's output with constants, unless these are one for each channel;
 sums of sums are one; and of layers without parameters that do the same to the same, one is left.
+What a graph does not tell apart goes with them: a square is a product that reads one layer, and
+``a - b`` reads what ``b - a`` does.
 These are rules of labels alone: the graph that is kept of a model has all layers.
 """
 
