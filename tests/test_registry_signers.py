@@ -149,3 +149,4 @@ def test_what_was_not_listed_is_not_cleared(registry: Registry) -> None:
         listed = Report(suspect, registry.kin(suspect)).first(top)
         assert (len(listed.matches), listed.needs_review) == (top, True)
         assert listed.unexplained == listed.matches
+        assert listed.first(top) == listed

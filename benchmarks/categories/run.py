@@ -75,7 +75,7 @@ def main() -> None:
             "scheme": hasher.scheme,
             "nearness": NEARNESS,
             "strange": STRANGE,
-            "confident": SURE,
+            "confident above": SURE,
             **found,
         }
         write_report(HERE, results, {"categories": table})

@@ -84,8 +84,9 @@ class Job:
         keep = KEEP.get((self.ratio, self.group))  # none of a dense network
         made = f"{replace(self.scope, seeds=(), ratios=())} {CROSSBAR} {keep}"
         pruned = self.parent if self.bits else self
-        steps = pruned.parent.ratio != 1
-        return f"{made} after {pruned.parent.behavior}" if steps else made
+        if pruned.parent.ratio == 1:
+            return made
+        return f"{made} after {pruned.parent.behavior}"
 
     @property
     def file(self) -> str:

@@ -70,6 +70,13 @@ def test_two_norms_of_one_layer_are_two() -> None:
     assert len(simplified(made).layers) == 5
 
 
+def test_layers_that_share_weights_are_never_the_same() -> None:
+    """Shared weights count where they come first: two heads of a pyramid's next level have none."""
+    head = Layer("Conv+Relu", CONV.shape, 10)
+    made = graph([CONV, head, head, CONV, CONV], (0, 1), (0, 2), (1, 3), (2, 4))
+    assert simplified(made) == made
+
+
 def test_layers_with_parameters_and_inputs_are_never_the_same() -> None:
     made = graph([RELU, RELU, CONV, CONV], (0, 2), (0, 3), (1, 3))
     assert simplified(made) == made

@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from assay.errors import BadOption
 from assay.graphs import rewrites, variants
-from assay.graphs.label_kinds import Kind
+from assay.graphs.label_kinds import VERSION, Kind
 from assay.graphs.layer_labels import LayerLabels
 from assay.hashers import HASHERS
 from assay.hashers._bits import Draw, bits
@@ -158,16 +158,46 @@ def strange(**changes: float) -> HashNetwork:
         strange(source=0, exponent=0.3),
         replace(strange(source=0), vocabulary=("colour",) * 99),
         replace(strange(source=0), vocabulary=("above colour",) * 99),
+        replace(strange(), trained={}),
+        replace(strange(), trained={"labels": VERSION + 1}),
     ],
-    ids=["no kind", "negative", "function", "exponent", "unknown kind", "unknown size"],
+    ids=[
+        "no kind",
+        "negative",
+        "function",
+        "exponent",
+        "unknown kind",
+        "unknown size",
+        "no version",
+        "newer labels",
+    ],
 )
 def test_a_file_that_asks_for_what_is_not_known_is_refused(
     network: HashNetwork, tmp_path: Path
 ) -> None:
     file = tmp_path / "network.safetensors"
     network.save(file)
-    with pytest.raises(BadOption, match="not those of this assay"):
+    with pytest.raises(BadOption, match=r"network\.safetensors: its bits are not those of this"):
         hasher(weights=str(file))
+
+
+def test_a_file_without_codes_names_no_category(tmp_path: Path) -> None:
+    whole = strange()
+    none = {name: whole.weights[name][:0] for name in ("codes", "category")}
+    replace(whole, weights={**whole.weights, **none}).save(tmp_path / "network.safetensors")
+    bare = hasher(weights=str(tmp_path / "network.safetensors"))
+    (one,) = (each for each in architectures() if each.name == "alexnet")
+    assert bare.digest(one.graph) == hasher().digest(one.graph)
+    assert bare.classify(one.graph) is None
+
+
+@pytest.mark.parametrize("trained", [None, 1, ["labels"]])
+def test_a_file_that_does_not_say_how_it_was_trained_is_refused(
+    trained: Any, tmp_path: Path
+) -> None:
+    replace(strange(), trained=trained).save(tmp_path / "network.safetensors")
+    with pytest.raises(BadOption, match="is no trained hash network"):
+        hasher(weights=str(tmp_path / "network.safetensors"))
 
 
 def test_codes_that_are_no_list_are_refused(tmp_path: Path) -> None:

@@ -26,7 +26,10 @@ _OF_HEADS = {"MatMul", "Softmax", "Attention"}  # without, of four axes: heads a
 
 
 def channels(layers: tuple[Layer, ...], reads: Neighbors, order: list[int]) -> Ints:
-    """Channels (n) of layers: their second axis or their last, as operators and widths read say."""
+    """Channels (n) of layers: their second axis or their last, as operators and widths read say.
+
+    Of more than four axes always the last: of a video's layers these are its widths.
+    """
     shapes = [layer.shape or (1,) for layer in layers]
     result, last = np.ones(len(shapes), np.int64), [True] * len(shapes)
     for i in order:

@@ -2,6 +2,8 @@
 
 Left out is arithmetic of one layer's output with constants, unless these are one for each channel;
 sums of sums are one; and of layers without parameters that do the same to the same, one is left.
+What a graph does not tell apart goes with them: a square is a product that reads one layer, and
+``a - b`` reads what ``b - a`` does.
 These are rules of labels alone: the graph that is kept of a model has all layers.
 """
 
@@ -17,6 +19,7 @@ from assay.values import Layer, LayerGraph
 _SCALES = {"Div", "Mul", "Neg", "Reciprocal", "Sub"}
 _CUTS = {"Gather", "GatherND", "Pad", "Slice", "Split"}  # where is not known
 _JOINED = {"Add", "Mul"}  # of which one may stand for several
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm"}  # where none are counted, weights are shared
 
 
 @lru_cache(maxsize=1 << 12)
@@ -63,9 +66,15 @@ def _standing(layers: Sequence[Layer], reads: Neighbors, order: list[int]) -> li
         layer, sources = layers[i], frozenset(result[source] for source in reads[i])
         if len(sources) <= 1 and _scales(layer):
             result[i] = next(iter(sources), None)
-        elif sources and not layer.parameters and layer.op not in _CUTS and "::" not in layer.op:
+        elif sources and _alike(layer):
             result[i] = alike.setdefault((layer.op, layer.shape, layer.attributes, sources), i)
     return result
+
+
+def _alike(layer: Layer) -> bool:
+    """Whether another one that looks like it, and reads the same, makes the same."""
+    known = layer.op not in _CUTS and first_operator(layer.op) not in _WEIGHTED
+    return known and not layer.parameters and "::" not in layer.op
 
 
 def _scales(layer: Layer) -> bool:

@@ -87,7 +87,7 @@ class HashNetwork:
             vocabulary=tuple(map(str, about["vocabulary"])),
             categories=tuple(map(str, about["categories"])),
             weights=weights,
-            trained=about["trained"],
+            trained=dict(about["trained"]),
         )
 
 

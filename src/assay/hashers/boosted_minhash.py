@@ -66,7 +66,7 @@ class BoostedMinhash(LearnedHasher):
     def classify(self, graph: LayerGraph) -> tuple[str, float] | None:
         """The category that most of the nearest codes learned from are of; see ``nearest``."""
         network, weights, _ = loaded(self._path, self._changed)
-        if not network.categories or not graph.layers:
+        if not len(weights["codes"]) or not graph.layers:
             return None
         own = np.frombuffer(self.digest(graph), ">u2").astype(np.uint16)
         differing = np.bitwise_count(weights["codes"].astype(np.uint16) ^ own)
@@ -84,23 +84,18 @@ class _Plan:
 
     @classmethod
     def of(cls, network: HashNetwork, weights: Mapping[str, Floats]) -> _Plan:
-        """Raises BadOption where the file asks for what is not known here."""
+        """Raises ValueError or IndexError where the file asks for what is not known here."""
+        if network.trained.get("labels") != VERSION:
+            raise ValueError("its labels are of another version: train it anew")
         groups: dict[tuple[str, float], list[tuple[int, int, float]]] = {}
-        try:
-            if network.trained.get("labels") != VERSION:
-                raise ValueError("its labels are of another version")
-            for place, row in enumerate(zip(*(weights[name] for name in COLUMNS), strict=True)):
-                source, exponent, function, threshold = map(float, row)
-                if source < 0 or function < 0:
-                    raise ValueError("a place in a list is negative")
-                name = network.vocabulary[int(source)]
-                found = groups.setdefault((name, exponent), [])
-                found.append((place, int(function), threshold))
-            wanted = tuple(_wanted(*key, found) for key, found in groups.items())
-        except (ValueError, IndexError) as error:
-            raise BadOption(
-                f"its bits are not those of this assay's boosted-minhash: {error}"
-            ) from error
+        for place, row in enumerate(zip(*(weights[name] for name in COLUMNS), strict=True)):
+            source, exponent, function, threshold = map(float, row)
+            if source < 0 or function < 0:
+                raise ValueError("a place in a list is negative")
+            name = network.vocabulary[int(source)]
+            found = groups.setdefault((name, exponent), [])
+            found.append((place, int(function), threshold))
+        wanted = tuple(_wanted(*key, found) for key, found in groups.items())
         return cls(wanted, tuple(place for found in groups.values() for place, *_ in found))
 
     @property
@@ -137,7 +132,11 @@ def _digest(hasher: BoostedMinhash, changed: int, graph: LayerGraph) -> bytes:
 def _plan(path: Path, changed: int) -> _Plan:
     """Of the network in a file.  Raises BadOption where it asks for what is not known here."""
     network, weights, _ = loaded(path, changed)
-    return _Plan.of(network, weights)
+    try:
+        return _Plan.of(network, weights)
+    except (ValueError, IndexError) as error:
+        text = "its bits are not those of this assay's boosted-minhash"
+        raise BadOption(f"{path}: {text}: {error}") from error
 
 
 def beginning(network: HashNetwork, bits: int) -> HashNetwork:

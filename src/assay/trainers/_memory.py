@@ -20,7 +20,8 @@ def need(size: int, what: str, remedy: str) -> None:
 def _installed() -> int | None:
     """Bytes of memory; None where the system does not tell."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return found if found > 0 else None  # each is -1 where it is not defined
     except (AttributeError, ValueError, OSError):  # Windows has no such call
         return None
 

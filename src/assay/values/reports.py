@@ -157,7 +157,7 @@ class Report:
         unexplained = self.unexplained
         known = {id(kin) for kin in unexplained}
         rest = tuple(kin for kin in self.matches if id(kin) not in known)
-        unlisted = max(0, len(unexplained) - top)
+        unlisted = self.unlisted + max(0, len(unexplained) - top)
         return replace(self, matches=(*unexplained, *rest)[:top], unlisted=unlisted)
 
     @property
