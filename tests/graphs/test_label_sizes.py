@@ -65,3 +65,10 @@ def test_halvings_are_those_of_windows_and_unknown_sides_go_on() -> None:
     unknown = Layer("MaxPool", (1, 96, -1, -1))
     found = halvings(*chain(CONV, pool, unknown, Layer("Gemm", (1, 10), parameters=9)))
     assert found.tolist() == [0, 1, 1, 1]
+
+
+def test_a_videos_channels_are_second_and_its_frames_are_halved() -> None:
+    conv, half = Layer("Conv", (1, 96, 1, 64, 64), parameters=9), Layer("Conv", (1, 192, 1, 32, 32))
+    found = chain(conv, Layer("Swish", conv.shape), half)
+    assert channels(*found).tolist() == [96, 96, 192]
+    assert halvings(*found).tolist() == [0, 0, 1]

@@ -26,15 +26,12 @@ _OF_HEADS = {"MatMul", "Softmax", "Attention"}  # without, of four axes: heads a
 
 
 def channels(layers: tuple[Layer, ...], reads: Neighbors, order: list[int]) -> Ints:
-    """Channels (n) of layers: their second axis or their last, as operators and widths read say.
-
-    Of more than four axes always the last: of a video's layers these are its widths.
-    """
+    """Channels (n) of layers: their second axis or their last, as operators and widths read say."""
     shapes = [layer.shape or (1,) for layer in layers]
     result, last = np.ones(len(shapes), np.int64), [True] * len(shapes)
     for i in order:
         shape = shapes[i]
-        if len(shape) in (3, 4):
+        if len(shape) in (3, 4, 5):  # signals or tokens, images, videos
             known = _by_operator(layers[i], len(shape))
             alike = [last[s] for s in reads[i] if len(shapes[s]) == len(shape)]
             read = {int(result[s]) for s in reads[i]}
@@ -69,7 +66,7 @@ def halvings(layers: tuple[Layer, ...], reads: Neighbors, order: list[int]) -> I
 
 
 def _by_operator(layer: Layer, rank: int) -> bool | None:
-    """Whether channels are last, of 3 or 4 axes; None where the operator does not say."""
+    """Whether channels are last, of 3 axes or more; None where the operator does not say."""
     op = first_operator(layer.op)
     if op in _SECOND or (rank == 4 and op in _OF_HEADS and not layer.parameters):
         return False
@@ -78,13 +75,13 @@ def _by_operator(layer: Layer, rank: int) -> bool | None:
 
 def _by_widths(shape: tuple[int, ...], read: set[int], alike: list[bool]) -> bool:
     """The same by the widths that are read, and whether they are last in as many axes."""
-    if len(shape) == 4:  # an image, unless nothing that is read is one
+    if len(shape) > 3:  # an image, unless nothing that is read is one
         return all(alike) and shape[1] not in read and (bool(alike) or shape[-1] in read)
     return shape[-1] in read or not (shape[1] in read or (bool(alike) and not any(alike)))
 
 
 def _image(layer: Layer) -> tuple[int, ...] | None:
-    """Sides of what it makes, where it makes images of a size that is known."""
+    """Sides of what it makes, where it makes images, or videos, of a size that is known."""
     shape = layer.shape
-    known = shape is not None and len(shape) == 4 and min(shape[2:]) > 0
-    return shape[2:] if shape is not None and known else None
+    known = shape is not None and len(shape) in (4, 5) and min(shape[-2:]) > 0
+    return shape[-2:] if shape is not None and known else None

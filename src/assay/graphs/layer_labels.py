@@ -5,7 +5,7 @@ facts about a layer, and of what is taken in of its surroundings.  Widths that a
 ratio to the first layer's stay when all are scaled; a graph of the layers with weights alone stays
 when activations are spelled otherwise; the first layers stay when the last are cut off.  Nothing
 depends on the order in which layers are listed, unless they are on cycles, nor on the size of the
-images traced with; on that of videos, which have five axes, widths do.
+images traced with.
 """
 
 from __future__ import annotations

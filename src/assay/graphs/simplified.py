@@ -17,7 +17,10 @@ from assay.graphs.running_order import Neighbors, neighbors, running_order
 from assay.values import Layer, LayerGraph
 
 _SCALES = {"Div", "Mul", "Neg", "Reciprocal", "Sub"}
-_CUTS = {"Gather", "GatherND", "Pad", "Slice", "Split"}  # where is not known
+_CUTS = {  # where is not known
+    "Compress", "Gather", "GatherElements", "GatherND", "Pad", "ScatterElements", "ScatterND",
+    "Slice", "Split",
+}  # fmt: skip
 _JOINED = {"Add", "Mul"}  # of which one may stand for several
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm"}  # where none are counted, weights are shared
 
@@ -66,7 +69,7 @@ def _standing(layers: Sequence[Layer], reads: Neighbors, order: list[int]) -> li
         layer, sources = layers[i], frozenset(result[source] for source in reads[i])
         if len(sources) <= 1 and _scales(layer):
             result[i] = next(iter(sources), None)
-        elif sources and _alike(layer):
+        elif sources and None not in sources and _alike(layer):  # None: of one input or another
             result[i] = alike.setdefault((layer.op, layer.shape, layer.attributes, sources), i)
     return result
 
@@ -92,7 +95,7 @@ def _sums(layers: Sequence[Layer], edges: set[tuple[int, int]], order: list[int]
         readers[source].append(target)
     result, ordered = [*range(len(layers))], {*order}
     for i in reversed(order):
-        if len(readers[i]) == 1 and layers[i].op in _JOINED:
+        if len(readers[i]) == 1 and layers[i].op in _JOINED and not layers[i].parameters:
             reader = readers[i][0]
             if reader in ordered and layers[reader].op == layers[i].op:
                 result[i] = result[reader]
