@@ -50,7 +50,8 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
         f"{escape(panel.up)}</text>"
     )
     for x in _ticks({x for x, _ in points}, even=not panel.logarithmic[0]):
-        parts.append(_text(across(x), HEIGHT - MARGIN + 14, f"{x:g}"))
+        end = "end" if across(x) > WIDTH - 30 else "middle"
+        parts.append(_text(across(x) + 10 * (end == "end"), HEIGHT - MARGIN + 14, f"{x:g}", end))
     ys = [y for _, y in points]
     for y in (min(ys), (min(ys) + max(ys)) / 2, max(ys)):
         parts.append(_text(MARGIN - 6, up(y) + 4, f"{y:.2g}", "end"))
@@ -58,6 +59,7 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
             f'<line x1="{MARGIN}" x2="{WIDTH - 15}" y1="{up(y):.1f}" y2="{up(y):.1f}"'
             ' stroke="#ddd"/>'
         )
+    legend = _legend([(across(x), up(y)) for x, y in points], len(panel.lines))
     for number, (name, line) in enumerate(panel.lines.items()):
         color = colors[name]
         path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
@@ -66,10 +68,22 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
             f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5" fill="{color}"/>'
             for x, y in panel.dots.get(name, line)
         ]
+        x, y, anchor = legend
         parts.append(
-            f'<text x="{MARGIN + 8}" y="{38 + 13 * number}" fill="{color}">{escape(name)}</text>'
+            f'<text x="{x}" y="{y + 13 * number}" text-anchor="{anchor}" fill="{color}">'
+            f"{escape(name)}</text>"
         )
     return "".join(parts)
+
+
+def _legend(points: Points, names: int) -> tuple[int, int, str]:
+    """Where names go, of two corners that which fewer points are in; and their anchor."""
+    high, wide = 13 * names, WIDTH / 3
+    top = sum(x < MARGIN + wide and y < 30 + high for x, y in points)
+    bottom = sum(x > WIDTH - 15 - wide and y > HEIGHT - MARGIN - 10 - high for x, y in points)
+    if top <= bottom:
+        return MARGIN + 8, 38, "start"
+    return WIDTH - 23, HEIGHT - MARGIN - high + 5, "end"
 
 
 def _ticks(values: Collection[float], *, even: bool) -> list[float]:
