@@ -111,3 +111,18 @@ def untimed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def small(folder: Path) -> None:
     command = [sys.executable, PAPER / "run.py", "--small", "--folder", folder]
     subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+
+
+def test_what_is_pruned_further_is_made_from_what_was_pruned_less() -> None:
+    """And says so in what its lines of the ledger are known by."""
+    with scripts_of(PAPER) as module:
+        plan = module("plan")
+        way, job = [], plan.Job(plan.DIGITS, 0, 105.52, "block", 5)
+        behavior = job.behavior
+        while job.ratio != 1:
+            job = job.parent
+            way.append(job.ratio)
+        order = [(each.ratio, each.seed) for each in plan.jobs(plan.DIGITS) if not each.bits]
+    assert way == [105.52, 65, 37.06, 1]
+    assert behavior.count(" after ") == 2
+    assert order.index((37.06, 2)) < order.index((65.0, 2)) < order.index((105.52, 2))

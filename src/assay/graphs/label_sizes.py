@@ -7,8 +7,8 @@ from math import log2, prod
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.graphs.merged_operators import first_operator
 from assay.graphs.running_order import Neighbors
-from assay.graphs.simplified import first_operator
 from assay.values import Layer
 
 Ints = NDArray[np.int64]

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from assay.graphs.label_kinds import SIZES, Kind
 from assay.graphs.label_sizes import WINDOWED, Ints, channels, halvings, parameters
 from assay.graphs.label_words import Edges, Labels, paired, refined
+from assay.graphs.merged_operators import first_operator, merged_operators
 from assay.graphs.running_order import neighbors, running_order
-from assay.graphs.simplified import first_operator, simplified
+from assay.graphs.simplified import simplified
 from assay.values import Layer, LayerGraph
 
 Number = TypeVar("Number", bound=np.generic)
@@ -240,7 +241,7 @@ def _core(op: str) -> str:
 
 def _bent(op: str) -> bool:
     """Whether an activation is a part of it."""
-    return any(part in _ACTIVATIONS for part in ([op] if "::" in op else op.split("+")))
+    return any(part in _ACTIVATIONS for part in merged_operators(op))
 
 
 def _base(layer: Layer) -> str:

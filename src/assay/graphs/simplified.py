@@ -11,24 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
+from assay.graphs.merged_operators import first_operator
 from assay.graphs.running_order import Neighbors, neighbors, running_order
 from assay.values import Layer, LayerGraph
 
 _SCALES = {"Div", "Mul", "Neg", "Reciprocal", "Sub"}
-_CUTS = {  # where is not known
+_CUTS = {  # from which places they take is in no attribute
     "Compress", "Gather", "GatherElements", "GatherND", "Pad", "ScatterElements", "ScatterND",
     "Slice", "Split",
 }  # fmt: skip
 _JOINED = {"Add", "Mul"}  # of which one may stand for several
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm"}  # where none are counted, weights are shared
-
-
-@lru_cache(maxsize=1 << 12)
-def first_operator(op: str) -> str:
-    """That of a layer's merged operators which the others were merged into."""
-    return op if "::" in op else op.split("+")[0]
 
 
 def simplified(graph: LayerGraph) -> LayerGraph:
@@ -85,7 +79,8 @@ def _scales(layer: Layer) -> bool:
     shape, constants = layer.shape or (), layer.parameters
     if constants > 1 and constants in (*shape[1:2], *shape[-1:]):  # one for each channel
         return False
-    return layer.op in _SCALES or (layer.op == "Add" and constants > 0)  # else both are one layer
+    adds = layer.op == "Add" and constants > 0  # without constants it adds the layer to itself
+    return adds or layer.op in _SCALES
 
 
 def _sums(layers: Sequence[Layer], edges: set[tuple[int, int]], order: list[int]) -> list[int]:

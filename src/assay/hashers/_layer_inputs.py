@@ -12,6 +12,7 @@ from math import log2, prod
 
 import numpy as np
 
+from assay.graphs.merged_operators import merged_operators
 from assay.hashers._arrays import Floats, Ints, listing
 from assay.values import Attribute, Layer, LayerGraph
 
@@ -32,11 +33,6 @@ class LayerInputs:
     targets: Ints  # (e)
 
 
-def parts(op: str) -> list[str]:
-    """The operators of a merged one; one of a custom domain, "domain::Op+", is never merged."""
-    return [op] if "::" in op else op.split("+")
-
-
 def layer_inputs(
     graph: LayerGraph, vocabulary: Sequence[str], *, as_listed: bool = False
 ) -> LayerInputs:
@@ -48,7 +44,7 @@ def layer_inputs(
     index = {op: i for i, op in enumerate(vocabulary)}
     ops = np.zeros((len(order), len(index) + 1))
     for row, old in enumerate(order):
-        for op in parts(graph.layers[old].op):
+        for op in merged_operators(graph.layers[old].op):
             ops[row, index.get(op, len(index))] = 1
     numbers = np.array([_numbers(graph.layers[old]) for old in order]).reshape(-1, NUMBERS)
     edges = sorted((place[b], place[a]) for a, b in graph.edges)
@@ -59,7 +55,7 @@ def layer_inputs(
 def _numbers(layer: Layer) -> list[float]:
     """Logarithms, each cut off where no real layer is: one layer shall not outweigh a graph."""
     shape = layer.shape or ()
-    windowed = any(op in WINDOWED for op in parts(layer.op))
+    windowed = any(op in WINDOWED for op in merged_operators(layer.op))
     attributes = dict(layer.attributes) if windowed else {}
     return [
         _logarithm(1 + layer.macs),

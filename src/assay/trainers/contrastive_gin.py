@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from assay.graphs.merged_operators import merged_operators
 from assay.graphs.mutations import delete_layers
 from assay.hashers._layer_inputs import (
     CHANNELS,
@@ -26,7 +27,6 @@ from assay.hashers._layer_inputs import (
     PARAMETERS,
     SCALE,
     layer_inputs,
-    parts,
 )
 from assay.hashers.contrastive_gin import CONNECTED, EPSILON, ROUNDS, WHOLE, WIDTH
 from assay.trainers import NetworkTrainer, Sample
@@ -61,7 +61,7 @@ class ContrastiveGin(NetworkTrainer):
         return self.classification > 0
 
     def vocabulary(self, ops: set[str]) -> tuple[str, ...]:
-        return tuple(sorted({part for op in ops for part in parts(op)}))
+        return tuple(sorted({part for op in ops for part in merged_operators(op)}))
 
     def network(self, vocabulary: tuple[str, ...], categories: tuple[str, ...]) -> nn.Module:
         inputs = len(vocabulary) + 1 + NUMBERS

@@ -10,6 +10,7 @@ from math import log10
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT, MARGIN = 380, 260, 45  # of one panel
 _TICKS = 8  # across
+_LINE = 13  # height of a name
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
             f'<line x1="{MARGIN}" x2="{WIDTH - 15}" y1="{up(y):.1f}" y2="{up(y):.1f}"'
             ' stroke="#ddd"/>'
         )
-    legend = _legend([(across(x), up(y)) for x, y in points], len(panel.lines))
+    left, first, anchor = _legend([(across(x), up(y)) for x, y in points], len(panel.lines))
     for number, (name, line) in enumerate(panel.lines.items()):
         color = colors[name]
         path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
@@ -68,17 +69,19 @@ def _panel(panel: Panel, colors: Mapping[str, str]) -> str:
             f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5" fill="{color}"/>'
             for x, y in panel.dots.get(name, line)
         ]
-        x, y, anchor = legend
         parts.append(
-            f'<text x="{x}" y="{y + 13 * number}" text-anchor="{anchor}" fill="{color}">'
+            f'<text x="{left}" y="{first + _LINE * number}" text-anchor="{anchor}" fill="{color}">'
             f"{escape(name)}</text>"
         )
     return "".join(parts)
 
 
 def _legend(points: Points, names: int) -> tuple[int, int, str]:
-    """Where names go, of two corners that which fewer points are in; and their anchor."""
-    high, wide = 13 * names, WIDTH / 3
+    """Where the first name goes (x, y), and its anchor: in that of two corners with fewer points.
+
+    ``points`` are places in the panel, as SVG counts them: downward.
+    """
+    high, wide = _LINE * names, WIDTH / 3
     top = sum(x < MARGIN + wide and y < 30 + high for x, y in points)
     bottom = sum(x > WIDTH - 15 - wide and y > HEIGHT - MARGIN - 10 - high for x, y in points)
     if top <= bottom:
